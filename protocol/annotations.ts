@@ -1,0 +1,58 @@
+import { type Static, Type } from 'typebox'
+
+const Text = Type.String({ maxLength: 2000 })
+const Link = Type.String({ maxLength: 2048, pattern: '^https://' })
+
+/** What a cell is expected to use; declared by its publisher, or measured by a node. */
+export const PerformanceCharacteristics = Type.Object({
+  typical_memory_mb: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()])),
+  typical_startup_ms: Type.Optional(Type.Union([Type.Number({ minimum: 0 }), Type.Null()])),
+})
+
+/** `active` cells are resolved to; `deprecated` ones only when nothing else fits; `in_testing` ones only by exact version. */
+export const CellStatus = Type.Union([Type.Literal('active'), Type.Literal('deprecated'), Type.Literal('in_testing')])
+export type CellStatus = Static<typeof CellStatus>
+
+/** What a provider says about a cell, outside the publisher's signature. Links must be https. */
+export const Annotations = Type.Object({
+  description: Type.Optional(Text),
+  tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32 })),
+  license: Type.Optional(Type.String({ maxLength: 128 })),
+  documentation_url: Type.Optional(Link),
+  repository_url: Type.Optional(Link),
+  issue_tracker_url: Type.Optional(Link),
+  /** Declared performance; what a node measured itself ranks before it. */
+  performance: Type.Optional(PerformanceCharacteristics),
+})
+export type Annotations = Static<typeof Annotations>
+
+/** What a node found when it opened a package (`wasm`). Measured here, never taken from a peer. */
+export const WasmReport = Type.Object({
+  kind: Type.Union([Type.Literal('module'), Type.Literal('component')]),
+  imports: Type.Array(Type.Object({ module: Type.String(), name: Type.String(), kind: Type.String() })),
+  exports: Type.Array(Type.Object({ name: Type.String(), kind: Type.String() })),
+  /** Bytes of linear memory at the start: the sum of the declared minima. Null for components. */
+  memory_min_bytes: Type.Union([Type.Number(), Type.Null()]),
+  /** Bytes of linear memory at most; null when a memory declares no maximum. */
+  memory_max_bytes: Type.Union([Type.Number(), Type.Null()]),
+  /** Milliseconds to compile on this node. Null for components. */
+  compile_ms: Type.Union([Type.Number(), Type.Null()]),
+})
+export type WasmReport = Static<typeof WasmReport>
+
+/** One finding of a validation (Provider API, "Register New Cell"). */
+export const ValidationIssue = Type.Object({
+  severity: Type.Union([Type.Literal('error'), Type.Literal('warning')]),
+  code: Type.String(),
+  message: Type.String(),
+  location: Type.String(),
+})
+export type ValidationIssue = Static<typeof ValidationIssue>
+
+/** Every finding, and the checks that passed. */
+export const ValidationResults = Type.Object({
+  issues: Type.Array(ValidationIssue),
+  passed_checks: Type.Array(Type.String()),
+})
+export type ValidationResults = Static<typeof ValidationResults>
+

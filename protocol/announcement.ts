@@ -1,0 +1,41 @@
+import { type Static, Type } from 'typebox'
+import { Base64Url, Milliseconds, Name, ProviderId, SemVer, Sha256Hex } from './fields.ts'
+import { LIMITS } from './limits.ts'
+
+const closed = { additionalProperties: false } as const
+
+/** One cell that a node offers. The digest is that of the publisher-signed manifest, so a name without a cell attracts nobody. */
+export const AnnouncedCell = Type.Object(
+  {
+    manifest_digest: Sha256Hex,
+    publisher: Sha256Hex,
+    cell_type: Name,
+    version: SemVer,
+    capabilities: Type.Array(Type.Object({ name: Name, version: SemVer }, closed), {
+      minItems: 1,
+      maxItems: LIMITS.manifestCapabilities,
+    }),
+  },
+  closed,
+)
+export type AnnouncedCell = Static<typeof AnnouncedCell>
+
+/**
+ * One page of what a node offers, signed by its identity (context `announcement`). A page is replaced by the next one with
+ * the same number and a higher sequence; an empty page withdraws. Sequences are Unix milliseconds, strictly increasing
+ * per origin and page.
+ */
+export const Announcement = Type.Object(
+  {
+    type: Type.Literal('announcement'),
+    provider_id: ProviderId,
+    page: Type.Integer({ minimum: 0, maximum: 0xffffff }),
+    sequence: Milliseconds,
+    expires_at: Milliseconds,
+    addresses: Type.Array(Type.String({ maxLength: 256 }), { maxItems: LIMITS.announcementAddresses }),
+    cells: Type.Array(AnnouncedCell, { maxItems: LIMITS.announcementCells }),
+    signature: Base64Url,
+  },
+  closed,
+)
+export type Announcement = Static<typeof Announcement>

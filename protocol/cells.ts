@@ -1,0 +1,159 @@
+import { type Static, Type } from 'typebox'
+import { PerformanceCharacteristics } from './annotations.ts'
+import { Digest, Name, ProviderId, SemVer, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
+import { Dependency, Manifest, SignatureToken } from './manifest.ts'
+
+const RequestId = Type.String({ minLength: 1, maxLength: 128, description: 'Unique request identifier, echoed.' })
+const QuantumSignature = Type.String({ maxLength: 16384, description: 'Quantum signature over the request.' })
+
+/** The device that will run the cell. Stays on this node: peers never learn it. */
+export const DeviceInfo = Type.Object({
+  platform: Type.Optional(Type.String({ maxLength: 64 })),
+  memory_gb: Type.Optional(Type.Number({ minimum: 0 })),
+  cpu_cores: Type.Optional(Type.Number({ minimum: 0 })),
+  gpu_available: Type.Optional(Type.Boolean()),
+})
+export type DeviceInfo = Static<typeof DeviceInfo>
+
+const RequestContext = Type.Object({
+  device_info: Type.Optional(DeviceInfo),
+  environment: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  intent_context: Type.Optional(Type.Object({}, { additionalProperties: true })),
+})
+
+export const OptimizationPriority = Type.Union([Type.Literal('memory'), Type.Literal('speed'), Type.Literal('battery')])
+export type OptimizationPriority = Static<typeof OptimizationPriority>
+export const SecurityLevel = Type.Union([Type.Literal('standard'), Type.Literal('high'), Type.Literal('maximum')])
+export type SecurityLevel = Static<typeof SecurityLevel>
+
+/** What the assembler prefers among cells that fit. */
+export const Preferences = Type.Object({
+  version_constraints: Type.Optional(SemVerRange),
+  optimization_priority: Type.Optional(OptimizationPriority),
+  security_level: Type.Optional(SecurityLevel),
+  publishers: Type.Optional(
+    Type.Array(Sha256Hex, { maxItems: 16, description: 'Publishers that this request pins; they are preferred to all others.' }),
+  ),
+})
+export type Preferences = Static<typeof Preferences>
+
+/** Provider API, "Request Cell by Capability". */
+export const CapabilityRequest = Type.Object(
+  {
+    request_id: RequestId,
+    capability: Name,
+    quantum_signature: Type.Optional(QuantumSignature),
+    context: Type.Optional(RequestContext),
+    preferences: Type.Optional(Preferences),
+  },
+  { title: 'CapabilityRequest' },
+)
+export type CapabilityRequest = Static<typeof CapabilityRequest>
+
+/** Provider API, "Request Specific Cell Type". `version` is a version or a range over the cell's version. */
+export const SpecificRequest = Type.Object(
+  {
+    request_id: RequestId,
+    cell_type: Name,
+    version: Type.Optional(SemVerRange),
+    quantum_signature: Type.Optional(QuantumSignature),
+    context: Type.Optional(RequestContext),
+    preferences: Type.Optional(Preferences),
+  },
+  { title: 'SpecificRequest' },
+)
+export type SpecificRequest = Static<typeof SpecificRequest>
+
+/** How far this node trusts a publisher, best first. */
+export const PublisherTrust = Type.Union([
+  Type.Literal('pinned_by_request'),
+  Type.Literal('pinned_by_operator'),
+  Type.Literal('known'),
+  Type.Literal('unknown'),
+])
+export type PublisherTrust = Static<typeof PublisherTrust>
+
+/** Provider API, `cell` of a successful answer; `digest`, `publisher`, `publisher_trust` and `manifest` are added. */
+export const CellAnswer = Type.Object(
+  {
+    cell_id: Type.String({ description: 'SHA-256 of the manifest in canonical form.' }),
+    cell_type: Name,
+    capability: Name,
+    version: SemVer,
+    signature: SignatureToken,
+    packaging_format: Name,
+    size_bytes: Type.Integer(),
+    download_url: Type.String(),
+    digest: Digest,
+    publisher: Sha256Hex,
+    publisher_trust: PublisherTrust,
+    metadata: Type.Object({
+      provider: ProviderId,
+      created_at: Timestamp,
+      description: Type.String(),
+      security_rating: Type.Union([Type.String(), Type.Null()]),
+      performance_characteristics: PerformanceCharacteristics,
+      capabilities: Type.Array(Type.Object({ name: Name, version: SemVer })),
+      dependencies: Type.Array(Dependency),
+    }),
+    manifest: Manifest,
+  },
+  { title: 'CellAnswer' },
+)
+export type CellAnswer = Static<typeof CellAnswer>
+
+/** Where the node looked, and who answered, so that "not found" means something. */
+export const Coverage = Type.Object({
+  sources: Type.Array(
+    Type.Object({
+      source: Type.Union([Type.Literal('store'), Type.Literal('directory'), Type.Literal('peers'), Type.Literal('dht')]),
+      outcome: Type.Union([Type.Literal('answered'), Type.Literal('timed_out'), Type.Literal('failed'), Type.Literal('disabled')]),
+      candidates: Type.Integer({ minimum: 0 }),
+    }),
+  ),
+  peers: Type.Array(
+    Type.Object({
+      provider_id: ProviderId,
+      outcome: Type.Union([
+        Type.Literal('answered'),
+        Type.Literal('not_found'),
+        Type.Literal('rejected'),
+        Type.Literal('timed_out'),
+        Type.Literal('unreachable'),
+      ]),
+    }),
+  ),
+})
+export type Coverage = Static<typeof Coverage>
+
+export const ErrorBody = Type.Object({ code: Type.String(), message: Type.String() })
+
+/** A cell that was not chosen, and why. */
+export const Alternative = Type.Object({
+  capability: Name,
+  cell_type: Name,
+  version: SemVer,
+  compatibility_notes: Type.String(),
+})
+export type Alternative = Static<typeof Alternative>
+
+/** Provider API, the answer to both kinds of request. `code` is added, and `coverage` where nothing was found. */
+export const CellResponse = Type.Object(
+  {
+    request_id: Type.String(),
+    status: Type.Union([
+      Type.Literal('success'),
+      Type.Literal('pending'),
+      Type.Literal('not_found'),
+      Type.Literal('error'),
+    ]),
+    cell: Type.Optional(CellAnswer),
+    estimated_wait_time_ms: Type.Optional(Type.Integer({ minimum: 0 })),
+    alternatives: Type.Optional(Type.Array(Alternative)),
+    coverage: Type.Optional(Coverage),
+    code: Type.Optional(Type.String()),
+    error: Type.Optional(ErrorBody),
+  },
+  { title: 'CellResponse' },
+)
+export type CellResponse = Static<typeof CellResponse>

@@ -1,0 +1,19 @@
+/**
+ * What a signature is for. The signed bytes are `cytoplex/<network>/<context>/v1\n` followed by the RFC 8785 bytes of the
+ * object without its signature, so a signature of one kind never passes as another, nor in another network.
+ */
+export const CONTEXTS = {
+  /** A cell's manifest, signed by a key of its publisher. */
+  manifest: 'manifest',
+  /** A publisher's later key record, signed by the revealed recovery key. */
+  keyRecord: 'key-record',
+  /** A role key, certified by a node's identity. */
+  roleCertificate: 'role-certificate',
+  /** One page of what a node offers, signed by the node's identity. */
+  announcement: 'announcement',
+  /** The frames of one written batch on a peer stream, signed by the node's wire key. */
+  batch: 'batch',
+} as const
+
+/** A context of the table above. */
+export type SignatureContext = (typeof CONTEXTS)[keyof typeof CONTEXTS]

@@ -1,0 +1,58 @@
+/**
+ * Every limit of the contract, each with its unit and its reason. Limits that an operator may change are in
+ * `config/default.yaml`; the ones here are part of the protocol, so that all nodes draw the same line.
+ */
+export const LIMITS = {
+  /** Characters of a cell type, capability or label name: what `NAME_PATTERN` accepts. */
+  nameLength: 128,
+  /** Nesting of any JSON document that is parsed: deeper input has no use here and costs stack. */
+  jsonDepth: 32,
+  /** Bytes of a JSON body over HTTP: a request with a full manifest stays below 256 KiB. */
+  jsonBodyBytes: 256 * 1024,
+  /** Bytes of a manifest in canonical form: it travels in every answer. */
+  manifestBytes: 64 * 1024,
+  /** Bytes of a manifest signature token: sixteen key records with hybrid keys fit. */
+  manifestSignatureBytes: 96 * 1024,
+  /** Entries of a manifest's capability list: one announcement entry each. */
+  manifestCapabilities: 64,
+  /** Entries of a manifest's dependency list. */
+  manifestDependencies: 128,
+  /** Entries of a manifest's labels. */
+  manifestLabels: 64,
+  /** Key records in one chain: a publisher that rotates quarterly lasts four years per signature. */
+  keyRecords: 16,
+  /** Bytes of a chunk: large enough to keep a link busy, small enough that a wrong one is cheap. */
+  chunkBytes: 1024 * 1024,
+  /** Bytes of a package: the chunk list of one this large still fits a frame. */
+  packageBytes: 8 * 1024 * 1024 * 1024,
+  /** Bytes of one frame on a peer stream. */
+  frameBytes: 1024 * 1024,
+  /** Frames in one signed batch: bounds what is buffered before a signature is seen. */
+  batchFrames: 512,
+  /** Bytes in one signed batch, for the same reason. */
+  batchBytes: 4 * 1024 * 1024,
+  /** Requests under way on one peer stream: the next one is answered `busy`. */
+  requestsPerStream: 1024,
+  /** Cells in one answer to a peer. */
+  cellsPerAnswer: 8,
+  /** Bytes of one gossip message. */
+  announcementBytes: 128 * 1024,
+  /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */
+  announcementCells: 128,
+  /** Addresses in an announcement. */
+  announcementAddresses: 16,
+  /** Milliseconds that an announcement may live (SECURITY: one hour). */
+  announcementLifetimeMs: 60 * 60 * 1000,
+  /** Milliseconds that a clock may be ahead. */
+  clockSkewMs: 300 * 1000,
+  /** Peers asked for one request, hedges and retries included. */
+  askBudget: 8,
+  /** Seconds that a client may wait for an answer (`Prefer: wait=N`). */
+  maxWaitSeconds: 30,
+  /** Seconds that a client waits when it does not say. */
+  defaultWaitSeconds: 5,
+  /** Results of a list when the client does not say. */
+  defaultPage: 50,
+  /** Results of a list at most. */
+  maxPage: 500,
+} as const

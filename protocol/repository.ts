@@ -1,0 +1,147 @@
+import { type Static, Type } from 'typebox'
+import { CellStatus, PerformanceCharacteristics, ValidationResults, WasmReport } from './annotations.ts'
+import { ErrorBody } from './cells.ts'
+import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
+import { Capability, Dependency, Manifest, Requirements, SignatureToken } from './manifest.ts'
+
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+
+/**
+ * The `metadata` part of an upload (Provider API, "Register New Cell": the format of "Get Cell Details"). Fields that only the
+ * server can know are ignored. With a `manifest` part, the manifest's fields win and must agree where both are given.
+ */
+export const CellMetadata = Type.Object(
+  {
+    cell_type: Name,
+    version: SemVer,
+    description: Type.Optional(Type.String({ maxLength: 2000 })),
+    capabilities: Type.Array(Capability, { minItems: 1, maxItems: 64 }),
+    dependencies: Type.Optional(Type.Array(Dependency, { maxItems: 128 })),
+    requirements: Type.Optional(Requirements),
+    packaging_format: Type.Optional(Name),
+    media_type: Type.Optional(Type.String({ maxLength: 128 })),
+    labels: Type.Optional(Type.Record(Type.String(), Type.String({ maxLength: 512 }))),
+    tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32 })),
+    metadata: Type.Optional(
+      Type.Object({
+        license: Type.Optional(Type.String({ maxLength: 128 })),
+        documentation_url: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://' })),
+        repository_url: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://' })),
+        issue_tracker_url: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://' })),
+      }),
+    ),
+    performance: Type.Optional(PerformanceCharacteristics),
+  },
+  { title: 'CellMetadata' },
+)
+export type CellMetadata = Static<typeof CellMetadata>
+
+/** Provider API, answer of "Register New Cell"; `cell_id`, `digest` and `signed_by` are added. */
+export const RegisterResponse = Type.Object(
+  {
+    status: Type.Union([Type.Literal('success'), Type.Literal('validation_error'), Type.Literal('error')]),
+    cell_type: Type.Optional(Type.String()),
+    version: Type.Optional(Type.String()),
+    cell_id: Type.Optional(Type.String()),
+    digest: Type.Optional(Digest),
+    publisher: Type.Optional(Sha256Hex),
+    signed_by: Type.Optional(Type.Union([Type.Literal('publisher'), Type.Literal('provider')])),
+    message: Type.String(),
+    validation_results: Type.Optional(ValidationResults),
+    error: Type.Optional(ErrorBody),
+  },
+  { title: 'RegisterResponse' },
+)
+export type RegisterResponse = Static<typeof RegisterResponse>
+
+/** Provider API, "List Available Cells". */
+export const CellListQuery = Type.Object({
+  capability: Type.Optional(Name),
+  version: Type.Optional(SemVer),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+  offset: Type.Optional(Type.Integer({ minimum: 0 })),
+})
+export type CellListQuery = Static<typeof CellListQuery>
+
+export const CellListItem = Type.Object({
+  cell_type: Name,
+  capabilities: Type.Array(Type.Object({ name: Name, version: SemVer })),
+  versions: Type.Array(Type.Object({ version: SemVer, created_at: Timestamp, status: CellStatus })),
+  description: Type.String(),
+  tags: Type.Array(Type.String()),
+})
+export type CellListItem = Static<typeof CellListItem>
+
+export const CellListResponse = Type.Object(
+  { cells: Type.Array(CellListItem), total_count: Type.Integer(), limit: Type.Integer(), offset: Type.Integer() },
+  { title: 'CellListResponse' },
+)
+export type CellListResponse = Static<typeof CellListResponse>
+
+/** Provider API, "Get Cell Details". What nothing measured is null. `digest`, `publisher`, `manifest` and more are added. */
+export const CellDetails = Type.Object(
+  {
+    cell_id: Type.String(),
+    cell_type: Name,
+    version: SemVer,
+    description: Type.String(),
+    tags: Type.Array(Type.String()),
+    status: CellStatus,
+    capabilities: Type.Array(Capability),
+    dependencies: Type.Array(Dependency),
+    digest: Digest,
+    publisher: Sha256Hex,
+    signed_by: Type.Union([Type.Literal('publisher'), Type.Literal('provider')]),
+    manifest: Manifest,
+    metadata: Type.Object({
+      created_at: Timestamp,
+      created_by: Type.String(),
+      updated_at: Timestamp,
+      size_bytes: Type.Integer(),
+      license: Nullable(Type.String()),
+      documentation_url: Nullable(Type.String()),
+      repository_url: Nullable(Type.String()),
+      issue_tracker_url: Nullable(Type.String()),
+    }),
+    security: Type.Object({
+      signature_algorithm: Type.String(),
+      signature: SignatureToken,
+      security_rating: Nullable(Type.String()),
+      vulnerabilities: Type.Array(
+        Type.Object({
+          id: Type.String(),
+          severity: Type.String(),
+          description: Type.String(),
+          mitigated: Type.Boolean(),
+        }),
+      ),
+      last_security_audit: Nullable(Timestamp),
+    }),
+    performance: Type.Object({
+      typical_memory_mb: Nullable(Type.Number()),
+      typical_startup_ms: Nullable(Type.Number()),
+      benchmark_results: Type.Object({}, { additionalProperties: true }),
+    }),
+    /** What validation found in the package; null for formats that are not opened. */
+    analysis: Nullable(WasmReport),
+    statistics: Type.Object({
+      total_requests: Nullable(Type.Integer()),
+      active_deployments: Nullable(Type.Integer()),
+      average_rating: Nullable(Type.Number()),
+    }),
+  },
+  { title: 'CellDetails' },
+)
+export type CellDetails = Static<typeof CellDetails>
+
+/** Provider API, "Delete Cell". */
+export const DeleteResponse = Type.Object(
+  {
+    status: Type.Union([Type.Literal('success'), Type.Literal('error')]),
+    message: Type.String(),
+    error: Type.Optional(ErrorBody),
+  },
+  { title: 'DeleteResponse' },
+)
+export type DeleteResponse = Static<typeof DeleteResponse>
+

@@ -1,0 +1,201 @@
+import { type Static, Type } from 'typebox'
+import { Annotations, CellStatus } from './annotations.ts'
+import { Announcement } from './announcement.ts'
+import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Timestamp } from './fields.ts'
+import { LIMITS } from './limits.ts'
+import { Manifest, SignatureToken } from './manifest.ts'
+
+const closed = { additionalProperties: false } as const
+
+/** What a role key is for. The identity key itself signs only certificates, announcements and the libp2p handshake. */
+export const Role = Type.Union([Type.Literal('wire'), Type.Literal('cells')])
+export type Role = Static<typeof Role>
+
+/** A role key, certified by a node's identity (context `role-certificate`). */
+export const RoleCertificate = Type.Object(
+  {
+    provider_id: ProviderId,
+    role: Role,
+    /** Ed25519, 32 bytes. */
+    public_key: Base64Url,
+    serial: Type.Integer({ minimum: 1 }),
+    not_before: Milliseconds,
+    not_after: Milliseconds,
+    signature: Base64Url,
+  },
+  closed,
+)
+export type RoleCertificate = Static<typeof RoleCertificate>
+
+/**
+ * First frame of the node that opens a stream, and the other's answer. Both nonces and both ids make the session:
+ * SHA-256(challenge nonce ‖ response nonce ‖ opener's id ‖ other's id). These two frames stand outside batches;
+ * the certificate inside is signed by the identity that the transport authenticated.
+ */
+export const HandshakeChallenge = Type.Object(
+  {
+    type: Type.Literal('handshake_challenge'),
+    sender_id: ProviderId,
+    timestamp: Milliseconds,
+    nonce: Base64Url,
+    certificate: RoleCertificate,
+  },
+  closed,
+)
+export const HandshakeResponse = Type.Object(
+  {
+    type: Type.Literal('handshake_response'),
+    sender_id: ProviderId,
+    timestamp: Milliseconds,
+    nonce: Base64Url,
+    certificate: RoleCertificate,
+  },
+  closed,
+)
+export type HandshakeChallenge = Static<typeof HandshakeChallenge>
+export type HandshakeResponse = Static<typeof HandshakeResponse>
+
+/**
+ * Closes a batch: signs every frame since the batch before (context `batch`, over `{session, from, sequence, count, root}`).
+ * `root` is the RFC 9162 tree root over the frames' bytes. A receiver acts on no frame before it has verified this one.
+ */
+export const BatchSignature = Type.Object(
+  {
+    type: Type.Literal('batch'),
+    sequence: Type.Integer({ minimum: 0 }),
+    count: Type.Integer({ minimum: 1, maximum: LIMITS.batchFrames }),
+    signature: Base64Url,
+  },
+  closed,
+)
+export type BatchSignature = Static<typeof BatchSignature>
+
+const Correlation = { id: Type.Integer({ minimum: 0, maximum: 0xffffffff }) }
+
+/** Asks a peer's own store for cells by capability or by cell type. It carries neither who asked nor for which device. */
+export const CellRequest = Type.Object(
+  {
+    type: Type.Literal('cell_request'),
+    ...Correlation,
+    by: Type.Union([Type.Literal('capability'), Type.Literal('cell_type')]),
+    name: Name,
+    range: Type.Optional(SemVerRange),
+    /** Milliseconds that the asker will wait. */
+    deadline_ms: Type.Integer({ minimum: 1, maximum: LIMITS.maxWaitSeconds * 1000 }),
+    /** Further asks that this one may cause. */
+    budget: Type.Integer({ minimum: 0, maximum: LIMITS.askBudget }),
+    limit: Type.Integer({ minimum: 1, maximum: LIMITS.cellsPerAnswer }),
+  },
+  closed,
+)
+export type CellRequest = Static<typeof CellRequest>
+
+/** A cell as one node describes it to another. The annotations are the answering node's, not the publisher's. */
+export const OfferedCell = Type.Object(
+  {
+    manifest: Manifest,
+    signature: SignatureToken,
+    status: CellStatus,
+    created_at: Timestamp,
+    annotations: Annotations,
+  },
+  closed,
+)
+export type OfferedCell = Static<typeof OfferedCell>
+
+export const CellAnswerMessage = Type.Object(
+  {
+    type: Type.Literal('cell_response'),
+    ...Correlation,
+    cells: Type.Array(OfferedCell, { maxItems: LIMITS.cellsPerAnswer }),
+  },
+  closed,
+)
+export type CellAnswerMessage = Static<typeof CellAnswerMessage>
+
+/** Asks for a package by digest: who signed it, and the digests of its chunks. */
+export const PackageRequest = Type.Object(
+  { type: Type.Literal('package_request'), ...Correlation, digest: Digest },
+  closed,
+)
+export type PackageRequest = Static<typeof PackageRequest>
+
+export const PackageResponse = Type.Object(
+  {
+    type: Type.Literal('package_response'),
+    ...Correlation,
+    /** Absent when the peer does not hold the package. */
+    cell: Type.Optional(OfferedCell),
+    /** Leaf digests of the chunk tree, 32 bytes each, concatenated. */
+    chunks: Type.Optional(Base64Url),
+  },
+  closed,
+)
+export type PackageResponse = Static<typeof PackageResponse>
+
+/** Asks a newly met peer for the announcements that it holds, own and others', page by page. */
+export const AnnouncementsRequest = Type.Object(
+  {
+    type: Type.Literal('announcements_request'),
+    ...Correlation,
+    /** Continue after this key (`next` of the answer before). */
+    after: Type.Optional(Type.String({ maxLength: 128 })),
+  },
+  closed,
+)
+export type AnnouncementsRequest = Static<typeof AnnouncementsRequest>
+
+export const AnnouncementsResponse = Type.Object(
+  {
+    type: Type.Literal('announcements_response'),
+    ...Correlation,
+    announcements: Type.Array(Announcement, { maxItems: 64 }),
+    next: Type.Optional(Type.String({ maxLength: 128 })),
+  },
+  closed,
+)
+export type AnnouncementsResponse = Static<typeof AnnouncementsResponse>
+
+/** Any request may be answered with this. */
+export const ErrorMessage = Type.Object(
+  {
+    type: Type.Literal('error'),
+    ...Correlation,
+    code: Type.Union([Type.Literal('bad_request'), Type.Literal('busy'), Type.Literal('internal')]),
+    message: Type.String({ maxLength: 512 }),
+  },
+  closed,
+)
+export type ErrorMessage = Static<typeof ErrorMessage>
+
+/** First frame of a package stream; the bytes follow, chunk after chunk, and then the stream ends. */
+export const PackageStreamRequest = Type.Object(
+  {
+    type: Type.Literal('package_stream'),
+    digest: Digest,
+    /** First chunk wanted. */
+    from_chunk: Type.Integer({ minimum: 0 }),
+  },
+  closed,
+)
+export type PackageStreamRequest = Static<typeof PackageStreamRequest>
+
+/** Requests and the answers that belong to them. */
+export interface RpcMethods {
+  cell_request: { request: CellRequest; response: CellAnswerMessage }
+  package_request: { request: PackageRequest; response: PackageResponse }
+  announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
+}
+
+export const RPC_REQUESTS = {
+  cell_request: CellRequest,
+  package_request: PackageRequest,
+  announcements_request: AnnouncementsRequest,
+} as const
+
+export const RPC_RESPONSES = {
+  cell_request: CellAnswerMessage,
+  package_request: PackageResponse,
+  announcements_request: AnnouncementsResponse,
+} as const
+

@@ -1,0 +1,26 @@
+import { concat } from 'uint8arrays/concat'
+import { equals } from 'uint8arrays/equals'
+import { fromString } from 'uint8arrays/from-string'
+import { toString as encode } from 'uint8arrays/to-string'
+
+/** Byte helpers that work the same in Node and in browsers. */
+export { concat as concatBytes, equals as equalBytes }
+
+/** UTF-8 bytes of `text`. */
+export const utf8 = (text: string): Uint8Array => fromString(text, 'utf8')
+
+/** Lower-case hexadecimal. */
+export const toHex = (bytes: Uint8Array): string => encode(bytes, 'base16')
+
+/** Bytes of lower-case or upper-case hexadecimal; throws on anything else. */
+export const fromHex = (hex: string): Uint8Array => fromString(hex.toLowerCase(), 'base16')
+
+/** base64url without padding. */
+export const toBase64Url = (bytes: Uint8Array): string => encode(bytes, 'base64url')
+
+/** Bytes of base64url without padding. Throws when the text has another form, so that one value has one spelling. */
+export function fromBase64Url(text: string): Uint8Array {
+  const bytes = fromString(text, 'base64url')
+  if (toBase64Url(bytes) !== text) throw new TypeError('not base64url without padding')
+  return bytes
+}

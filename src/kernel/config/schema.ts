@@ -1,0 +1,122 @@
+import { type Static, Type } from 'typebox'
+import { LIMITS } from '../../../protocol/limits.ts'
+
+const closed = { additionalProperties: false } as const
+const Port = Type.Integer({ minimum: 0, maximum: 65535 })
+const Text = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])
+const Link = Type.Union([Type.String({ pattern: '^https?://' }), Type.Null()])
+
+export const LogLevel = Type.Union(
+  ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
+)
+
+/** Every key of the configuration. `config/default.yaml` documents them and holds the defaults; a test keeps both equal. */
+export const ConfigSchema = Type.Object(
+  {
+    /** Store, packages, `node.json` and `admin.key`. Null: `$XDG_DATA_HOME/cytoplex`, else `~/.local/share/cytoplex`. */
+    data_dir: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
+    /** Identity and wrapping keys. Null: `<data_dir>.keys`. */
+    key_dir: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
+    network: Type.Object(
+      {
+        /** Part of every signature and protocol id: nodes of different networks never meet. */
+        name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' }),
+      },
+      closed,
+    ),
+    node: Type.Object(
+      {
+        name: Type.String({ minLength: 1, maxLength: 128 }),
+        description: Type.String({ maxLength: 2000 }),
+        documentation_url: Link,
+        contact_website: Link,
+        contact_email: Text,
+        contact_support_url: Link,
+      },
+      closed,
+    ),
+    http: Type.Object(
+      {
+        host: Type.String({ minLength: 1 }),
+        port: Port,
+        /** Base of `download_url`; null: the request's Host. */
+        public_url: Link,
+        /** Host names beside `localhost` and address literals that requests may name. */
+        allowed_hosts: Type.Array(Type.String({ minLength: 1 })),
+        /** Origins of web pages that may call this node. */
+        allowed_origins: Type.Array(Type.String({ pattern: '^https?://[^/]+$' })),
+        /** Addresses or CIDR ranges of proxies whose `X-Forwarded-*` headers count. */
+        trusted_proxies: Type.Array(Type.String({ minLength: 1 })),
+      },
+      closed,
+    ),
+    p2p: Type.Object(
+      {
+        host: Type.String({ minLength: 1 }),
+        port: Port,
+        /** Multiaddrs to announce instead of those listened on. */
+        announce: Type.Array(Type.String({ pattern: '^/' })),
+        /** `/ip4/…/tcp/…[/p2p/…]`, `tcp://host:port` or `host:port`. */
+        seeds: Type.Array(Type.String({ minLength: 1 })),
+        max_connections: Type.Integer({ minimum: 1, maximum: 100_000 }),
+        /** New inbound connections per second and address. */
+        inbound_per_second: Type.Integer({ minimum: 1, maximum: 100_000 }),
+      },
+      closed,
+    ),
+    cells: Type.Object(
+      {
+        max_package_bytes: Type.Integer({ minimum: 1, maximum: LIMITS.packageBytes }),
+        /** Whether the node signs manifests of uploads that come without one. */
+        sign_uploads: Type.Boolean(),
+        /** Milliseconds that opening a package may take. */
+        validation_timeout_ms: Type.Integer({ minimum: 100, maximum: 600_000 }),
+      },
+      closed,
+    ),
+    cache: Type.Object(
+      {
+        /** Bytes of other nodes' packages to keep; 0 keeps none. */
+        max_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+        /** Part of it that one publisher may fill. */
+        per_publisher_percent: Type.Integer({ minimum: 1, maximum: 100 }),
+      },
+      closed,
+    ),
+    publishers: Type.Object(
+      {
+        /** Publishers that this operator vouches for. */
+        pinned: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+        /** Whose cells are taken from other nodes: `any`, or only those `pinned`. */
+        accept: Type.Union([Type.Literal('any'), Type.Literal('pinned')]),
+      },
+      closed,
+    ),
+    directory: Type.Object(
+      {
+        /** Cells of other nodes that are remembered. */
+        max_cells: Type.Integer({ minimum: 0, maximum: 10_000_000 }),
+        /** The same for one node. */
+        max_cells_per_provider: Type.Integer({ minimum: 0, maximum: 10_000_000 }),
+      },
+      closed,
+    ),
+    announcements: Type.Object(
+      {
+        /** Seconds that an announcement lives; it is refreshed at half of that. */
+        lifetime_seconds: Type.Integer({ minimum: 10, maximum: LIMITS.announcementLifetimeMs / 1000 }),
+      },
+      closed,
+    ),
+    log: Type.Object({ level: LogLevel }, closed),
+  },
+  closed,
+)
+
+/** The typed configuration. Keys as in `config/default.yaml`. */
+export type Config = Omit<Static<typeof ConfigSchema>, 'data_dir' | 'key_dir'> & {
+  /** Absolute. */
+  readonly data_dir: string
+  /** Absolute. */
+  readonly key_dir: string
+}
