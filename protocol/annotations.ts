@@ -55,4 +55,3 @@ export const ValidationResults = Type.Object({
   passed_checks: Type.Array(Type.String()),
 })
 export type ValidationResults = Static<typeof ValidationResults>
-

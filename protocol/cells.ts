@@ -32,7 +32,10 @@ export const Preferences = Type.Object({
   optimization_priority: Type.Optional(OptimizationPriority),
   security_level: Type.Optional(SecurityLevel),
   publishers: Type.Optional(
-    Type.Array(Sha256Hex, { maxItems: 16, description: 'Publishers that this request pins; they are preferred to all others.' }),
+    Type.Array(Sha256Hex, {
+      maxItems: 16,
+      description: 'Publishers that this request pins; they are preferred to all others.',
+    }),
   ),
 })
 export type Preferences = Static<typeof Preferences>
@@ -106,8 +109,18 @@ export type CellAnswer = Static<typeof CellAnswer>
 export const Coverage = Type.Object({
   sources: Type.Array(
     Type.Object({
-      source: Type.Union([Type.Literal('store'), Type.Literal('directory'), Type.Literal('peers'), Type.Literal('dht')]),
-      outcome: Type.Union([Type.Literal('answered'), Type.Literal('timed_out'), Type.Literal('failed'), Type.Literal('disabled')]),
+      source: Type.Union([
+        Type.Literal('store'),
+        Type.Literal('directory'),
+        Type.Literal('peers'),
+        Type.Literal('dht'),
+      ]),
+      outcome: Type.Union([
+        Type.Literal('answered'),
+        Type.Literal('timed_out'),
+        Type.Literal('failed'),
+        Type.Literal('disabled'),
+      ]),
       candidates: Type.Integer({ minimum: 0 }),
     }),
   ),

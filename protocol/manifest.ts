@@ -93,6 +93,7 @@ export const Manifest = Type.Object(
     /** Free attributes that are part of what is signed (domain, jurisdiction, evaluator ABI, …). */
     labels: Type.Record(Type.String({ pattern: NAME_PATTERN }), Type.String({ maxLength: 512 }), {
       maxProperties: LIMITS.manifestLabels,
+      additionalProperties: false,
     }),
     package: PackageRef,
   },
@@ -125,7 +126,7 @@ export const KeyRecord = Type.Object(
     recovery_key_hash: Sha256Hex,
     /** From record 1 on: manifests that the record before signed at or after this position of the publisher's log are void. */
     revoked_from: Type.Optional(Type.Integer({ minimum: 0 })),
-    /** From record 1 on: the recovery key, revealed, and its signature over this record without this field. */
+    /** From record 1 on: the recovery key, revealed, and its signature over this record with `recovery` reduced to the key. */
     recovery: Type.Optional(Type.Object({ public_key: Base64Url, signature: Base64Url }, closed)),
   },
   closed,

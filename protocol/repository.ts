@@ -144,4 +144,3 @@ export const DeleteResponse = Type.Object(
   { title: 'DeleteResponse' },
 )
 export type DeleteResponse = Static<typeof DeleteResponse>
-

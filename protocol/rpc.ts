@@ -198,4 +198,3 @@ export const RPC_RESPONSES = {
   package_request: PackageResponse,
   announcements_request: AnnouncementsResponse,
 } as const
-

@@ -1,41 +1,17 @@
-import type { CellMetadata, CellListQuery, CellListResponse, CellDetails } from '../../protocol/repository.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
-import type {
-  Alternative,
-  Coverage,
-  DeviceInfo,
-  OptimizationPriority,
-  SecurityLevel,
-} from '../../protocol/cells.ts'
+import type { Alternative, Coverage } from '../../protocol/cells.ts'
+import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
-import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
+import type { CellDetails, CellListQuery, CellListResponse, CellMetadata } from '../../protocol/repository.ts'
+import type { CellAnswerText } from '../domain/cells/answer.ts'
+import type { CellQuery } from '../domain/cells/query.ts'
 
-/** What an assembler asks for, independent of the door it came through. */
-export interface CellQuery {
-  readonly by: 'capability' | 'cell_type'
-  readonly name: string
-  /** npm semver range over the capability's (by capability) or the cell's version; absent means any release. */
-  readonly range?: string | undefined
-  readonly device?: DeviceInfo | undefined
-  readonly priority?: OptimizationPriority | undefined
-  readonly securityLevel?: SecurityLevel | undefined
-  /** Publishers that the request pins. */
-  readonly publishers?: readonly string[] | undefined
-}
-
-/**
- * A cell's answer as final JSON in two halves: `before + origin + after` is the `cell` object, where `origin` is the base URL of
- * the node as the client sees it, without a slash at the end. Stored so, because building 1 KB of JSON costs more than finding it.
- */
-export interface CellAnswerText {
-  readonly before: string
-  readonly after: string
-}
+export type { CellAnswerText, CellQuery }
 
 /** How a request ended. */
 export type RequestOutcome =
-  | { readonly status: 'success'; readonly cell: CellAnswerText }
+  | { readonly status: 'success'; readonly source: 'local' | 'directory' | 'dht'; readonly cell: CellAnswerText }
   | {
       readonly status: 'not_found'
       /** `PROV_003` nobody offers that name, `PROV_002` none that fits. */
@@ -76,7 +52,6 @@ export interface Registered {
 export interface PackageSource {
   readonly digest: string
   readonly size: number
-  readonly mediaType: string
   /** True when every byte is here. */
   readonly complete: boolean
   /**
@@ -99,6 +74,8 @@ export interface ProviderNode {
   readonly providerId: string
   /** `hex(SHA-256(public key))[0:40]`. */
   readonly nodeId: string
+  /** Ed25519 public key, base64. */
+  readonly publicKey: string
   /** This node as a publisher: the publisher of what it signs for others. */
   readonly publisher: string
 
@@ -119,8 +96,7 @@ export interface ProviderNode {
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 
-  info(): ProviderInfo
+  info(): Promise<ProviderInfo>
   peers(): PeerList
   health(): Health
 }
-

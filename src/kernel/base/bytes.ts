@@ -18,9 +18,14 @@ export const fromHex = (hex: string): Uint8Array => fromString(hex.toLowerCase()
 /** base64url without padding. */
 export const toBase64Url = (bytes: Uint8Array): string => encode(bytes, 'base64url')
 
-/** Bytes of base64url without padding. Throws when the text has another form, so that one value has one spelling. */
+/** Bytes of base64url without padding. Throws `TypeError` when the text has another form, so that one value has one spelling. */
 export function fromBase64Url(text: string): Uint8Array {
-  const bytes = fromString(text, 'base64url')
-  if (toBase64Url(bytes) !== text) throw new TypeError('not base64url without padding')
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = fromString(text, 'base64url')
+  } catch {
+    // The decoder's errors differ by what is wrong; here all have one meaning.
+  }
+  if (bytes === undefined || toBase64Url(bytes) !== text) throw new TypeError('not base64url without padding')
   return bytes
 }

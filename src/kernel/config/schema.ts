@@ -4,7 +4,10 @@ import { LIMITS } from '../../../protocol/limits.ts'
 const closed = { additionalProperties: false } as const
 const Port = Type.Integer({ minimum: 0, maximum: 65535 })
 const Text = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])
-const Link = Type.Union([Type.String({ pattern: '^https?://' }), Type.Null()])
+const Link = Type.Union([
+  Type.String({ pattern: '^https?://[^\\s/]\\S*$', description: 'a URL that starts with http:// or https://' }),
+  Type.Null(),
+])
 
 export const LogLevel = Type.Union(
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
@@ -20,7 +23,10 @@ export const ConfigSchema = Type.Object(
     network: Type.Object(
       {
         /** Part of every signature and protocol id: nodes of different networks never meet. */
-        name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' }),
+        name: Type.String({
+          pattern: '^[a-z0-9][a-z0-9-]{0,31}$',
+          description: 'lower-case letters, digits and hyphens, at most 32, not starting with a hyphen',
+        }),
       },
       closed,
     ),
@@ -44,7 +50,12 @@ export const ConfigSchema = Type.Object(
         /** Host names beside `localhost` and address literals that requests may name. */
         allowed_hosts: Type.Array(Type.String({ minLength: 1 })),
         /** Origins of web pages that may call this node. */
-        allowed_origins: Type.Array(Type.String({ pattern: '^https?://[^/]+$' })),
+        allowed_origins: Type.Array(
+          Type.String({
+            pattern: '^https?://[^\\s/]+$',
+            description: 'an origin such as https://app.example, without a path',
+          }),
+        ),
         /** Addresses or CIDR ranges of proxies whose `X-Forwarded-*` headers count. */
         trusted_proxies: Type.Array(Type.String({ minLength: 1 })),
       },
@@ -55,9 +66,13 @@ export const ConfigSchema = Type.Object(
         host: Type.String({ minLength: 1 }),
         port: Port,
         /** Multiaddrs to announce instead of those listened on. */
-        announce: Type.Array(Type.String({ pattern: '^/' })),
+        announce: Type.Array(
+          Type.String({ pattern: '^/', description: 'a multiaddr such as /ip4/192.0.2.1/tcp/9000' }),
+        ),
         /** `/ip4/…/tcp/…[/p2p/…]`, `tcp://host:port` or `host:port`. */
-        seeds: Type.Array(Type.String({ minLength: 1 })),
+        seeds: Type.Array(
+          Type.String({ minLength: 1, description: '/ip4/…/tcp/…[/p2p/…], tcp://host:port or host:port' }),
+        ),
         max_connections: Type.Integer({ minimum: 1, maximum: 100_000 }),
         /** New inbound connections per second and address. */
         inbound_per_second: Type.Integer({ minimum: 1, maximum: 100_000 }),
@@ -86,7 +101,7 @@ export const ConfigSchema = Type.Object(
     publishers: Type.Object(
       {
         /** Publishers that this operator vouches for. */
-        pinned: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+        pinned: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$', description: '64 hexadecimal digits' })),
         /** Whose cells are taken from other nodes: `any`, or only those `pinned`. */
         accept: Type.Union([Type.Literal('any'), Type.Literal('pinned')]),
       },

@@ -1,0 +1,142 @@
+/**
+ * Who may import whom, for dependency-cruiser. `test/architecture.test.ts` runs it inside the normal test run.
+ * ARCHITECTURE.md, "Who may import whom", is the same table for people.
+ */
+const { builtinModules } = require('node:module')
+
+const BUILT_IN = `^(node:)?(${builtinModules.filter((name) => !name.startsWith('_')).join('|')})$`
+const OURS = '^(protocol|src|scripts|test)/'
+
+/** A room may reach only these paths of ours. */
+function room(name, from, allowed, comment) {
+  return {
+    name: `room-${name}`,
+    comment,
+    severity: 'error',
+    from: { path: from },
+    to: { path: OURS, pathNot: allowed },
+  }
+}
+
+/** A package is used behind one door only. */
+function door(name, to, behind, comment) {
+  return {
+    name: `door-${name}`,
+    comment,
+    severity: 'error',
+    from: { path: OURS, pathNot: ['^(test|scripts)/', ...behind] },
+    to: { path: to },
+  }
+}
+
+const KERNEL_COMMON = ['^src/kernel/(base|telemetry)/', '^protocol/']
+
+module.exports = {
+  forbidden: [
+    room('protocol', '^protocol/', ['^protocol/'], 'the contract stands alone'),
+    room('base', '^src/kernel/base/', ['^src/kernel/base/', '^protocol/'], 'base stands on the contract only'),
+    room(
+      'kernel',
+      '^src/kernel/(?!base/)([^/]+)/',
+      ['^src/kernel/$1/', ...KERNEL_COMMON],
+      'a kernel room stands on base, telemetry and protocol',
+    ),
+    room(
+      'domain',
+      '^src/domain/([^/]+)/',
+      ['^src/domain/$1/', '^src/kernel/', '^protocol/'],
+      'no domain knows another, HTTP or libp2p',
+    ),
+    room(
+      'network',
+      '^src/network/',
+      ['^src/network/', '^src/kernel/', '^protocol/'],
+      'the network gets handlers as arguments',
+    ),
+    room(
+      'node',
+      '^src/node/',
+      ['^src/(node|domain|network|kernel)/', '^protocol/'],
+      'the node composes everything that has no door to people',
+    ),
+    room(
+      'http',
+      '^src/http/',
+      ['^src/(http|node)/', '^src/kernel/(base|telemetry|config)/', '^protocol/'],
+      'the facade knows the node and nothing behind it',
+    ),
+    room(
+      'cli',
+      '^src/cli/',
+      ['^src/(cli|client|http|node)/', '^src/kernel/(base|telemetry|config|identity)/', '^protocol/'],
+      'a verb talks to a node through the client; `start` puts node and facade together, key verbs use identity',
+    ),
+    room(
+      'client',
+      '^src/client/',
+      ['^src/client/', '^src/kernel/(base|identity)/', '^protocol/'],
+      'the SDK stands on the contract and on browser-safe kernel files',
+    ),
+    {
+      name: 'client-is-browser-safe',
+      comment: 'no Node built-in is reachable from the SDK',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { path: BUILT_IN, reachable: true },
+    },
+    {
+      name: 'product-without-tools',
+      comment: 'neither source nor contract imports scripts or tests',
+      severity: 'error',
+      from: { path: '^(src|protocol)/' },
+      to: { path: '^(scripts|test)/' },
+    },
+    door(
+      'libp2p',
+      '^node_modules/(libp2p|@libp2p/|@chainsafe/libp2p-|@multiformats/multiaddr)',
+      ['^src/network/'],
+      'libp2p only in network/',
+    ),
+    door(
+      'level',
+      '^node_modules/(level|classic-level|abstract-level|browser-level)/',
+      ['^src/kernel/storage/'],
+      'level only in kernel/storage/',
+    ),
+    door('fastify', '^node_modules/(fastify/|@fastify/|@scalar/)', ['^src/http/'], 'fastify only in http/'),
+    door(
+      'ed25519',
+      '^node_modules/@noble/(ed25519|curves|post-quantum)/',
+      ['^src/kernel/identity/'],
+      'signatures only in kernel/identity/',
+    ),
+    door('workers', '^(node:)?worker_threads$', ['^src/domain/cells/wasm-'], 'threads where heavy work is'),
+    door(
+      'sockets',
+      '^(node:)?(http|https|http2|net|tls|dgram|undici)$',
+      ['^src/(http|network)/'],
+      'sockets only behind the two doors of a node',
+    ),
+    {
+      name: 'no-circles',
+      comment: 'a circle of modules has no order in which it can be read; type-only imports do not count',
+      severity: 'error',
+      from: { path: '^(src|protocol)/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'resolvable',
+      comment: 'an import that resolves to nothing',
+      severity: 'error',
+      from: { path: OURS },
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'declared',
+      comment: 'a package that the product imports is among its dependencies',
+      severity: 'error',
+      from: { path: '^(src|protocol)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+  ],
+}

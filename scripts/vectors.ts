@@ -1,0 +1,25 @@
+import { writeFile } from 'node:fs/promises'
+import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
+import { keyRecordVectors, manifestSignatureVectors } from './vectors/publishers.ts'
+import { signedBytesVectors } from './vectors/signed-bytes.ts'
+import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
+
+/** Where the vectors are, relative to this file. */
+const FOLDER = new URL('../protocol/vectors/', import.meta.url)
+
+/** Every vector file that this project generates: name and text. The same at every run, because all seeds are fixed. */
+export function buildVectors(): Map<string, string> {
+  const vectors: Record<string, object> = {
+    'ed25519-verdicts.json': ed25519Verdicts(),
+    'signed-bytes.json': signedBytesVectors(),
+    'key-records.json': keyRecordVectors(),
+    'manifest-signature.json': manifestSignatureVectors(),
+    'chunks-root.json': chunksRootVectors(),
+    'batch-root.json': batchRootVectors(),
+  }
+  return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
+}
+
+if (import.meta.main) {
+  for (const [name, text] of buildVectors()) await writeFile(new URL(name, FOLDER), text)
+}

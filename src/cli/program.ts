@@ -1,0 +1,69 @@
+import { Command, CommanderError } from 'commander'
+import { softwareVersion } from '../kernel/config/package-files.ts'
+import { registerCellCommands } from './cell.ts'
+import { registerConfigCommands } from './config.ts'
+import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
+import { registerId } from './id.ts'
+import { printError } from './output.ts'
+import { registerPeers } from './peers.ts'
+import { registerStart } from './start.ts'
+import { registerStatus } from './status.ts'
+
+const EXIT_CODES = `
+Exit codes:
+  0  done
+  1  failed
+  2  wrong verb, flag or argument
+  3  not found
+  4  not authorised
+  5  no node answered`
+
+/** Runs one command line, without the program's name. Prints what went wrong; resolves with the exit code. */
+export async function run(args: readonly string[]): Promise<ExitCode> {
+  try {
+    await createProgram().parseAsync(args, { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    if (error instanceof CommanderError) return endOfParsing(error, wantsJson(args))
+    printError(error, wantsJson(args))
+    return exitCodeOf(error)
+  }
+}
+
+/** The program with all its verbs. */
+export function createProgram(): Command {
+  const program = new Command('cytoplex')
+    .description('A peer-to-peer federated provider node: stores signed cells and answers for the whole federation.')
+    .version(softwareVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a verb')
+    .addHelpText('after', `${EXIT_CODES}\n\nExample:\n  $ cytoplex start --http-port 8000`)
+  registerStart(program)
+  registerStatus(program)
+  registerPeers(program)
+  registerId(program)
+  registerCellCommands(program)
+  registerConfigCommands(program)
+  withoutExit(program)
+  return program
+}
+
+/** Parsing errors are thrown instead of printed, in the whole tree, so that they look like all others. */
+function withoutExit(command: Command): void {
+  command.exitOverride()
+  command.configureOutput({ outputError: () => undefined })
+  for (const verb of command.commands) withoutExit(verb)
+}
+
+/** Help and version are thrown too, after they were printed. */
+function endOfParsing(error: CommanderError, json: boolean): ExitCode {
+  if (error.exitCode === 0) return EXIT.ok
+  // A verb without its sub-verb: the help was printed.
+  if (error.code === 'commander.help') return EXIT.usage
+  printError(new CliError(error.message.replace(/^error: /, ''), EXIT.usage), json)
+  return EXIT.usage
+}
+
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end === -1 ? args : args.slice(0, end)).includes('--json')
+}

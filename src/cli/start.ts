@@ -1,0 +1,95 @@
+import type { Command } from 'commander'
+import { checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
+import { loadConfig } from '../kernel/config/load.ts'
+import { FLAG_NAMES, type Flags } from '../kernel/config/read-flags.ts'
+import { createLogger } from '../kernel/telemetry/logger.ts'
+import { printLine } from './output.ts'
+import { serve } from './serve.ts'
+import { welcome } from './welcome.ts'
+
+interface StartOptions {
+  config?: string
+  dataDir?: string
+  keyDir?: string
+  httpHost?: string
+  httpPort?: string
+  publicUrl?: string
+  p2pHost?: string
+  p2pPort?: string
+  seed?: string[]
+  network?: string
+  logLevel?: string
+  json?: boolean
+}
+
+/** `cytoplex start`: runs a node until SIGTERM or SIGINT. */
+export function registerStart(program: Command): void {
+  program
+    .command('start')
+    .description('run a node')
+    .option('--config <file>', 'configuration file (CYTOPLEX_CONFIG)')
+    .option(`${FLAG_NAMES.data_dir} <dir>`, 'store, packages, node.json and admin.key')
+    .option(
+      `${FLAG_NAMES.key_dir} <dir>`,
+      'identity and other private keys (default: the data directory with .keys appended)',
+    )
+    .option(`${FLAG_NAMES['http.host']} <address>`, 'address of the HTTP API')
+    .option(`${FLAG_NAMES['http.port']} <port>`, 'port of the HTTP API; 0 picks a free one')
+    .option(`${FLAG_NAMES['http.public_url']} <url>`, 'base of the URLs that answers contain')
+    .option(`${FLAG_NAMES['p2p.host']} <address>`, 'address for peers')
+    .option(`${FLAG_NAMES['p2p.port']} <port>`, 'port for peers; 0 picks a free one')
+    .option(
+      `${FLAG_NAMES['p2p.seeds']} <address...>`,
+      'node to connect to: /ip4/…/tcp/…[/p2p/…], tcp://host:port or host:port; repeatable',
+    )
+    .option(`${FLAG_NAMES['network.name']} <name>`, 'name of the network')
+    .option(`${FLAG_NAMES['log.level']} <level>`, 'trace, debug, info, warn, error, fatal or silent')
+    .option('--json', 'print the line for scripts on a terminal too')
+    .addHelpText(
+      'after',
+      `
+When the node is ready, it writes <data-dir>/node.json and prints where it listens; into a pipe or file it prints the same object as
+node.json, as one line. Logs go to stderr. Every key of the configuration: cytoplex config show.
+
+Examples:
+  $ cytoplex start
+  $ cytoplex start --data-dir /tmp/b --http-port 0 --p2p-port 0 --seed 127.0.0.1:9000 192.0.2.7:9000`,
+    )
+    .action(start)
+}
+
+async function start(options: StartOptions): Promise<void> {
+  const env = process.env
+  checkAdminKeyEnvironment(env)
+  const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const logger = createLogger({ level: config.log.level })
+  for (const warning of warnings) logger.warn(warning)
+
+  await serve({
+    dataDir: config.data_dir,
+    logger,
+    async start() {
+      const { startParts } = await import('./compose.ts')
+      return await startParts({ config, origins, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
+    },
+    ready(file) {
+      if (process.stdout.isTTY && !options.json) printLine(welcome({ file, dataDir: config.data_dir, env }))
+      else printLine(JSON.stringify(file))
+    },
+  })
+}
+
+function flagsOf(options: StartOptions): Flags {
+  return {
+    data_dir: options.dataDir,
+    key_dir: options.keyDir,
+    'http.host': options.httpHost,
+    'http.port': options.httpPort,
+    'http.public_url': options.publicUrl,
+    'p2p.host': options.p2pHost,
+    'p2p.port': options.p2pPort,
+    'p2p.seeds': options.seed,
+    'network.name': options.network,
+    'log.level': options.logLevel,
+  }
+}

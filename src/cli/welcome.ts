@@ -1,0 +1,32 @@
+import type { NodeFile } from '../../protocol/node-file.ts'
+import { adminKeyOrigin } from '../kernel/config/admin-key.ts'
+import { defaultDataDir } from '../kernel/config/paths.ts'
+import { paint, safe } from './output.ts'
+
+/** What a person sees when the node is ready: where it listens, who it is, what to try next. */
+export function welcome({ file, dataDir, env }: { file: NodeFile; dataDir: string; env: NodeJS.ProcessEnv }): string {
+  const target = dataDir === defaultDataDir(env) ? '' : ` --data-dir ${quote(dataDir)}`
+  const request = `curl -s ${file.http_url}/api/v1/cells/request -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{"request_id":"first","capability":"hello"}'`
+  const rows = [
+    ['HTTP API', file.http_url],
+    ['reference', `${file.http_url}/docs`],
+    ...file.p2p_addrs.map((address, i) => [i === 0 ? 'peers' : '', address]),
+    ['provider id', file.provider_id],
+    ['admin key', adminKeyOrigin(dataDir, env).replace(/^file /, '')],
+  ]
+  return [
+    paint('bold', 'Cytoplex is ready.'),
+    ...rows.map(([name = '', value = '']) => `  ${name.padEnd(12)} ${safe(value)}`),
+    '',
+    'Try next, in another terminal:',
+    `  ${safe(request)}`,
+    `  cytoplex cell push FILE.wasm --version 1.0.0${safe(target)}`,
+    `  cytoplex status${safe(target)}`,
+    'Ctrl-C stops the node.',
+  ].join('\n')
+}
+
+/** A word for a POSIX shell. */
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,54 @@
+import { parse, type SemVer } from 'semver'
+import type { CellStatus } from '../../../protocol/annotations.ts'
+import type { Requirements } from '../../../protocol/manifest.ts'
+
+/**
+ * A cell as far as choosing it needs: one line of a posting list, or of another node's announcement. What an announcement does not say is
+ * absent, and is checked when the manifest is there.
+ */
+export interface Candidate {
+  /** Cell id: the manifest's digest. */
+  readonly id: string
+  readonly publisher: string
+  readonly cellType: string
+  /** The cell's version. */
+  readonly version: string
+  /** Version of the capability that was asked for; by cell type, the cell's version again. */
+  readonly offered: string
+  readonly status: CellStatus
+  /** Registered here, which vouches for the publisher. */
+  readonly registered: boolean
+  readonly requirements?: Requirements | undefined
+  /** Bytes of the package. */
+  readonly size?: number | undefined
+  /** Bytes of linear memory at the start, measured here. */
+  readonly memory?: number | undefined
+  /** Milliseconds to compile, measured here. */
+  readonly compileMs?: number | undefined
+  readonly declaredMemoryMb?: number | undefined
+  readonly declaredStartupMs?: number | undefined
+}
+
+const versions = new Map<string, SemVer>()
+const MAX_VERSIONS = 20_000
+
+/** The parsed form of a version that a schema has accepted. Parsing costs more than comparing, so results are kept. */
+export function semver(version: string): SemVer {
+  let parsed = versions.get(version)
+  if (parsed === undefined) {
+    parsed = parse(version) ?? undefined
+    if (parsed === undefined) throw new TypeError(`"${version}" is no semantic version`)
+    if (versions.size >= MAX_VERSIONS) versions.clear()
+    versions.set(version, parsed)
+  }
+  return parsed
+}
+
+/** The order of posting lists: highest offered version, then highest cell version, then the smaller id. */
+export function byVersion(a: Candidate, b: Candidate): number {
+  return (
+    semver(b.offered).compare(semver(a.offered)) ||
+    semver(b.version).compare(semver(a.version)) ||
+    (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  )
+}

@@ -1,0 +1,221 @@
+import { toBase64Url } from '../../kernel/base/bytes.ts'
+import type { BlobSummary } from '../../kernel/storage/blobs.ts'
+import type { Store, Transaction } from '../../kernel/storage/store.ts'
+import { answerText, type CellAnswerText, finishAnswer } from './answer.ts'
+import { byVersion, type Candidate } from './candidate.ts'
+import type { CellQuery } from './query.ts'
+import {
+  answerTexts,
+  type CellRecord,
+  cellTexts,
+  counters,
+  type Dependent,
+  decodeCell,
+  dependents,
+  encodeCell,
+  offeredText,
+  type PackageRecord,
+  packageCells,
+  packages,
+  postings,
+} from './records.ts'
+import { inRange, type Ranked } from './resolver.ts'
+import { TIERS } from './trust.ts'
+
+/** Posting lists that are kept parsed. */
+const MAX_LISTS = 20_000
+
+/**
+ * The cells that this node holds, registered or cached, and the lists by which they are found: capability and cell type, each with
+ * its candidates in order of version, so that a request reads one value and scans nothing.
+ */
+export class CellIndex {
+  readonly #store: Store
+  readonly #provider: string
+  readonly #lists = new Map<string, readonly Candidate[]>()
+
+  constructor(store: Store, provider: string) {
+    this.#store = store
+    this.#provider = provider
+  }
+
+  /** Everything here that offers a name, highest version first. */
+  candidates(by: CellQuery['by'], name: string): readonly Candidate[] {
+    const key = postingKey(by, name)
+    let list = this.#lists.get(key)
+    if (list === undefined) {
+      list = this.#store.get(postings, key) ?? []
+      if (this.#lists.size >= MAX_LISTS) this.#lists.clear()
+      this.#lists.set(key, list)
+    }
+    return list
+  }
+
+  /** A cell; inside a transaction, as it stands there. */
+  get(id: string, reader: Pick<Transaction, 'get'> = this.#store): CellRecord | undefined {
+    const text = reader.get(cellTexts, id)
+    return text === undefined ? undefined : decodeCell(id, text)
+  }
+
+  /** JSON of what peers are told of a cell (`OfferedCell`). */
+  offered(id: string): string | undefined {
+    const text = this.#store.get(cellTexts, id)
+    return text === undefined ? undefined : offeredText(text)
+  }
+
+  /** The stored answer of a candidate. */
+  answer(ranked: Ranked): CellAnswerText | undefined {
+    const text = this.#store.get(answerTexts, ranked.candidate.id)
+    return text === undefined ? undefined : finishAnswer(text, TIERS[ranked.tier]!)
+  }
+
+  package(digest: string): PackageRecord | undefined {
+    return this.#store.get(packages, digest)
+  }
+
+  /** A cell that the package belongs to. */
+  async cellOfPackage(digest: string): Promise<CellRecord | undefined> {
+    for await (const [key] of this.#store.scan(packageCells, { prefix: `${digest}!`, limit: 1 })) {
+      return this.get(key.slice(digest.length + 1))
+    }
+    return undefined
+  }
+
+  /** Cells that need a version of a capability which only `cell` has here, among those registered. */
+  neededBy(tx: Transaction, cell: CellRecord): (Dependent & { capability: string }) | undefined {
+    for (const { name: capability, version } of cell.manifest.capabilities) {
+      const others = (tx.get(postings, postingKey('capability', capability)) ?? []).filter(
+        (other) => other.registered && other.id !== cell.id,
+      )
+      for (const dependent of tx.get(dependents, capability) ?? []) {
+        if (dependent.id === cell.id || !inRange(version, dependent.range)) continue
+        if (!others.some((other) => inRange(other.offered, dependent.range))) return { ...dependent, capability }
+      }
+    }
+    return undefined
+  }
+
+  count(name: 'cells' | 'types' | 'capabilities'): number {
+    return this.#store.get(counters, `count:${name}`) ?? 0
+  }
+
+  /** Every name under which something is held here: `capability/<name>` and `cell_type/<name>`. */
+  async *names(): AsyncGenerator<string> {
+    for await (const [key] of this.#store.scan(postings))
+      yield `${key.startsWith('c:') ? 'capability' : 'cell_type'}/${key.slice(2)}`
+  }
+
+  /** Capabilities in order of names, with the versions that were registered here. */
+  async capabilities(limit: number): Promise<{ name: string; versions: string[] }[]> {
+    const found: { name: string; versions: string[] }[] = []
+    for await (const [key, list] of this.#store.scan(postings, { prefix: 'c:' })) {
+      const versions = new Set(list.filter((candidate) => candidate.registered).map((candidate) => candidate.offered))
+      if (versions.size > 0) found.push({ name: key.slice(2), versions: [...versions] })
+      if (found.length === limit) break
+    }
+    return found
+  }
+
+  /** Adds a cell to every list. `summary` is what its package's bytes are. */
+  add(tx: Transaction, cell: CellRecord, summary: Pick<BlobSummary, 'size' | 'chunks'>): void {
+    tx.put(cellTexts, cell.id, encodeCell(cell))
+    tx.put(answerTexts, cell.id, answerText(cell, this.#provider))
+    for (const [key, candidate] of candidatesOf(cell)) {
+      const list = tx.get(postings, key) ?? []
+      const at = list.findIndex((other) => byVersion(candidate, other) < 0)
+      tx.put(postings, key, at === -1 ? [...list, candidate] : list.toSpliced(at, 0, candidate))
+      if (list.length === 0 && key.startsWith('c:')) bump(tx, 'capabilities', 1)
+    }
+    for (const { capability, version_constraint: range } of cell.manifest.dependencies) {
+      const { cell_type: cellType, version } = cell.manifest
+      tx.put(dependents, capability, [
+        ...(tx.get(dependents, capability) ?? []),
+        { id: cell.id, cellType, version, range },
+      ])
+    }
+    const digest = packageDigest(cell)
+    const held = tx.get(packages, digest) ?? { size: summary.size, chunks: toBase64Url(summary.chunks), refs: 0 }
+    tx.put(packages, digest, { ...held, refs: held.refs + 1 })
+    tx.put(packageCells, `${digest}!${cell.id}`, '')
+    bump(tx, 'cells', 1)
+  }
+
+  /** Replaces a cell's record, where its place in the lists stays as it is but for `origin`. */
+  replace(tx: Transaction, cell: CellRecord): void {
+    tx.put(cellTexts, cell.id, encodeCell(cell))
+    tx.put(answerTexts, cell.id, answerText(cell, this.#provider))
+    for (const [key, candidate] of candidatesOf(cell)) {
+      const list = tx.get(postings, key) ?? []
+      tx.put(
+        postings,
+        key,
+        list.map((other) => (other.id === cell.id ? candidate : other)),
+      )
+    }
+  }
+
+  /** Removes a cell from every list. The caller removes the package's file once nothing names it. */
+  remove(tx: Transaction, cell: CellRecord): void {
+    tx.delete(cellTexts, cell.id)
+    tx.delete(answerTexts, cell.id)
+    for (const [key] of candidatesOf(cell)) {
+      const list = (tx.get(postings, key) ?? []).filter((other) => other.id !== cell.id)
+      if (list.length > 0) tx.put(postings, key, list)
+      else {
+        tx.delete(postings, key)
+        if (key.startsWith('c:')) bump(tx, 'capabilities', -1)
+      }
+    }
+    for (const { capability } of cell.manifest.dependencies) {
+      const list = (tx.get(dependents, capability) ?? []).filter((other) => other.id !== cell.id)
+      if (list.length > 0) tx.put(dependents, capability, list)
+      else tx.delete(dependents, capability)
+    }
+    const digest = packageDigest(cell)
+    const held = tx.get(packages, digest)
+    if (held !== undefined && held.refs > 1) tx.put(packages, digest, { ...held, refs: held.refs - 1 })
+    else tx.delete(packages, digest)
+    tx.delete(packageCells, `${digest}!${cell.id}`)
+    bump(tx, 'cells', -1)
+  }
+
+  /** Forgets the parsed lists of a cell after its transaction is on disk. */
+  changed(cell: Pick<CellRecord, 'manifest'>): void {
+    this.#lists.delete(postingKey('cell_type', cell.manifest.cell_type))
+    for (const { name } of cell.manifest.capabilities) this.#lists.delete(postingKey('capability', name))
+  }
+}
+
+/** The package's digest in hexadecimal. */
+export const packageDigest = (cell: Pick<CellRecord, 'manifest'>): string =>
+  cell.manifest.package.digest.slice('sha256:'.length)
+
+const postingKey = (by: CellQuery['by'], name: string): string => `${by === 'capability' ? 'c' : 't'}:${name}`
+
+export function bump(tx: Transaction, name: 'cells' | 'types' | 'capabilities', by: number): void {
+  tx.put(counters, `count:${name}`, (tx.get(counters, `count:${name}`) ?? 0) + by)
+}
+
+/** One candidate per capability, and one for the cell type. */
+function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
+  const { manifest, report, annotations } = cell
+  const base = {
+    id: cell.id,
+    publisher: manifest.publisher,
+    cellType: manifest.cell_type,
+    version: manifest.version,
+    status: cell.status,
+    registered: cell.origin === 'registered',
+    size: manifest.package.size,
+    requirements: Object.keys(manifest.requirements).length > 0 ? manifest.requirements : undefined,
+    memory: report?.memory_min_bytes ?? undefined,
+    compileMs: report?.compile_ms ?? undefined,
+    declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
+    declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,
+  }
+  const byCapability = manifest.capabilities.map(({ name, version }): [string, Candidate] => [
+    postingKey('capability', name),
+    { ...base, offered: version },
+  ])
+  return [...byCapability, [postingKey('cell_type', manifest.cell_type), { ...base, offered: manifest.version }]]
+}

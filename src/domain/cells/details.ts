@@ -1,0 +1,48 @@
+import type { CellDetails } from '../../../protocol/repository.ts'
+import type { CellRecord } from './records.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+/** Provider API, "Get Cell Details". What nothing measured is null. */
+export function cellDetails(cell: CellRecord): CellDetails {
+  const { manifest, annotations, report } = cell
+  const memory = report?.memory_min_bytes
+  return {
+    cell_id: cell.id,
+    cell_type: manifest.cell_type,
+    version: manifest.version,
+    description: annotations.description ?? '',
+    tags: annotations.tags ?? [],
+    status: cell.status,
+    capabilities: manifest.capabilities,
+    dependencies: manifest.dependencies,
+    digest: manifest.package.digest,
+    publisher: manifest.publisher,
+    signed_by: cell.signed_by,
+    manifest,
+    metadata: {
+      created_at: cell.created_at,
+      created_by: manifest.publisher,
+      updated_at: cell.updated_at,
+      size_bytes: manifest.package.size,
+      license: annotations.license ?? null,
+      documentation_url: annotations.documentation_url ?? null,
+      repository_url: annotations.repository_url ?? null,
+      issue_tracker_url: annotations.issue_tracker_url ?? null,
+    },
+    security: {
+      signature_algorithm: 'ed25519',
+      signature: cell.signature,
+      security_rating: null,
+      vulnerabilities: [],
+      last_security_audit: null,
+    },
+    performance: {
+      typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,
+      typical_startup_ms: report?.compile_ms ?? annotations.performance?.typical_startup_ms ?? null,
+      benchmark_results: {},
+    },
+    analysis: report,
+    statistics: { total_requests: null, active_deployments: null, average_rating: null },
+  }
+}

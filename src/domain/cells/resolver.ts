@@ -1,0 +1,128 @@
+import { Range } from 'semver'
+import type { DeviceInfo } from '../../../protocol/cells.ts'
+import type { Requirements } from '../../../protocol/manifest.ts'
+import { byVersion, type Candidate, semver } from './candidate.ts'
+import type { CellQuery } from './query.ts'
+import { byPriority } from './ranking.ts'
+import { TIERS, type Tier, type TrustPolicy } from './trust.ts'
+
+/** A candidate that fits, with the trust in its publisher. */
+export interface Ranked<C extends Candidate = Candidate> {
+  readonly candidate: C
+  readonly tier: Tier
+}
+
+/** A candidate that does not fit, and why. */
+export interface Rejected<C extends Candidate = Candidate> {
+  readonly candidate: C
+  readonly reason: string
+}
+
+const ranges = new Map<string, Range>()
+const MAX_RANGES = 10_000
+
+/** The parsed form of a range that was checked before. */
+export function parseRange(range: string): Range {
+  let parsed = ranges.get(range)
+  if (parsed === undefined) {
+    parsed = new Range(range)
+    if (ranges.size >= MAX_RANGES) ranges.clear()
+    ranges.set(range, parsed)
+  }
+  return parsed
+}
+
+/** Whether a version lies in a range (npm semantics: prereleases only when the range names one). */
+export const inRange = (version: string, range: string | undefined): boolean =>
+  parseRange(range ?? '*').test(semver(version))
+
+/**
+ * The best of `candidates` for `query`: by publisher tier, then status, then highest offered version, then the priority's ranking,
+ * then highest cell version, then the smaller id. Every node that knows the same candidates gives the same answer.
+ */
+export function best<C extends Candidate>(
+  query: CellQuery,
+  candidates: readonly C[],
+  trust: TrustPolicy,
+): Ranked<C> | undefined {
+  let winner: Ranked<C> | undefined
+  const floor = tierFloor(query, candidates, trust)
+  for (const candidate of candidates) {
+    const tier = trust.tierOf(candidate, query)
+    if (misfit(query, candidate, tier, floor, trust) !== undefined) continue
+    if (winner === undefined || compare(query, { candidate, tier }, winner) < 0) winner = { candidate, tier }
+  }
+  return winner
+}
+
+/** All candidates: those that fit, best first, and the others with the reason. */
+export function rank<C extends Candidate>(
+  query: CellQuery,
+  candidates: readonly C[],
+  trust: TrustPolicy,
+): { fitting: Ranked<C>[]; rejected: Rejected<C>[] } {
+  const fitting: Ranked<C>[] = []
+  const rejected: Rejected<C>[] = []
+  const floor = tierFloor(query, candidates, trust)
+  for (const candidate of candidates) {
+    const tier = trust.tierOf(candidate, query)
+    const reason = misfit(query, candidate, tier, floor, trust)
+    if (reason === undefined) fitting.push({ candidate, tier })
+    else rejected.push({ candidate, reason })
+  }
+  fitting.sort((a, b) => compare(query, a, b))
+  return { fitting, rejected }
+}
+
+export function compare(query: CellQuery, a: Ranked, b: Ranked): number {
+  return (
+    a.tier - b.tier ||
+    Number(a.candidate.status !== 'active') - Number(b.candidate.status !== 'active') ||
+    semver(b.candidate.offered).compare(semver(a.candidate.offered)) ||
+    (query.priority === undefined ? 0 : byPriority(query.priority, a.candidate, b.candidate)) ||
+    byVersion(a.candidate, b.candidate)
+  )
+}
+
+/** The worst tier that may win: unknown publishers only where nobody better offers the name, whatever the version. */
+function tierFloor(query: CellQuery, candidates: readonly Candidate[], trust: TrustPolicy): Tier {
+  for (const candidate of candidates) if (trust.tierOf(candidate, query) < 3) return 2
+  return 3
+}
+
+/** Why a candidate does not fit; undefined when it does. */
+function misfit(
+  query: CellQuery,
+  candidate: Candidate,
+  tier: Tier,
+  floor: Tier,
+  trust: TrustPolicy,
+): string | undefined {
+  if (!inRange(candidate.offered, query.range)) return `version ${candidate.offered} is outside ${query.range ?? '*'}`
+  if (candidate.status === 'in_testing' && query.range !== candidate.offered)
+    return 'is in testing: ask for its exact version'
+  if (tier > floor) return `its publisher is ${TIERS[tier]}, and a publisher that this node knows offers ${query.name}`
+  if (query.securityLevel === 'high' && !trust.isPinned(candidate.publisher)) {
+    return 'security level high needs a publisher that the operator pinned'
+  }
+  if (query.securityLevel === 'maximum')
+    return 'security level maximum needs a proof from a transparency log, which this node has none of'
+  return deviceMisfit(candidate.requirements, query.device)
+}
+
+/** Why a device does not do; undefined when it does, or when the device does not say. */
+function deviceMisfit(needs: Requirements | undefined, device: DeviceInfo | undefined): string | undefined {
+  if (needs === undefined || device === undefined) return undefined
+  const { platform, memory_gb, cpu_cores, gpu_available } = device
+  if (needs.platforms?.length && platform !== undefined && !needs.platforms.includes(platform)) {
+    return `runs on ${needs.platforms.join(', ')}, not on ${platform}`
+  }
+  if (needs.memory_gb !== undefined && memory_gb !== undefined && memory_gb < needs.memory_gb) {
+    return `needs ${needs.memory_gb} GB of memory, the device has ${memory_gb}`
+  }
+  if (needs.cpu_cores !== undefined && cpu_cores !== undefined && cpu_cores < needs.cpu_cores) {
+    return `needs ${needs.cpu_cores} cores, the device has ${cpu_cores}`
+  }
+  if (needs.gpu === true && gpu_available === false) return 'needs a GPU'
+  return undefined
+}

@@ -1,0 +1,97 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
+import { COMMON, finished, sendJson } from './respond.ts'
+import type { Family } from './route.ts'
+
+/** Answers with an error in the shape that the route's family documents. What nobody expected is logged, not shown. */
+export function sendError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  more?: readonly string[],
+): undefined {
+  const { raw } = reply
+  if (raw.destroyed) return finished(request, 499)
+  if (raw.headersSent) {
+    // Too late for an answer: a broken connection cannot be taken for a whole one.
+    raw.destroy()
+    logFailure(error, request)
+    return finished(request, 500)
+  }
+  const known = asProviderError(error)
+  if (known === undefined) logFailure(error, request)
+  const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
+  return sendJson(request, reply, status, body, more)
+}
+
+function logFailure(error: unknown, request: FastifyRequest): void {
+  const fields = { request_id: request.id, method: request.method, url: request.url, err: error }
+  request.exchange.route.logger.error(fields, 'request failed')
+}
+
+/** What the framework refuses, in our terms; undefined for what nobody expected. */
+function asProviderError(error: unknown): ProviderError | undefined {
+  if (error instanceof ProviderError) return error
+  if (hasCode(error, 'ECONNRESET'))
+    return new ProviderError('PROV_001', 'the request ended before its body was complete')
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined
+  const { statusCode } = error
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return undefined
+  return new ProviderError('PROV_001', errorMessage(error), { status: statusCode })
+}
+
+interface ErrorAnswer {
+  readonly status: number
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
+  const { code, message, status, details } = error
+  const invalid = 'validation_results' in details
+  const body = errorBody(request, code, message)
+  return { status, body: { ...body, ...(invalid ? { status: 'validation_error' } : {}), ...details } }
+}
+
+function unexpected(request: FastifyRequest): ErrorAnswer {
+  return { status: 500, body: errorBody(request, 'INTERNAL_ERROR', `Internal error (request ${request.id})`) }
+}
+
+function errorBody(request: FastifyRequest, code: string, message: string): Readonly<Record<string, unknown>> {
+  return shape(request.exchange.route.family, code, message, request.body)
+}
+
+function shape(family: Family, code: string, message: string, body: unknown): Readonly<Record<string, unknown>> {
+  const error = { code, message }
+  return family === 'cells'
+    ? { request_id: requestIdOf(body), status: 'error', error }
+    : { status: 'error', message, error }
+}
+
+/** The client's `request_id`, where the body was read far enough to know it. */
+function requestIdOf(body: unknown): string {
+  if (typeof body !== 'object' || body === null || !('request_id' in body)) return ''
+  return typeof body.request_id === 'string' ? body.request_id.slice(0, 128) : ''
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, { status: number; message: string }>> = {
+  HPE_HEADER_OVERFLOW: { status: 431, message: 'the headers are larger than this node accepts' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: 'the request took too long to arrive' },
+}
+
+/** Answers what is not even HTTP, and closes the connection. */
+export function refuseConnection(error: Error, socket: Socket): void {
+  const code = 'code' in error ? String(error.code) : ''
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, message } = CLIENT_ERRORS[code] ?? { status: 400, message: 'this is not an HTTP request' }
+  const body = JSON.stringify(shape('system', 'PROV_001', message, undefined))
+  const headers = ['Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`]
+  for (let i = 0; i < COMMON.length; i += 2) headers.push(`${COMMON[i]}: ${COMMON[i + 1]}`)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('\r\n')}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

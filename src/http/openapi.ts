@@ -1,0 +1,159 @@
+import { type TSchema, Type } from 'typebox'
+import { Annotations, ValidationResults, WasmReport } from '../../protocol/annotations.ts'
+import { Alternative, Coverage, ErrorBody } from '../../protocol/cells.ts'
+import { ERRORS } from '../../protocol/errors.ts'
+import { Capability, Dependency, Manifest } from '../../protocol/manifest.ts'
+import type { Answer, Route } from './route.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Schemas that have a name of their own without carrying a title. */
+const NAMED: Readonly<Record<string, TSchema>> = {
+  Alternative,
+  Annotations,
+  Capability,
+  Coverage,
+  Dependency,
+  ErrorBody,
+  Manifest,
+  ValidationResults,
+  WasmReport,
+}
+
+/** The errors that any route may answer with. */
+const Failure = Type.Object(
+  {
+    status: Type.Literal('error'),
+    request_id: Type.Optional(Type.String({ description: 'Cell requests only.' })),
+    message: Type.Optional(Type.String({ description: 'All but cell requests.' })),
+    error: ErrorBody,
+  },
+  { title: 'Failure' },
+)
+
+/** The OpenAPI 3.1 document of a route table. The same table gives the same text. */
+export function openApiDocument(routes: readonly Route[]): Json {
+  const schemas = new Components()
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const route of routes) {
+    if (route.hidden) continue
+    const path = route.path.replace(/:([a-z_]+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Cytoplex',
+      version: 'v1',
+      description: 'A provider node: answers for the cells of a whole federation.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        bearer: { type: 'http', scheme: 'bearer' },
+      },
+      schemas: schemas.all(),
+    },
+    'x-error-codes': ERRORS,
+  }
+}
+
+function operation(route: Route, schemas: Components): Json {
+  const answers: Record<string, unknown> = {}
+  for (const [status, answer] of Object.entries(route.answers)) answers[status] = response(answer, schemas)
+  const failure = { 'application/json': { schema: schemas.use(Failure) } }
+  answers.default = { description: 'Any other error', ...(route.method === 'HEAD' ? {} : { content: failure }) }
+  const parameters = [
+    ...inputs(route.params, 'path', schemas),
+    ...inputs(route.query, 'query', schemas),
+    ...Object.entries(route.headers ?? {}).map(([name, description]) => ({
+      name,
+      in: 'header',
+      description,
+      schema: { type: 'string' },
+    })),
+  ]
+  const body = route.body ?? route.multipart
+  const mediaType = route.body === undefined ? 'multipart/form-data' : 'application/json'
+  return {
+    operationId: operationId(route),
+    summary: route.summary,
+    tags: [route.family],
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { [mediaType]: { schema: schemas.use(body) } } } }),
+    responses: answers,
+    ...(route.access === 'admin' ? { security: [{ apiKey: [] }, { bearer: [] }] } : {}),
+  }
+}
+
+/** `post_cells_request`, `get_repository_cells_by_cell_type`. */
+function operationId({ method, path }: Route): string {
+  const words = path
+    .replace('/api/v1', '')
+    .replaceAll(':', 'by_')
+    .split(/[^a-z_]+/)
+  return [method.toLowerCase(), ...words.filter((word) => word !== '')].join('_')
+}
+
+function response({ description, schema, mediaType }: Answer, schemas: Components): Json {
+  if (schema !== undefined) return { description, content: { 'application/json': { schema: schemas.use(schema) } } }
+  return mediaType === undefined ? { description } : { description, content: { [mediaType]: {} } }
+}
+
+function inputs(schema: TSchema | undefined, place: 'path' | 'query', schemas: Components): Json[] {
+  const { properties = {}, required = [] } = (schema ?? {}) as {
+    properties?: Record<string, TSchema>
+    required?: string[]
+  }
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: place,
+    required: required.includes(name),
+    schema: schemas.use(property),
+  }))
+}
+
+/** Collects schemas that have a name, and refers to them. */
+class Components {
+  readonly #names = new Map<string, string>()
+  readonly #schemas: Record<string, unknown> = {}
+
+  constructor() {
+    for (const [name, schema] of Object.entries(NAMED)) this.#names.set(JSON.stringify(schema), name)
+  }
+
+  /** `schema` as plain JSON, with references in place of what has a name. */
+  use(schema: TSchema): unknown {
+    return this.#convert(JSON.parse(JSON.stringify(schema)))
+  }
+
+  all(): Json {
+    return Object.fromEntries(Object.entries(this.#schemas).sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  #convert(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map((item) => this.#convert(item))
+    const name = this.#nameOf(value)
+    if (name === undefined) return this.#members(value)
+    if (!(name in this.#schemas)) {
+      this.#schemas[name] = {}
+      this.#schemas[name] = this.#members(value)
+    }
+    return { $ref: `#/components/schemas/${name}` }
+  }
+
+  #members(value: object): Json {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#convert(item)]))
+  }
+
+  #nameOf(value: object): string | undefined {
+    if ('title' in value && 'type' in value && typeof value.title === 'string') return value.title
+    return this.#names.get(JSON.stringify(value))
+  }
+}

@@ -1,0 +1,73 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import type { ProviderNode } from '../node/api.ts'
+
+/** What the handlers of all routes share. */
+export interface HttpContext {
+  readonly node: ProviderNode
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Bytes of a package at most. */
+  readonly maxPackageBytes: number
+  /** The OpenAPI document as JSON text. */
+  openapi(): string
+}
+
+/** Who may call a route: anybody, or who presents the administrator's key. A wrong key is refused on open routes as well. */
+export type Access = 'open' | 'admin'
+
+/**
+ * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, the others
+ * `{status, message, error}`.
+ */
+export type Family = 'cells' | 'repository' | 'discovery' | 'system'
+
+/** What a route answers with one status. */
+export interface Answer {
+  readonly description: string
+  /** Schema of a JSON answer. */
+  readonly schema?: TSchema
+  /** Media type of an answer that is no JSON. */
+  readonly mediaType?: string
+}
+
+type Handler<B extends TSchema, Q extends TSchema, P extends TSchema> = (
+  request: FastifyRequest<{ Body: Static<B>; Querystring: Static<Q>; Params: Static<P> }>,
+  reply: FastifyReply,
+) => undefined | Promise<void>
+
+interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchema> {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
+  /** With parameters as `:name`. */
+  readonly path: string
+  readonly access: Access
+  readonly family: Family
+  /** Bytes of a body at most; 0 where none is read. Uploads are bounded part by part. */
+  readonly bodyLimit: number
+  readonly summary: string
+  /** JSON body. */
+  readonly body?: B
+  /** Parts of a multipart body, for the documentation: the handler reads the stream itself. */
+  readonly multipart?: TSchema
+  readonly query?: Q
+  readonly params?: P
+  /** Request headers that the route understands, with what they do. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly answers: Readonly<Record<number, Answer>>
+  /** Left out of the OpenAPI document. */
+  readonly hidden?: boolean
+  handler(context: HttpContext): Handler<B, Q, P>
+}
+
+/** One row of the route table: everything that the server and the documentation need to know about a route. */
+export type Route = RouteDefinition<TSchema, TSchema, TSchema>
+
+/** Declares a route; the handler's request is typed by its schemas. */
+export function route<B extends TSchema, Q extends TSchema, P extends TSchema>(
+  definition: RouteDefinition<B, Q, P>,
+): Route {
+  // The table forgets the schemas' types: Fastify validates with the same schemas before it calls the handler.
+  return definition as unknown as Route
+}

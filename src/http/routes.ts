@@ -1,0 +1,34 @@
+import type { Route } from './route.ts'
+import { cellRoutes } from './routes/cells.ts'
+import { discoveryRoutes } from './routes/discovery.ts'
+import { docsRoutes } from './routes/docs.ts'
+import { packageRoutes } from './routes/packages.ts'
+import { repositoryRoutes } from './routes/repository.ts'
+import { systemRoutes } from './routes/system.ts'
+
+/** The route table: what is not in it does not exist. */
+export const ROUTES: readonly Route[] = [
+  ...cellRoutes,
+  ...packageRoutes,
+  ...repositoryRoutes,
+  ...discoveryRoutes,
+  ...systemRoutes,
+  ...docsRoutes,
+]
+
+const PATTERNS = ROUTES.map(({ method, path }) => ({
+  method,
+  pattern: new RegExp(`^${path.replace(/:[a-z_]+/g, '[^/]+')}$`),
+}))
+
+/** Methods that exist for `url`; none when there is no such route. */
+export function methodsFor(url: string): string[] {
+  const path = url.split('?', 1)[0]!
+  const methods = new Set<string>()
+  for (const { method, pattern } of PATTERNS) {
+    if (!pattern.test(path)) continue
+    methods.add(method)
+    if (method === 'GET') methods.add('HEAD')
+  }
+  return methods.size === 0 ? [] : [...methods, 'OPTIONS'].sort()
+}

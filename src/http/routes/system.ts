@@ -1,0 +1,54 @@
+import { JSON_TYPE, sendText, TEXT_TYPE } from '../respond.ts'
+import { type Route, route } from '../route.ts'
+
+const shared = { method: 'GET', access: 'open', family: 'system', bodyLimit: 0 } as const
+/** Prometheus text exposition format. */
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** Agent network, "Health" and "Metrics", and the description of this API. */
+export const systemRoutes: readonly Route[] = [
+  route({
+    ...shared,
+    path: '/health',
+    summary: 'Whether the process answers',
+    answers: { 200: { description: '`OK`', mediaType: 'text/plain' } },
+    handler: () => (request, reply) => sendText(request, reply, 200, TEXT_TYPE, 'OK'),
+  }),
+  route({
+    ...shared,
+    path: '/ready',
+    summary: 'Whether the node can do its work',
+    answers: {
+      200: { description: '`READY`, or `DEGRADED:` and why', mediaType: 'text/plain' },
+      503: { description: '`NOT READY:` and why', mediaType: 'text/plain' },
+    },
+    handler:
+      ({ node }) =>
+      (request, reply) => {
+        const { ready, degraded, reasons } = node.health()
+        const why = reasons.join('; ')
+        if (!ready) return sendText(request, reply, 503, TEXT_TYPE, `NOT READY: ${why}`)
+        return sendText(request, reply, 200, TEXT_TYPE, degraded ? `DEGRADED: ${why}` : 'READY')
+      },
+  }),
+  route({
+    ...shared,
+    path: '/metrics',
+    summary: 'Metrics for Prometheus',
+    answers: { 200: { description: 'Text exposition format', mediaType: 'text/plain' } },
+    handler:
+      ({ metrics }) =>
+      async (request, reply) =>
+        sendText(request, reply, 200, METRICS_TYPE, await metrics.registry.metrics()),
+  }),
+  route({
+    ...shared,
+    path: '/openapi.json',
+    summary: 'This API as OpenAPI 3.1',
+    answers: { 200: { description: 'The document', mediaType: 'application/json' } },
+    handler:
+      ({ openapi }) =>
+      (request, reply) =>
+        sendText(request, reply, 200, JSON_TYPE, openapi()),
+  }),
+]

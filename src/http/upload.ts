@@ -1,0 +1,156 @@
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { Busboy, type BusboyInstance } from '@fastify/busboy'
+import { LIMITS } from '../../protocol/limits.ts'
+import { CellMetadata } from '../../protocol/repository.ts'
+import { errorMessage, ProviderError } from '../kernel/base/errors.ts'
+import type { StagedPackage } from '../node/api.ts'
+import { parseJson } from './json-body.ts'
+import { compileCheck } from './validation.ts'
+
+/** A whole upload, its metadata checked. The package belongs to whoever receives this: discard it, or register it. */
+export interface Upload {
+  readonly metadata: CellMetadata
+  readonly package: StagedPackage
+  /** Parsed, otherwise unchecked. */
+  readonly manifest?: unknown
+  readonly manifestSignature?: string
+}
+
+/** Bytes of each part that is kept in memory. */
+const TEXT_PARTS: Readonly<Record<string, number>> = {
+  metadata: LIMITS.jsonBodyBytes,
+  manifest: LIMITS.jsonBodyBytes,
+  manifest_signature: LIMITS.manifestSignatureBytes,
+}
+const PACKAGE_PART = 'cell_package'
+const PARTS = [...Object.keys(TEXT_PARTS), PACKAGE_PART]
+/** Bytes that boundaries, part headers and text parts can add to a package. */
+const OVERHEAD = 1024 * 1024
+/** Bytes between the parser and the package's file. */
+const BUFFERED = 256 * 1024
+
+const checkMetadata = compileCheck(CellMetadata, 'metadata')
+const invalid = (message: string): ProviderError => new ProviderError('PROV_001', message)
+const tooLarge = (what: string, limit: number): ProviderError =>
+  new ProviderError('PROV_001', `${what} is larger than ${limit} bytes`, { status: 413 })
+
+/**
+ * Reads the multipart body of "Register New Cell" (RFC 7578). The package goes to `stage` while it arrives, no faster than it is
+ * written; parts may come in any order; file names are ignored.
+ *
+ * Throws `PROV_001` for unknown, repeated, missing, unreadable and oversized (413) parts and for a body that ends early, and
+ * whatever `stage` throws. A package that was staged by then is discarded.
+ */
+export async function receiveUpload(
+  request: IncomingMessage,
+  stage: (bytes: AsyncIterable<Uint8Array>) => Promise<StagedPackage>,
+  maxPackageBytes: number,
+): Promise<Upload> {
+  if (Number(request.headers['content-length'] ?? 0) > maxPackageBytes + OVERHEAD) {
+    throw tooLarge(PACKAGE_PART, maxPackageBytes)
+  }
+  const parser = openParser(request)
+  const streams = new Map<string, Readable>()
+  const texts = new Map<string, unknown>()
+  const reading: Promise<unknown>[] = []
+  let staging: Promise<StagedPackage> | undefined
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+  const { promise: parsed, resolve: finish } = Promise.withResolvers<void>()
+  // Who waits for the parts sees a failure; one that comes later has nobody left to tell.
+  failed.catch(() => undefined)
+
+  parser.on('file', (name: string | undefined, stream: Readable) => {
+    stream.on('error', fail)
+    const problem = unexpectedPart(name, streams)
+    if (problem !== undefined || name === undefined) {
+      stream.resume()
+      fail(problem)
+      return
+    }
+    streams.set(name, stream)
+    if (name === PACKAGE_PART) {
+      staging = stage(bounded(stream, PACKAGE_PART, maxPackageBytes))
+      staging.catch(fail)
+    } else {
+      const read = readText(stream, name).then((value) => texts.set(name, value))
+      read.catch(fail)
+      reading.push(read)
+    }
+  })
+  parser.on('partsLimit', () => fail(invalid(`more than ${PARTS.length} parts, allowed are ${PARTS.join(', ')}`)))
+  parser.on('error', (error) => fail(invalid(`the multipart body cannot be read: ${errorMessage(error)}`)))
+  parser.on('finish', finish)
+  request.on('error', fail)
+  request.on('close', () => {
+    if (!request.complete) fail(invalid('the upload ended before its body was complete'))
+  })
+  request.pipe(parser)
+
+  try {
+    await Promise.race([parsed, failed])
+    for (const name of ['metadata', PACKAGE_PART]) if (!streams.has(name)) throw invalid(`the part ${name} is missing`)
+    if (streams.has('manifest') !== streams.has('manifest_signature')) {
+      throw invalid('the parts manifest and manifest_signature only come together')
+    }
+    await Promise.race([Promise.all(reading), failed])
+    const staged = await Promise.race([staging!, failed])
+    return {
+      metadata: texts.get('metadata') as CellMetadata,
+      package: staged,
+      ...(streams.has('manifest')
+        ? { manifest: texts.get('manifest'), manifestSignature: texts.get('manifest_signature') as string }
+        : {}),
+    }
+  } catch (error) {
+    request.unpipe(parser)
+    // Who still sends can only read the answer after that; the body's deadline bounds it.
+    request.resume()
+    for (const stream of streams.values()) stream.destroy(error as Error)
+    const staged = await staging?.catch(() => undefined)
+    await staged?.discard()
+    throw error
+  }
+}
+
+function openParser(request: IncomingMessage): BusboyInstance {
+  const contentType = request.headers['content-type'] ?? ''
+  try {
+    return new Busboy({
+      headers: { ...request.headers, 'content-type': contentType },
+      // Every part is a stream of bytes here: decoding them as text would hide invalid UTF-8.
+      isPartAFile: () => true,
+      highWaterMark: BUFFERED,
+      fileHwm: BUFFERED,
+      limits: { parts: PARTS.length, headerPairs: 16, headerSize: 8192 },
+    })
+  } catch (error) {
+    throw invalid(`Content-Type ${JSON.stringify(contentType)} cannot be read: ${errorMessage(error)}`)
+  }
+}
+
+function unexpectedPart(name: string | undefined, seen: ReadonlyMap<string, unknown>): ProviderError | undefined {
+  if (name === undefined) return invalid(`a part has no name, allowed are ${PARTS.join(', ')}`)
+  if (!PARTS.includes(name)) return invalid(`found a part ${JSON.stringify(name)}, allowed are ${PARTS.join(', ')}`)
+  return seen.has(name) ? invalid(`the part ${name} comes twice`) : undefined
+}
+
+async function* bounded(stream: Readable, what: string, limit: number): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > limit) throw tooLarge(what, limit)
+    yield chunk
+  }
+}
+
+async function readText(stream: Readable, name: string): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of bounded(stream, name, TEXT_PARTS[name]!)) chunks.push(chunk)
+  const bytes = Buffer.concat(chunks)
+  if (name === 'manifest_signature') return bytes.toString('latin1').trim()
+  const value = parseJson(bytes, name)
+  const problem = name === 'metadata' ? checkMetadata(value) : undefined
+  if (problem !== undefined) throw problem
+  return value
+}

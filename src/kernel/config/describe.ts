@@ -1,0 +1,33 @@
+import type { AdminKeyOrigin } from './admin-key.ts'
+import { CONFIG_KEYS } from './keys.ts'
+import type { LoadedConfig } from './load.ts'
+
+/** A line of `cytoplex config show`. */
+export interface DescribedSetting {
+  /** Dotted. */
+  readonly key: string
+  readonly value: unknown
+  /** `default`, `file PATH`, `environment NAME` or `flag --x`. */
+  readonly origin: string
+}
+
+const MASK = '••••'
+
+/**
+ * The effective value of every key and where it came from, paths as they were resolved, and the administrator's key masked. The keys
+ * stand in the schema's order.
+ */
+export function describeConfig({ config, origins }: LoadedConfig, adminKey: AdminKeyOrigin): DescribedSetting[] {
+  const settings: DescribedSetting[] = CONFIG_KEYS.map(({ name }) => ({
+    key: name,
+    value: valueAt(config, name),
+    origin: origins.get(name) ?? 'default',
+  }))
+  return [...settings, { key: 'admin key', value: MASK, origin: adminKey }]
+}
+
+function valueAt(config: object, name: string): unknown {
+  let value: unknown = config
+  for (const part of name.split('.')) value = (value as Readonly<Record<string, unknown>>)[part]
+  return value
+}

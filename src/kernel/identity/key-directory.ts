@@ -1,0 +1,197 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { Base64Url, Milliseconds, ProviderId } from '../../../protocol/fields.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
+import type { RoleCertificate } from '../../../protocol/rpc.ts'
+import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
+import { errorMessage, StartError } from '../base/errors.ts'
+import { nodeIdOf, providerIdOf } from './ids.ts'
+import { ed25519FromSeed, newSeed, SEED_BYTES, type SigningKey } from './keys.ts'
+import { createPublisherKeys, loadPublisherKeyFile, type PublisherKeys, publisherKeys } from './manifest-signer.ts'
+import {
+  checkPrivateDirectory,
+  readPrivateJson,
+  replacePrivateFile,
+  syncDirectory,
+  UNFINISHED,
+  writeUnfinished,
+} from './private-file.ts'
+import { issueRoleCertificate } from './roles.ts'
+
+const closed = { additionalProperties: false } as const
+const DAY_MS = 24 * 60 * 60 * 1000
+/** Milliseconds that a role certificate is in force. */
+const ROLE_LIFETIME_MS = 365 * DAY_MS
+/** Milliseconds before its end at which a role key is replaced. */
+const ROLE_RENEWAL_MS = 30 * DAY_MS
+
+const IdentityFile = Type.Object({ format: Type.Literal(1), seed: Base64Url, provider_id: ProviderId }, closed)
+const RolesFile = Type.Object(
+  {
+    format: Type.Literal(1),
+    wire: Type.Object(
+      { seed: Base64Url, serial: Type.Integer({ minimum: 1 }), not_before: Milliseconds, not_after: Milliseconds },
+      closed,
+    ),
+  },
+  closed,
+)
+type IdentityFile = Static<typeof IdentityFile>
+type RolesFile = Static<typeof RolesFile>
+
+const identitySchema = Compile(IdentityFile)
+const rolesSchema = Compile(RolesFile)
+
+/** The files, in the order in which they get their names when a directory is created: the identity last. */
+const FILES = ['publisher.json', 'roles.json', 'identity.json'] as const
+
+/** The keys of a node. The identity signs only role certificates, announcements and the libp2p handshake. */
+export interface KeyDirectory {
+  readonly identity: SigningKey
+  /** 32 bytes, from which libp2p derives the same key. */
+  readonly identitySeed: Uint8Array
+  readonly providerId: string
+  readonly nodeId: string
+  /** Signs batches on peer streams. */
+  readonly wire: { readonly key: SigningKey; readonly certificate: RoleCertificate }
+  /** The node as a publisher, for those who register without keys of their own. */
+  readonly publisher: PublisherKeys
+}
+
+export interface KeyDirectoryOptions {
+  readonly network: string
+  /** Create keys when there are none. */
+  readonly allowCreate: boolean
+  /** Unix milliseconds. */
+  readonly now: number
+}
+
+/** `present` when `dir` holds any key file. A creation that was interrupted before the first key got its name counts as absent. */
+export const keyDirectoryState = (dir: string): 'absent' | 'present' =>
+  FILES.some((name) => existsSync(join(dir, name))) ? 'present' : 'absent'
+
+/**
+ * Opens the node's keys in `dir` (mode 0700, files 0600), creating them when there are none and that is allowed. A wire key with
+ * less than 30 days left is replaced, under the next serial. Throws `StartError` for what the operator can mend: keys missing,
+ * corrupt, not belonging together, or readable by others.
+ */
+export function openKeyDirectory(dir: string, { network, allowCreate, now }: KeyDirectoryOptions): KeyDirectory {
+  if (keyDirectoryState(dir) === 'absent') {
+    if (!allowCreate) throw new StartError(`${dir} holds no keys`)
+    try {
+      createKeys(dir, now)
+    } catch (error) {
+      throw new StartError(`keys cannot be created in ${dir}: ${errorMessage(error)}`)
+    }
+  }
+  checkPrivateDirectory(dir)
+  finishCreation(dir)
+  const { seed, identity, providerId } = readIdentity(join(dir, 'identity.json'))
+  const wire = readWire(join(dir, 'roles.json'), now)
+  const certificate = issueRoleCertificate({
+    identity,
+    network,
+    role: 'wire',
+    publicKey: wire.key.publicKey,
+    serial: wire.serial,
+    notBefore: wire.not_before,
+    notAfter: wire.not_after,
+  })
+  return {
+    identity,
+    identitySeed: seed,
+    providerId,
+    nodeId: nodeIdOf(identity.publicKey),
+    wire: { key: wire.key, certificate },
+    publisher: readPublisher(join(dir, 'publisher.json')),
+  }
+}
+
+/**
+ * Creates all three files or none: first each is written whole under an unfinished name, then they get their names. After a crash
+ * in between, either no name is taken, or the rest can take theirs ({@link finishCreation}).
+ */
+function createKeys(dir: string, now: number): void {
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  checkPrivateDirectory(dir)
+  syncDirectory(dirname(dir))
+  const seed = newSeed()
+  const identity: IdentityFile = {
+    format: 1,
+    seed: toBase64Url(seed),
+    provider_id: providerIdOf(ed25519FromSeed(seed).publicKey),
+  }
+  writeUnfinished(join(dir, 'identity.json'), toText(identity))
+  writeUnfinished(join(dir, 'roles.json'), toText(newRoles(1, now)))
+  writeUnfinished(join(dir, 'publisher.json'), toText(createPublisherKeys({ kind: 'provider' })))
+  syncDirectory(dir)
+  nameFiles(dir)
+}
+
+/** Completes a creation that was interrupted while the files got their names; then, and only then, is the identity unfinished. */
+function finishCreation(dir: string): void {
+  if (!existsSync(join(dir, 'identity.json')) && existsSync(join(dir, `identity.json${UNFINISHED}`))) nameFiles(dir)
+  for (const name of FILES) {
+    if (existsSync(join(dir, name))) continue
+    throw new StartError(
+      `${join(dir, name)} is missing; restore it from a backup, or remove ${dir} to start with a new identity`,
+    )
+  }
+}
+
+function nameFiles(dir: string): void {
+  for (const name of FILES) {
+    const unfinished = join(dir, name + UNFINISHED)
+    if (existsSync(unfinished)) renameSync(unfinished, join(dir, name))
+  }
+  syncDirectory(dir)
+}
+
+function readIdentity(path: string): { seed: Uint8Array; identity: SigningKey; providerId: string } {
+  const file = readPrivateJson(path, identitySchema)
+  const seed = readSeed(path, file.seed)
+  const identity = ed25519FromSeed(seed)
+  const providerId = providerIdOf(identity.publicKey)
+  if (providerId !== file.provider_id) {
+    throw new StartError(`${path} names the provider ${file.provider_id}, but its seed is that of ${providerId}`)
+  }
+  return { seed, identity, providerId }
+}
+
+function readWire(path: string, now: number): RolesFile['wire'] & { key: SigningKey } {
+  let { wire } = readPrivateJson(path, rolesSchema)
+  if (wire.not_after - now < ROLE_RENEWAL_MS || wire.not_before > now + LIMITS.clockSkewMs) {
+    const renewed = newRoles(wire.serial + 1, now)
+    replacePrivateFile(path, toText(renewed))
+    wire = renewed.wire
+  }
+  return { ...wire, key: ed25519FromSeed(readSeed(path, wire.seed)) }
+}
+
+function readPublisher(path: string): PublisherKeys {
+  const publisher = publisherKeys(loadPublisherKeyFile(path))
+  if (publisher.record.kind === 'provider') return publisher
+  throw new StartError(`${path} holds the keys of a publisher; those of a provider are expected here`)
+}
+
+const newRoles = (serial: number, now: number): RolesFile => ({
+  format: 1,
+  wire: { seed: toBase64Url(newSeed()), serial, not_before: now, not_after: now + ROLE_LIFETIME_MS },
+})
+
+function readSeed(path: string, text: string): Uint8Array {
+  let seed: Uint8Array
+  try {
+    seed = fromBase64Url(text)
+  } catch (error) {
+    throw new StartError(`${path} is corrupt: its seed is ${errorMessage(error)}`)
+  }
+  if (seed.length !== SEED_BYTES) {
+    throw new StartError(`${path} is corrupt: its seed has ${seed.length} bytes, expected ${SEED_BYTES}`)
+  }
+  return seed
+}
+
+const toText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`

@@ -1,0 +1,258 @@
+import { createHash, type Hash, randomBytes } from 'node:crypto'
+import { unlinkSync } from 'node:fs'
+import { type FileHandle, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LIMITS } from '../../../protocol/limits.ts'
+import { concatBytes, toHex } from '../base/bytes.ts'
+import { hasCode } from '../base/errors.ts'
+import { merkleRoot } from '../base/merkle.ts'
+import { DirectorySync, syncDirectory } from './durable-files.ts'
+
+const LEAF = Uint8Array.of(0)
+const SHARDS = '0123456789abcdef'
+
+/** What writing a blob found out about its bytes. */
+export interface BlobSummary {
+  /** SHA-256 in hexadecimal. */
+  readonly digest: string
+  readonly size: number
+  /** Leaf digests of the chunk tree, 32 bytes each, concatenated. */
+  readonly chunks: Uint8Array
+  /** Root of the chunk tree, in hexadecimal. */
+  readonly chunksRoot: string
+}
+
+/**
+ * Content-addressed files. A blob is written beside the others, hashed on the way, synced, and renamed to its digest; only then may a record
+ * name it. Files that no record names are removed by `removeUnless`.
+ */
+export class BlobStore {
+  readonly #directory: string
+  readonly #incoming: string
+  readonly #directories = new DirectorySync()
+  /** Digests that a registration under way is about to name. */
+  readonly #pins = new Map<string, number>()
+
+  private constructor(directory: string) {
+    this.#directory = directory
+    this.#incoming = join(directory, 'incoming')
+  }
+
+  /** Opens the blob store in `directory`, creates it when missing, and removes what a crash left half written. */
+  static async open(directory: string): Promise<BlobStore> {
+    const store = new BlobStore(directory)
+    await rm(store.#incoming, { recursive: true, force: true })
+    await mkdir(store.#incoming, { recursive: true, mode: 0o700 })
+    await Promise.all(Array.from(SHARDS, (shard) => mkdir(join(directory, shard), { recursive: true, mode: 0o700 })))
+    await syncDirectory(directory)
+    return store
+  }
+
+  path(digest: string): string {
+    return join(this.#directory, digest.slice(0, 1), digest)
+  }
+
+  /** Opens a blob for reading; undefined when it is not here. */
+  async open(digest: string): Promise<FileHandle | undefined> {
+    try {
+      return await open(this.path(digest), 'r')
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  /** Starts a new blob. */
+  async create(): Promise<BlobWriter> {
+    const path = join(this.#incoming, randomBytes(12).toString('hex'))
+    return new BlobWriter(path, await open(path, 'wx+', 0o600))
+  }
+
+  /**
+   * Moves a finished blob to its place, durably, and keeps it there while `use` runs: the one who names it in a record. When `use`
+   * fails and nothing else names the blob, `named` says so and the file is removed.
+   */
+  async keep<Result>(
+    writer: BlobWriter,
+    named: (digest: string) => boolean,
+    use: () => Promise<Result>,
+  ): Promise<Result> {
+    const { digest } = writer.summary
+    this.#pins.set(digest, (this.#pins.get(digest) ?? 0) + 1)
+    try {
+      await rename(writer.path, this.path(digest))
+      writer.moved()
+      await this.#directories.sync(join(this.#directory, digest.slice(0, 1)))
+      return await use()
+    } finally {
+      const pins = this.#pins.get(digest)! - 1
+      if (pins === 0) this.#pins.delete(digest)
+      else this.#pins.set(digest, pins)
+      this.removeUnless(digest, named)
+    }
+  }
+
+  /** Removes a blob unless a record names it or is about to. Synchronous, so that no registration can slip in between. */
+  removeUnless(digest: string, named: (digest: string) => boolean): void {
+    if (this.#pins.has(digest) || named(digest)) return
+    try {
+      unlinkSync(this.path(digest))
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+    }
+  }
+
+  /** Every blob's digest, in no order. */
+  async *digests(): AsyncGenerator<string> {
+    for (const shard of SHARDS) {
+      for await (const entry of await opendir(join(this.#directory, shard))) yield entry.name
+    }
+  }
+}
+
+/** A blob that is being written. Either `finish` it and hand it to `BlobStore.keep`, or `discard` it. */
+export class BlobWriter {
+  readonly path: string
+  readonly #handle: FileHandle
+  readonly #whole: Hash = createHash('sha256')
+  readonly #leaves: Uint8Array[] = []
+  #chunk: Hash | undefined
+  #chunkBytes = 0
+  #size = 0
+  #summary: BlobSummary | undefined
+  #moved = false
+  #open = true
+  #flushed: Promise<void> | undefined
+
+  constructor(path: string, handle: FileHandle) {
+    this.path = path
+    this.#handle = handle
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Digests of the chunks that are complete. */
+  get leaves(): readonly Uint8Array[] {
+    return this.#leaves
+  }
+
+  /** Available after `finish`. */
+  get summary(): BlobSummary {
+    if (this.#summary === undefined) throw new Error('the blob is not finished')
+    return this.#summary
+  }
+
+  /** Hashes and writes `data`. One call at a time. */
+  async write(data: Uint8Array): Promise<void> {
+    const position = this.#size
+    this.update(data)
+    await this.writeAt(data, position)
+  }
+
+  /** Hashes `data` as the next bytes. The caller writes them with `writeAt`. */
+  update(data: Uint8Array): void {
+    this.#whole.update(data)
+    this.#size += data.length
+    for (let offset = 0; offset < data.length; ) {
+      this.#chunk ??= createHash('sha256').update(LEAF)
+      const part = data.subarray(offset, offset + LIMITS.chunkBytes - this.#chunkBytes)
+      this.#chunk.update(part)
+      this.#chunkBytes += part.length
+      offset += part.length
+      if (this.#chunkBytes === LIMITS.chunkBytes) this.#endChunk()
+    }
+  }
+
+  /** Writes bytes that were hashed already. */
+  async writeAt(data: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < data.length; ) {
+      const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done)
+      done += bytesWritten
+    }
+  }
+
+  /**
+   * Appends a whole chunk (the last one may be shorter) whose leaf digest the caller has computed and checked. Resolves when it is
+   * written; calls may overlap.
+   */
+  async appendChunk(pieces: readonly Uint8Array[], leaf: Uint8Array): Promise<void> {
+    let position = this.#size
+    for (const piece of pieces) {
+      this.#whole.update(piece)
+      this.#size += piece.length
+    }
+    this.#leaves.push(leaf)
+    const { bytesWritten } = await this.#handle.writev(pieces, position)
+    if (bytesWritten === pieces.reduce((sum, piece) => sum + piece.length, 0)) return
+    // A short write is rare: the rest goes piece by piece.
+    for (const piece of pieces) {
+      await this.writeAt(piece, position)
+      position += piece.length
+    }
+  }
+
+  /** Reads back what was written. */
+  read(buffer: Uint8Array, length: number, position: number): Promise<{ bytesRead: number }> {
+    return this.#handle.read(buffer, 0, length, position)
+  }
+
+  /** Starts to bring what was written so far to the disk, without waiting, so that `finish` has less to do. */
+  flushAhead(): void {
+    // A failure here shows again in `finish`, which syncs the same file.
+    this.#flushed ??= this.#handle.datasync().then(
+      () => this.#endFlush(),
+      () => this.#endFlush(),
+    )
+  }
+
+  /** Completes the hashes and brings the bytes to the disk. The file stays readable until `close`. */
+  async finish(): Promise<BlobSummary> {
+    const summary = this.hashed()
+    await this.#flushed
+    await this.#handle.datasync()
+    return summary
+  }
+
+  /** Completes the hashes. */
+  hashed(): BlobSummary {
+    if (this.#chunkBytes > 0) this.#endChunk()
+    this.#summary ??= {
+      digest: this.#whole.digest('hex'),
+      size: this.#size,
+      chunks: concatBytes(this.#leaves),
+      chunksRoot: toHex(merkleRoot(this.#leaves)),
+    }
+    return this.#summary
+  }
+
+  /** Told by the store when the file has its final name. */
+  moved(): void {
+    this.#moved = true
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.#flushed
+    await this.#handle.close()
+  }
+
+  /** Closes, and deletes the bytes unless the store took them. Safe to call always. */
+  async discard(): Promise<void> {
+    await this.close()
+    if (!this.#moved) await rm(this.path, { force: true })
+  }
+
+  #endFlush(): void {
+    this.#flushed = undefined
+  }
+
+  #endChunk(): void {
+    this.#leaves.push(this.#chunk!.digest())
+    this.#chunk = undefined
+    this.#chunkBytes = 0
+  }
+}

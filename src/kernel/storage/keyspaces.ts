@@ -1,0 +1,53 @@
+/**
+ * Every keyspace of the store, by number. The number is part of each key on disk: never change one, never reuse one.
+ * Retired numbers stay listed here.
+ */
+export const KEYSPACES = {
+  /** Schema version and counters. */
+  meta: 1,
+  /** Cell id → record, in two lines of JSON: what peers are told, and what only this node knows. */
+  cells: 2,
+  /** Cell id → final JSON of its answer, in the pieces that are joined when it is sent. */
+  answers: 3,
+  /** Cell type → its owner and versions: what was registered here. */
+  types: 4,
+  /** `c:<capability>` and `t:<cell type>` → posting list, best version first. */
+  postings: 5,
+  /** Capability → who depends on it. */
+  dependents: 6,
+  /** Package digest → size, chunk digests, number of cells that use it. */
+  packages: 7,
+  /** Package digest → what the cache policy needs to know of a pulled-through copy. */
+  cached: 8,
+  /** `<page>!<cell id>` → what is announced of that cell. */
+  announced: 9,
+  /** `<provider id>!<page>` → the newest announcement of another node, as it was signed. */
+  announcements: 10,
+  /** `<package digest>!<cell id>` → nothing: which cells a package belongs to. */
+  packageCells: 11,
+} as const
+
+export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]
+
+/** A keyspace with the form of its values. Values are text on disk. */
+export interface Keyspace<Value> {
+  readonly prefix: string
+  encode(value: Value): string
+  decode(text: string): Value
+}
+
+const prefixOf = (number: KeyspaceNumber): string => `${number.toString(36).padStart(2, '0')}!`
+
+/** A keyspace whose values are JSON. */
+export function jsonKeyspace<Value>(number: KeyspaceNumber): Keyspace<Value> {
+  return {
+    prefix: prefixOf(number),
+    encode: (value) => JSON.stringify(value),
+    decode: (text) => JSON.parse(text) as Value,
+  }
+}
+
+/** A keyspace whose values are text as it is. */
+export function textKeyspace(number: KeyspaceNumber): Keyspace<string> {
+  return { prefix: prefixOf(number), encode: (value) => value, decode: (text) => text }
+}

@@ -1,0 +1,107 @@
+import type { Logger } from './logger.ts'
+
+/** Everything that happens in a node and that others may want to know. Each event has exactly one place that emits it. */
+export interface EventMap {
+  /** A cell was registered here, and is durable. */
+  cell_registered: {
+    readonly cellId: string
+    readonly cellType: string
+    readonly version: string
+    readonly publisher: string
+    readonly signedBy: 'publisher' | 'provider'
+    /** `sha256:<hex>` of the package. */
+    readonly digest: string
+    readonly bytes: number
+  }
+  /** A registered cell was deleted here. */
+  cell_deleted: { readonly cellId: string; readonly cellType: string; readonly version: string }
+  /** Another node's package is now held here, whole and verified. */
+  cell_cached: {
+    readonly digest: string
+    readonly bytes: number
+    readonly publisher: string
+    /** The provider id that it came from. */
+    readonly from: string
+  }
+  /** A cached package was removed to make room. */
+  cell_evicted: { readonly digest: string; readonly bytes: number; readonly publisher: string }
+  /** The first connection to a peer is open. */
+  peer_connected: {
+    readonly providerId: string
+    /** Multiaddr of the other end. */
+    readonly address: string
+    readonly direction: 'inbound' | 'outbound'
+  }
+  /** The last connection to a peer is closed. */
+  peer_disconnected: { readonly providerId: string }
+  /** A page of another provider's announcement was verified and is newer than what was known. */
+  announcement_received: { readonly providerId: string; readonly sequence: number; readonly cells: number }
+  /** An announcement was not taken. */
+  announcement_refused: {
+    /** Who claims to have made it; absent when it could not be read. */
+    readonly providerId?: string
+    /** A short fixed word (`signature`, `stale`, `future`, `schema`, …), never text from the network: it becomes a label. */
+    readonly reason: string
+  }
+  /** A request for a cell was answered, to a client or to a peer. */
+  request_answered: {
+    readonly door: 'http' | 'p2p'
+    readonly outcome: 'success' | 'not_found' | 'pending' | 'error'
+    /** Where the answer came from: the own store, or a peer; `none` when there is none. */
+    readonly source: 'local' | 'federation' | 'none'
+  }
+}
+
+export type EventName = keyof EventMap
+export type Listener<Name extends EventName> = (event: EventMap[Name]) => unknown
+
+/**
+ * The node's one event bus. Listeners are called at once, in the order in which they were added. What a listener throws, or rejects
+ * with, is logged and reaches neither the emitter nor the other listeners.
+ */
+export class Events {
+  readonly #log: Pick<Logger, 'error'>
+  readonly #listeners: { [Name in EventName]?: readonly Listener<Name>[] } = {}
+
+  constructor(logger: Pick<Logger, 'error'>) {
+    this.#log = logger
+  }
+
+  /** Adds a listener; the function that is returned removes it. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
+    this.#set(name, [...this.#of(name), listener])
+    return () => this.off(name, listener)
+  }
+
+  /** Removes a listener. A listener that was never added is ignored. */
+  off<Name extends EventName>(name: Name, listener: Listener<Name>): void {
+    this.#set(
+      name,
+      this.#of(name).filter((other) => other !== listener),
+    )
+  }
+
+  emit<Name extends EventName>(name: Name, event: EventMap[Name]): void {
+    for (const listener of this.#of(name)) {
+      try {
+        const result = listener(event)
+        if (result instanceof Promise) result.catch((error: unknown) => this.#failed(name, error))
+      } catch (error) {
+        this.#failed(name, error)
+      }
+    }
+  }
+
+  #of<Name extends EventName>(name: Name): readonly Listener<Name>[] {
+    return this.#listeners[name] ?? []
+  }
+
+  /** Lists are replaced, never changed, so that adding or removing while an event is emitted does no harm. */
+  #set<Name extends EventName>(name: Name, listeners: readonly Listener<Name>[]): void {
+    Object.assign(this.#listeners, { [name]: listeners })
+  }
+
+  #failed(name: EventName, error: unknown): void {
+    this.#log.error({ err: error, event: name }, 'an event listener failed')
+  }
+}

@@ -1,0 +1,56 @@
+import type { Announcement } from '../../protocol/announcement.ts'
+import type { CellRequest, OfferedCell } from '../../protocol/rpc.ts'
+
+/** A package that is open for one transfer. */
+export interface OpenPackage {
+  /** Bytes of the whole package. */
+  readonly size: number
+  /** Bytes of every chunk but the last. */
+  readonly chunkSize: number
+  /**
+   * The bytes from chunk `fromChunk` to the end, in pieces of any size (256 KiB to 1 MiB are best). A piece may be reused once the
+   * next one has been asked for. Throwing makes the transfer fail at the receiver: it never takes a part for the whole.
+   */
+  read(fromChunk: number): AsyncIterable<Uint8Array>
+  /** Called once, however the transfer ended. */
+  close(): Promise<void>
+}
+
+/** What gossip may do with a message: pass it on, drop it, or drop it and hold it against the peer that sent it. */
+export type Verdict = 'accept' | 'ignore' | 'reject'
+
+/** A page of the announcements that a node holds. */
+export interface AnnouncementsPage {
+  readonly announcements: readonly Announcement[]
+  /** Where the next page starts; absent on the last one. */
+  readonly next?: string
+}
+
+/**
+ * What a node answers to its peers; the composition root injects it. `from` is the provider id of the peer that asks, as the transport
+ * authenticated it. Requests are already checked against their schema. What a handler throws is logged, and the peer gets `internal`.
+ */
+export interface NetworkHandlers {
+  /**
+   * Cells of the own store, best first; or the final JSON text of that array. Answering synchronously saves a turn. Cells that do not fit
+   * one frame (`LIMITS.frameBytes`) are left out from the end.
+   */
+  onCellRequest(
+    request: CellRequest,
+    from: string,
+  ): readonly OfferedCell[] | string | Promise<readonly OfferedCell[] | string>
+  /** The cell that a package (`sha256:<hex>`) belongs to, and its chunk digests (base64url); undefined when it is not held. */
+  onPackageRequest(
+    digest: string,
+    from: string,
+  ): Promise<{ readonly cell: OfferedCell; readonly chunks: string } | undefined>
+  /** The page after the key `after`. A page must fit one frame (`LIMITS.frameBytes`), or the peer gets `internal`. */
+  onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
+  /** Opens a package for a transfer; undefined when it is not held. */
+  openPackage(digest: string): Promise<OpenPackage | undefined>
+  /**
+   * Judges an announcement that gossip brought, before it is relayed. `from` is the peer that sent it, not its author. `reject` only
+   * for what every honest node would refuse (schema, signature, size): it costs the peer's score.
+   */
+  onAnnouncement(bytes: Uint8Array, from: string): Verdict
+}

@@ -1,0 +1,110 @@
+import { isIP } from 'node:net'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { GossipSub } from '@libp2p/gossipsub'
+import { type Identify, identify } from '@libp2p/identify'
+import type { Libp2p } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { type Ping, ping } from '@libp2p/ping'
+import { prometheusMetrics } from '@libp2p/prometheus-metrics'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p } from 'libp2p'
+import { protocolIds } from '../../protocol/protocol-ids.ts'
+import { errorMessage, StartError } from '../kernel/base/errors.ts'
+import type { Config } from '../kernel/config/schema.ts'
+import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import { componentLogger } from './component-logger.ts'
+import { dhtService } from './dht.ts'
+import type { DialRules } from './dial-rules.ts'
+import { gossipService } from './gossip.ts'
+
+/** The libp2p node with this project's services. */
+export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: KadDHT; gossip: GossipSub }>
+
+/** Bytes that a stream may have on the way: 400 MB/s at a round trip of 40 ms. */
+const STREAM_WINDOW_BYTES = 16 * 1024 * 1024
+/** Unread bytes of a stream at which it is reset: a paused reader may receive a whole window. */
+const READ_BUFFER_BYTES = STREAM_WINDOW_BYTES + 1024 * 1024
+/** Inbound connections whose handshake is under way. */
+const PENDING_CONNECTIONS = 64
+
+/** What a host is made of. */
+export interface HostInit {
+  readonly network: string
+  readonly identitySeed: Uint8Array
+  readonly config: Config['p2p']
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'registry'>
+  readonly dialRules: DialRules
+}
+
+/** Makes the host, not started. Throws `StartError` when the configured host is no address. */
+export async function createHost(init: HostInit): Promise<Host> {
+  const { network, config } = init
+  const ids = protocolIds(network)
+  // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
+  const protocolPrefix = `cytoplex/${network}`
+  return createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
+    addresses: { listen: [listenAddress(config)], announce: [...config.announce] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        streamOptions: {
+          initialStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxStreamWindowSize: STREAM_WINDOW_BYTES,
+          maxReadBufferLength: READ_BUFFER_BYTES,
+        },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: config.max_connections,
+      inboundConnectionThreshold: config.inbound_per_second,
+      maxIncomingPendingConnections: PENDING_CONNECTIONS,
+    },
+    connectionMonitor: { protocolPrefix },
+    connectionGater: { denyDialMultiaddr: (address) => init.dialRules.denies(address) },
+    metrics: prometheusMetrics({
+      registry: init.metrics.registry,
+      collectDefaultMetrics: false,
+      preserveExistingMetrics: true,
+    }),
+    logger: componentLogger(init.logger),
+    services: {
+      identify: identify({ protocolPrefix }),
+      ping: ping({ protocolPrefix }),
+      dht: dhtService(ids.dht),
+      gossip: gossipService(ids.announcements),
+    },
+  })
+}
+
+/** Starts a host. Throws `StartError` when its port cannot be had. */
+export async function startHost(host: Host, config: Config['p2p']): Promise<void> {
+  try {
+    await host.start()
+  } catch (error) {
+    await host.stop()
+    const message = errorMessage(error)
+    const inUse = message.includes('EADDRINUSE')
+    if (!inUse && !/EACCES|EADDRNOTAVAIL/.test(message)) throw error
+    const reason = inUse ? 'another program uses that port' : message.trim().replace(/\s+/g, ' ')
+    throw new StartError(
+      `P2P cannot listen on ${config.host} port ${config.port}: ${reason}. Choose another p2p.host or p2p.port.`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+function listenAddress({ host, port }: Config['p2p']): string {
+  if (host === 'localhost') return `/ip4/127.0.0.1/tcp/${port}`
+  const version = isIP(host)
+  if (version === 0) throw new StartError(`p2p.host is "${host}"; allowed are IPv4 and IPv6 addresses and "localhost".`)
+  return `/ip${version}/${host}/tcp/${port}`
+}

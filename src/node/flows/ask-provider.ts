@@ -1,0 +1,80 @@
+import type { Coverage } from '../../../protocol/cells.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
+import type { CellQuery } from '../../domain/cells/query.ts'
+import { ProviderError } from '../../kernel/base/errors.ts'
+import type { VerifiedOffer } from '../offers.ts'
+import type { NodeParts } from '../parts.ts'
+
+/** How a peer answered, as coverage reports it. */
+export type AskOutcome = Coverage['peers'][number]['outcome']
+
+/** What a peer offers for a query, verified; and how it went. Never throws. */
+export interface AskResult {
+  readonly provider: string
+  readonly outcome: AskOutcome
+  readonly offers: readonly VerifiedOffer[]
+}
+
+/** Milliseconds after which a peer that failed to answer is asked again when there is somebody else to ask. */
+const FAILURE_MEMORY_MS = 15_000
+const MAX_FAILURES = 10_000
+
+/** Asks single peers what they hold, under this node's own key, for a name and a range only: they learn neither who asked nor for what device. */
+export class Asker {
+  readonly #parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>
+  /** Provider id → when it may be asked first again. */
+  readonly #failures = new Map<string, number>()
+
+  constructor(parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>) {
+    this.#parts = parts
+  }
+
+  /** Whether a peer failed to answer a moment ago. */
+  isFailing(provider: string): boolean {
+    const until = this.#failures.get(provider)
+    return until !== undefined && until > this.#parts.clock.now()
+  }
+
+  async ask(
+    provider: string,
+    query: CellQuery,
+    options: { signal: AbortSignal; deadlineMs: number },
+  ): Promise<AskResult> {
+    const { network } = this.#parts
+    try {
+      const { cells } = await network.request(
+        provider,
+        'cell_request',
+        {
+          by: query.by,
+          name: query.name,
+          ...(query.range === undefined ? {} : { range: query.range }),
+          deadline_ms: options.deadlineMs,
+          budget: 0,
+          limit: LIMITS.cellsPerAnswer,
+        },
+        { signal: options.signal },
+      )
+      this.#failures.delete(provider)
+      if (cells.length === 0) return { provider, outcome: 'not_found', offers: [] }
+      const offers = cells.flatMap((cell) => this.#verified(provider, cell))
+      return { provider, outcome: offers.length > 0 ? 'answered' : 'rejected', offers }
+    } catch (error) {
+      if (this.#failures.size >= MAX_FAILURES) this.#failures.clear()
+      this.#failures.set(provider, this.#parts.clock.now() + FAILURE_MEMORY_MS)
+      this.#parts.logger.debug({ provider, err: error }, 'a peer did not answer')
+      return { provider, outcome: options.signal.aborted ? 'timed_out' : 'unreachable', offers: [] }
+    }
+  }
+
+  #verified(provider: string, cell: Parameters<NodeParts['offerVerifier']['verify']>[0]): VerifiedOffer[] {
+    try {
+      const offer = this.#parts.offerVerifier.verify(cell)
+      return this.#parts.trust.accepts(offer.manifest.publisher) ? [offer] : []
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error
+      this.#parts.logger.warn({ provider, reason: error.message }, 'a peer offered a cell that does not verify')
+      return []
+    }
+  }
+}

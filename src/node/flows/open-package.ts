@@ -1,0 +1,54 @@
+import { LIMITS } from '../../../protocol/limits.ts'
+import { ProviderError } from '../../kernel/base/errors.ts'
+import type { PackageSource } from '../api.ts'
+import type { NodeParts } from '../parts.ts'
+import type { PackageFetcher } from './fetch-package.ts'
+import { fileReader, readAhead } from './package-source.ts'
+
+type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'network'>
+
+/** `sha256:` and 64 hexadecimal digits. */
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+
+/**
+ * Opens a package to be read: the one that is here, else the one that a peer holds, pulled through. Throws `PROV_001` for a digest of
+ * another form and `PROV_002` when nobody known holds the package.
+ */
+export async function openPackage(parts: Parts, fetcher: PackageFetcher, digest: string): Promise<PackageSource> {
+  if (!DIGEST.test(digest))
+    throw new ProviderError('PROV_001', `"${digest.slice(0, 80)}" is no digest: sha256: and 64 hexadecimal digits`)
+  while (true) {
+    const source = (await openHere(parts, digest)) ?? (await fetcher.open(digest, holders(parts, digest)))
+    if (source !== undefined) return source
+  }
+}
+
+/** A package of the own store; undefined when it is not here. */
+export async function openHere(
+  parts: Pick<Parts, 'blobs' | 'index' | 'cache'>,
+  digest: string,
+): Promise<PackageSource | undefined> {
+  const hex = digest.slice('sha256:'.length)
+  const record = parts.index.package(hex)
+  if (record === undefined) return undefined
+  const handle = await parts.blobs.open(hex)
+  if (handle === undefined) return undefined
+  parts.cache.touch(hex)
+  return {
+    digest,
+    size: record.size,
+    complete: true,
+    read: (start, end) => readAhead(fileReader(handle), start, end, () => undefined),
+    close: () => handle.close(),
+  }
+}
+
+/** Who may hold a package: those who offered it, and else whoever is connected. */
+function holders({ offers, network }: Pick<Parts, 'offers' | 'network'>, digest: string): string[] {
+  const offered = offers.providersOf(digest)
+  if (offered.length > 0) return offered
+  return network
+    .connectedPeers()
+    .slice(0, LIMITS.askBudget)
+    .map(({ providerId }) => providerId)
+}

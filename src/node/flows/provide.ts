@@ -1,0 +1,96 @@
+import { errorMessage } from '../../kernel/base/errors.ts'
+import type { Part } from '../../kernel/base/lifecycle.ts'
+import type { NodeParts } from '../parts.ts'
+
+type Parts = Pick<NodeParts, 'index' | 'network' | 'events' | 'logger'>
+
+/** Milliseconds for telling the DHT one name. */
+const PROVIDE_MS = 30_000
+/** Milliseconds in which newly met peers are collected before the DHT is told again. */
+const COLLECT_MS = 500
+/** Peers from which on the DHT is told once: with fewer, each new one may be among the closest to any name. */
+const SETTLED_PEERS = 20
+/** Names after which a pass slows down, and by how many milliseconds a name. */
+const FAST_NAMES = 500
+const PACE_MS = 20
+
+/** Tells the DHT under which names this node can be found. A new name is told at once; all names, when the node meets peers. */
+export class DhtProvider implements Part {
+  readonly name = 'DHT provider'
+  readonly #parts: Parts
+  readonly #queue = new Set<string>()
+  readonly #stopped = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #passRunning = false
+  #passWanted = false
+  #queueRunning = false
+  #unsubscribe: (() => void) | undefined
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#parts.events.on('peer_connected', () => {
+      if (this.#parts.network.connectedPeers().length > SETTLED_PEERS) return
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined
+        void this.#pass()
+      }, COLLECT_MS)
+    })
+  }
+
+  stop(): void {
+    this.#unsubscribe?.()
+    clearTimeout(this.#timer)
+    this.#stopped.abort(new Error('the node is stopping'))
+  }
+
+  /** These names lead here from now on (`capability/<name>`, `cell_type/<name>`). */
+  add(names: readonly string[]): void {
+    for (const name of names) this.#queue.add(name)
+    void this.#drain()
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#queueRunning) return
+    this.#queueRunning = true
+    for (const name of this.#queue) {
+      this.#queue.delete(name)
+      await this.#provide(name)
+    }
+    this.#queueRunning = false
+  }
+
+  async #pass(): Promise<void> {
+    this.#passWanted = true
+    if (this.#passRunning) return
+    this.#passRunning = true
+    while (this.#passWanted && !this.#stopped.signal.aborted) {
+      this.#passWanted = false
+      let count = 0
+      for await (const name of this.#parts.index.names()) {
+        if (this.#stopped.signal.aborted) break
+        await this.#provide(name)
+        if (++count > FAST_NAMES) await new Promise((resolve) => setTimeout(resolve, PACE_MS))
+      }
+    }
+    this.#passRunning = false
+  }
+
+  async #provide(name: string): Promise<void> {
+    if (this.#stopped.signal.aborted || this.#parts.network.connectedPeers().length === 0) return
+    const controller = new AbortController()
+    const abort = (): void => controller.abort(this.#stopped.signal.reason)
+    const timer = setTimeout(() => controller.abort(new Error('the DHT took too long')), PROVIDE_MS)
+    this.#stopped.signal.addEventListener('abort', abort, { once: true })
+    try {
+      await this.#parts.network.provide(name, controller.signal)
+    } catch (error) {
+      this.#parts.logger.debug({ name, reason: errorMessage(error) }, 'the DHT was not told')
+    } finally {
+      clearTimeout(timer)
+      this.#stopped.signal.removeEventListener('abort', abort)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { PeerList, ProviderInfo } from '../../../protocol/discovery.ts'
+import { softwareVersion } from '../../kernel/config/package-files.ts'
+import type { Health } from '../api.ts'
+import type { NodeParts } from '../parts.ts'
+
+/** Capabilities that the information names; `capability_count` is the whole number. */
+const MAX_CAPABILITIES = 500
+/** Peers from which on a node with three or more seeds counts as ready. */
+const MIN_PEERS_FOR_READY = 3
+
+/** Provider API, "Get Provider Information". What nothing measures or promises is null. */
+export async function providerInfo(
+  parts: Pick<NodeParts, 'config' | 'keys' | 'index' | 'network'>,
+): Promise<ProviderInfo> {
+  const { config, keys, index, network } = parts
+  return {
+    provider_id: keys.providerId,
+    name: config.node.name,
+    description: config.node.description,
+    api_version: 'v1',
+    capabilities: await index.capabilities(MAX_CAPABILITIES),
+    capability_count: index.count('capabilities'),
+    cell_count: index.count('cells'),
+    status: 'active',
+    documentation_url: config.node.documentation_url,
+    contact_info: {
+      website: config.node.contact_website,
+      email: config.node.contact_email,
+      support_url: config.node.contact_support_url,
+    },
+    federation_status: { federated: network.connectedPeers().length > 0, federation_partners: [] },
+    service_level: { uptime_target_percent: null, response_time_sla_ms: null },
+    node_id: keys.nodeId,
+    public_key: Buffer.from(keys.identity.publicKey).toString('base64'),
+    publisher: keys.publisher.publisher,
+    multiaddrs: [...network.addresses],
+    software_version: softwareVersion(),
+  }
+}
+
+/** Who is connected, and how the seeds are doing. */
+export function peerList({ network, directory }: Pick<NodeParts, 'network' | 'directory'>): PeerList {
+  const peers = network.connectedPeers()
+  return {
+    total: peers.length,
+    peers: peers.map(({ providerId, addresses, direction, connectedMs, seed }) => ({
+      provider_id: providerId,
+      addresses: [...addresses],
+      direction,
+      connected_ms: connectedMs,
+      cells: directory.cellsOf(providerId),
+      seed,
+    })),
+    seeds: network.seeds().map(({ address, connected, attempts, lastError }) => ({
+      address,
+      connected,
+      attempts,
+      last_error: lastError ?? null,
+    })),
+    known_providers: directory.providerCount,
+  }
+}
+
+/** Agent network, "GET /ready": a node with seeds is ready when it is connected to as many peers, three at most. */
+export function nodeHealth({ network, config }: Pick<NodeParts, 'network' | 'config'>): Health {
+  const needed = Math.min(config.p2p.seeds.length, MIN_PEERS_FOR_READY)
+  const peers = network.connectedPeers().length
+  if (peers >= needed) return { ready: true, degraded: false, reasons: [] }
+  return { ready: false, degraded: false, reasons: [`Low peer count: ${peers}`] }
+}

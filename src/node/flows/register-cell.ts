@@ -1,0 +1,172 @@
+import type { Annotations, ValidationIssue, ValidationResults, WasmReport } from '../../../protocol/annotations.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
+import type { Manifest } from '../../../protocol/manifest.ts'
+import type { CellMetadata } from '../../../protocol/repository.ts'
+import type { VerifiedCell } from '../../domain/cells/repository.ts'
+import { ProviderError } from '../../kernel/base/errors.ts'
+import { manifestDigest, parseManifest, verifyManifest } from '../../kernel/identity/manifest-signature.ts'
+import { nativeVerifier } from '../../kernel/identity/verify.ts'
+import type { Registered, Registration } from '../api.ts'
+import type { NodeParts } from '../parts.ts'
+import { StagedBlob } from './stage-package.ts'
+
+type Parts = Pick<NodeParts, 'config' | 'keys' | 'repository' | 'cache' | 'validator' | 'events'>
+
+/** Provider API, "Register New Cell": checks everything that was sent against everything else, then registers. Durable when it resolves. */
+export async function registerCell(
+  parts: Parts,
+  registration: Registration,
+): Promise<Registered & { readonly page: number }> {
+  const staged = registration.package
+  if (!(staged instanceof StagedBlob)) throw new TypeError('the package was not staged by this node')
+  try {
+    const cell = manifestOf(parts, registration, staged)
+    const { results, report } = await validate(parts, cell, registration.metadata, staged)
+    await staged.synced()
+    const record = await parts.repository.register(cell, { credential: registration.credential, report }, staged.writer)
+    parts.cache.release(record.id)
+    parts.events.emit('cell_registered', {
+      cellId: cell.id,
+      cellType: cell.manifest.cell_type,
+      version: cell.manifest.version,
+      publisher: cell.manifest.publisher,
+      signedBy: cell.signedBy,
+      digest: staged.digest,
+      bytes: staged.size,
+    })
+    return { cellId: cell.id, manifest: cell.manifest, signedBy: cell.signedBy, validation: results, page: record.page }
+  } finally {
+    await staged.discard()
+  }
+}
+
+function manifestOf(
+  parts: Parts,
+  { metadata, manifest: json, manifestSignature }: Registration,
+  staged: StagedBlob,
+): VerifiedCell {
+  const { network } = parts.config
+  const annotations = annotationsOf(metadata)
+  if (json === undefined) {
+    if (manifestSignature !== undefined)
+      throw new ProviderError('PROV_001', 'manifest_signature was sent without the manifest that it signs')
+    if (!parts.config.cells.sign_uploads) {
+      throw new ProviderError(
+        'PROV_001',
+        'this node does not sign for others: send manifest and manifest_signature with the package',
+      )
+    }
+    const manifest = parseManifest(providerManifest(metadata, staged, parts.keys.publisher.publisher))
+    const signature = parts.keys.publisher.signManifest(network.name, manifest)
+    return { id: manifestDigest(manifest), manifest, signature, signedBy: 'provider', annotations }
+  }
+  if (manifestSignature === undefined)
+    throw new ProviderError('PROV_001', 'manifest was sent without manifest_signature')
+  const manifest = parseManifest(json)
+  const { kind } = verifyManifest(nativeVerifier, network.name, manifest, manifestSignature)
+  return { id: manifestDigest(manifest), manifest, signature: manifestSignature, signedBy: kind, annotations }
+}
+
+/** The manifest that this node signs for somebody without keys. */
+function providerManifest(metadata: CellMetadata, staged: StagedBlob, publisher: string): Manifest {
+  const { size, chunksRoot } = staged.writer.summary
+  const format = metadata.packaging_format ?? 'wasm'
+  return {
+    format: 1,
+    publisher,
+    cell_type: metadata.cell_type,
+    version: metadata.version,
+    capabilities: metadata.capabilities,
+    dependencies: metadata.dependencies ?? [],
+    requirements: metadata.requirements ?? {},
+    packaging_format: format,
+    media_type: metadata.media_type ?? (format === 'wasm' ? 'application/wasm' : 'application/octet-stream'),
+    labels: metadata.labels ?? {},
+    package: { digest: staged.digest, size, chunk_size: LIMITS.chunkBytes, chunks_root: chunksRoot },
+  }
+}
+
+const ANNOTATION_KEYS = ['license', 'documentation_url', 'repository_url', 'issue_tracker_url'] as const
+
+function annotationsOf(metadata: CellMetadata): Annotations {
+  const links = Object.fromEntries(
+    ANNOTATION_KEYS.flatMap((key) => (metadata.metadata?.[key] === undefined ? [] : [[key, metadata.metadata[key]]])),
+  )
+  return {
+    ...(metadata.description === undefined ? {} : { description: metadata.description }),
+    ...(metadata.tags === undefined ? {} : { tags: metadata.tags }),
+    ...(metadata.performance === undefined ? {} : { performance: metadata.performance }),
+    ...links,
+  }
+}
+
+async function validate(
+  parts: Parts,
+  { manifest }: VerifiedCell,
+  metadata: CellMetadata,
+  staged: StagedBlob,
+): Promise<{ results: ValidationResults; report: WasmReport | null }> {
+  const mismatches = [...packageMismatches(manifest, staged), ...metadataMismatches(manifest, metadata)]
+  if (manifest.packaging_format !== 'wasm') {
+    mismatches.push({
+      severity: 'error',
+      code: 'FORMAT_UNKNOWN',
+      message: `packaging format "${manifest.packaging_format}" has no validator on this node; allowed: wasm`,
+      location: 'manifest.packaging_format',
+    })
+  }
+  if (mismatches.length > 0) throw invalid({ issues: mismatches, passed_checks: [] })
+  const { issues, passed, report } = await parts.validator.validate(staged.writer.path, staged.size)
+  const results: ValidationResults = { issues, passed_checks: ['manifest', 'signature', 'package_digest', ...passed] }
+  if (issues.some((issue) => issue.severity === 'error')) throw invalid(results)
+  return { results, report }
+}
+
+function invalid(results: ValidationResults): ProviderError {
+  const first = results.issues.find((issue) => issue.severity === 'error')!
+  const code = first.code === 'PACKAGE_MISMATCH' ? 'PROV_008' : 'PROV_005'
+  return new ProviderError(code, first.message, { details: { validation_results: results } })
+}
+
+function packageMismatches(manifest: Manifest, staged: StagedBlob): ValidationIssue[] {
+  const { summary } = staged.writer
+  const found = { digest: staged.digest, size: summary.size, chunks_root: summary.chunksRoot }
+  return (['digest', 'size', 'chunks_root'] as const).flatMap((field): ValidationIssue[] =>
+    manifest.package[field] === found[field]
+      ? []
+      : [
+          {
+            severity: 'error',
+            code: 'PACKAGE_MISMATCH',
+            message: `the manifest says ${field} ${manifest.package[field]}, the package has ${found[field]}`,
+            location: `manifest.package.${field}`,
+          },
+        ],
+  )
+}
+
+function metadataMismatches(manifest: Manifest, metadata: CellMetadata): ValidationIssue[] {
+  const names = (list: { name: string; version: string }[]) =>
+    list
+      .map(({ name, version }) => `${name}@${version}`)
+      .sort()
+      .join(', ')
+  const pairs: [string, string, string][] = [
+    ['cell_type', manifest.cell_type, metadata.cell_type],
+    ['version', manifest.version, metadata.version],
+    ['capabilities', names(manifest.capabilities), names(metadata.capabilities)],
+    ['packaging_format', manifest.packaging_format, metadata.packaging_format ?? manifest.packaging_format],
+  ]
+  return pairs.flatMap(([field, signed, said]): ValidationIssue[] =>
+    signed === said
+      ? []
+      : [
+          {
+            severity: 'error',
+            code: 'MANIFEST_MISMATCH',
+            message: `metadata says ${field} "${said}", the signed manifest says "${signed}"`,
+            location: `metadata.${field}`,
+          },
+        ],
+  )
+}

@@ -1,0 +1,56 @@
+import { LIMITS } from '../../../protocol/limits.ts'
+import type { CellRequest } from '../../../protocol/rpc.ts'
+import { offeredCell } from '../../domain/cells/records.ts'
+import { inRange } from '../../domain/cells/resolver.ts'
+import type { EventMap } from '../../kernel/telemetry/events.ts'
+import type { NetworkHandlers } from '../../network/network.ts'
+import type { NodeParts } from '../parts.ts'
+import type { Learner } from './learn.ts'
+import { openHere } from './open-package.ts'
+
+type Parts = Pick<NodeParts, 'index' | 'blobs' | 'cache' | 'directory' | 'events'>
+
+/** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
+const PAGE_BYTES = LIMITS.frameBytes / 2
+const PAGE_COUNT = 64
+
+const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', source: 'local' }
+const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
+
+/** What this node answers to its peers: from its own store only, so that no question travels further. */
+export function peerHandlers(parts: Parts, learner: Learner): NetworkHandlers {
+  return {
+    onCellRequest: (request) => offeredCells(parts, request),
+    onPackageRequest: async (digest) => {
+      const hex = digest.slice('sha256:'.length)
+      const record = parts.index.package(hex)
+      const cell = record === undefined ? undefined : await parts.index.cellOfPackage(hex)
+      return record === undefined || cell === undefined ? undefined : { cell: offeredCell(cell), chunks: record.chunks }
+    },
+    onAnnouncementsRequest: (after) => parts.directory.page(after, { maxBytes: PAGE_BYTES, maxCount: PAGE_COUNT }),
+    openPackage: async (digest) => {
+      const source = await openHere(parts, digest)
+      if (source === undefined) return undefined
+      return {
+        size: source.size,
+        chunkSize: LIMITS.chunkBytes,
+        read: (fromChunk) => source.read(fromChunk * LIMITS.chunkBytes, source.size - 1),
+        close: () => source.close(),
+      }
+    },
+    onAnnouncement: (bytes, from) => learner.gossiped(bytes, from),
+  }
+}
+
+/** JSON of the cells that fit, highest version first. The asker ranks them: tiers and devices are its own business. */
+function offeredCells({ index, events }: Pick<Parts, 'index' | 'events'>, request: CellRequest): string {
+  const texts: string[] = []
+  for (const candidate of index.candidates(request.by, request.name)) {
+    if (texts.length === request.limit) break
+    if (!inRange(candidate.offered, request.range)) continue
+    const text = index.offered(candidate.id)
+    if (text !== undefined) texts.push(text)
+  }
+  events.emit('request_answered', texts.length > 0 ? FOUND : NOT_FOUND)
+  return `[${texts.join(',')}]`
+}

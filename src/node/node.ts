@@ -1,0 +1,174 @@
+import { Catalogue } from '../domain/cells/catalogue.ts'
+import { CellIndex } from '../domain/cells/cell-index.ts'
+import { PullThroughCache } from '../domain/cells/pull-through.ts'
+import { Repository } from '../domain/cells/repository.ts'
+import { TrustPolicy } from '../domain/cells/trust.ts'
+import { createWasmValidator } from '../domain/cells/wasm-validation.ts'
+import { Directory } from '../domain/federation/directory.ts'
+import { type Clock, systemClock } from '../kernel/base/clock.ts'
+import { Lifecycle } from '../kernel/base/lifecycle.ts'
+import type { Config } from '../kernel/config/schema.ts'
+import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
+import { nativeVerifier } from '../kernel/identity/verify.ts'
+import { checkDataDirectory, openDataDirectory } from '../kernel/storage/data-directory.ts'
+import { countEvents } from '../kernel/telemetry/business-events.ts'
+import { Events } from '../kernel/telemetry/events.ts'
+import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import { createNetwork } from '../network/network.ts'
+import type { ProviderNode } from './api.ts'
+import { Announcer } from './flows/announce.ts'
+import { PackageFetcher } from './flows/fetch-package.ts'
+import { Housekeeping } from './flows/housekeeping.ts'
+import { Learner } from './flows/learn.ts'
+import { openPackage } from './flows/open-package.ts'
+import { DhtProvider } from './flows/provide.ts'
+import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
+import { registerCell } from './flows/register-cell.ts'
+import { CellRequests } from './flows/request-cell.ts'
+import { peerHandlers } from './flows/serve-peers.ts'
+import { stagePackage } from './flows/stage-package.ts'
+import { KnownOffers, OfferVerifier } from './offers.ts'
+import type { NodeParts } from './parts.ts'
+
+/** What a node is made from. */
+export interface NodeOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly clock?: Clock
+}
+
+/** A node that runs. */
+export interface RunningNode extends ProviderNode {
+  /** Multiaddrs with `/p2p/<provider id>`. */
+  readonly addresses: readonly string[]
+  readonly events: Events
+  /** Withdraws its announcements, lets go of its peers, and closes the store last. */
+  stop(): Promise<void>
+}
+
+/**
+ * Builds a node and starts its parts in order: keys, store, network, then what talks over it. Stopping goes the other way round. When a part fails,
+ * what was open is closed again. Throws `StartError` for whatever the operator can mend.
+ */
+export async function startNode({ config, logger, metrics, clock = systemClock }: NodeOptions): Promise<RunningNode> {
+  const network = config.network.name
+  const state = await checkDataDirectory(config.data_dir, network, {
+    directory: config.key_dir,
+    present: keyDirectoryState(config.key_dir) === 'present',
+  })
+  const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', now: clock.now() })
+  const data = await openDataDirectory(config.data_dir, network, keys.providerId)
+  const lifecycle = new Lifecycle()
+  await lifecycle.start({ name: 'store', start: () => undefined, stop: () => data.close() })
+
+  const events = new Events(logger)
+  countEvents(events, metrics)
+  const validator = createWasmValidator({ timeoutMs: config.cells.validation_timeout_ms, logger })
+  await lifecycle.start({ name: 'validator', start: () => undefined, stop: () => validator.close() })
+
+  const { store, blobs } = data
+  const index = new CellIndex(store, keys.providerId)
+  const catalogue = new Catalogue(store)
+  const parts: NodeParts = {
+    config,
+    clock,
+    logger,
+    events,
+    keys,
+    store,
+    blobs,
+    index,
+    catalogue,
+    validator,
+    repository: new Repository({ store, blobs, index, catalogue, clock }),
+    cache: new PullThroughCache({
+      store,
+      blobs,
+      index,
+      catalogue,
+      clock,
+      budget: {
+        maxBytes: config.cache.max_bytes,
+        maxBytesPerPublisher: Math.floor((config.cache.max_bytes * config.cache.per_publisher_percent) / 100),
+      },
+    }),
+    trust: new TrustPolicy({
+      pinned: config.publishers.pinned,
+      accept: config.publishers.accept,
+      self: keys.publisher.publisher,
+    }),
+    directory: new Directory({
+      store,
+      clock,
+      self: keys.providerId,
+      limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
+    }),
+    offers: new KnownOffers(),
+    offerVerifier: new OfferVerifier(network, nativeVerifier),
+    network: createNetwork({
+      network,
+      identitySeed: keys.identitySeed,
+      providerId: keys.providerId,
+      wire: keys.wire,
+      config: config.p2p,
+      logger: logger.child({ part: 'network' }),
+      metrics,
+      events,
+      handlers: {
+        onCellRequest: (request, from) => handlers.onCellRequest(request, from),
+        onPackageRequest: (digest, from) => handlers.onPackageRequest(digest, from),
+        onAnnouncementsRequest: (after, from) => handlers.onAnnouncementsRequest(after, from),
+        openPackage: (digest) => handlers.openPackage(digest),
+        onAnnouncement: (bytes, from) => handlers.onAnnouncement(bytes, from),
+      },
+    }),
+  }
+  const learner = new Learner(parts)
+  const handlers = peerHandlers(parts, learner)
+  const announcer = new Announcer(parts)
+  const provider = new DhtProvider(parts)
+  const requests = new CellRequests(parts)
+  const fetcher = new PackageFetcher(parts, (page, evictedPages) => announcer.changed(page, ...evictedPages))
+
+  events.on('peer_connected', ({ providerId }) => learner.catchUp(providerId))
+  await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
+  await lifecycle.start(new Housekeeping(parts))
+  await lifecycle.start(provider)
+  await lifecycle.start(announcer)
+  await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
+
+  return {
+    providerId: keys.providerId,
+    nodeId: keys.nodeId,
+    publicKey: Buffer.from(keys.identity.publicKey).toString('base64'),
+    publisher: keys.publisher.publisher,
+    events,
+    get addresses() {
+      return parts.network.addresses
+    },
+    answerLocally: (query) => requests.locally(query),
+    requestCell: (query, waitMs) => requests.answer(query, waitMs),
+    stagePackage: (bytes) => stagePackage(blobs, bytes, config.cells.max_package_bytes),
+    registerCell: async (registration) => {
+      const { page, ...registered } = await registerCell(parts, registration)
+      announcer.changed(page)
+      const { cell_type: cellType, capabilities } = registered.manifest
+      provider.add([`cell_type/${cellType}`, ...capabilities.map(({ name }) => `capability/${name}`)])
+      return registered
+    },
+    listCells: (query) => parts.repository.list(query),
+    cellDetails: (cellType, version) => parts.repository.details(cellType, version),
+    deleteCell: async (cellType, version) => {
+      const deleted = await parts.repository.delete(cellType, version)
+      announcer.changed(deleted.page)
+      events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
+    },
+    openPackage: (digest) => openPackage(parts, fetcher, digest),
+    info: () => providerInfo(parts),
+    peers: () => peerList(parts),
+    health: () => nodeHealth(parts),
+    stop: () => lifecycle.stop(),
+  }
+}

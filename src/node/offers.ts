@@ -1,0 +1,110 @@
+import type { OfferedCell } from '../../protocol/rpc.ts'
+import { answerText } from '../domain/cells/answer.ts'
+import type { Candidate } from '../domain/cells/candidate.ts'
+import type { CellQuery } from '../domain/cells/query.ts'
+import type { VerifiedCell } from '../domain/cells/repository.ts'
+import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
+import type { SignatureVerifier } from '../kernel/identity/verify-pure.ts'
+
+/** A cell that a peer offers, with everything about it that can be checked without its package checked. */
+export interface VerifiedOffer extends VerifiedCell {
+  readonly createdAt: string
+  readonly status: OfferedCell['status']
+}
+
+/** Verified offers that are remembered: verifying one again costs fifty times as much as recognising it. */
+const MAX_OFFERS = 4096
+
+/** Verifies what peers offer. A signature is checked once per cell, however often it is offered in the same words. */
+export class OfferVerifier {
+  readonly #network: string
+  readonly #verifier: SignatureVerifier
+  readonly #verified = new Map<string, VerifiedOffer>()
+
+  constructor(network: string, verifier: SignatureVerifier) {
+    this.#network = network
+    this.#verifier = verifier
+  }
+
+  /** Throws `ProviderError` when manifest or signature do not hold. */
+  verify(offered: OfferedCell): VerifiedOffer {
+    const text = JSON.stringify(offered)
+    const known = this.#verified.get(text)
+    if (known !== undefined) return known
+    const manifest = parseManifest(offered.manifest)
+    const { kind } = verifyManifest(this.#verifier, this.#network, manifest, offered.signature)
+    const offer: VerifiedOffer = {
+      id: manifestDigest(manifest),
+      manifest,
+      signature: offered.signature,
+      signedBy: kind,
+      annotations: offered.annotations,
+      createdAt: offered.created_at,
+      status: offered.status,
+    }
+    if (this.#verified.size >= MAX_OFFERS) this.#verified.clear()
+    this.#verified.set(text, offer)
+    return offer
+  }
+}
+
+/** An offer as a candidate for a query; undefined when it does not offer what was asked for. */
+export function candidateOf(offer: VerifiedOffer, query: Pick<CellQuery, 'by' | 'name'>): Candidate | undefined {
+  const { manifest, annotations } = offer
+  const offered =
+    query.by === 'cell_type'
+      ? manifest.cell_type === query.name && manifest.version
+      : manifest.capabilities.find(({ name }) => name === query.name)?.version
+  if (!offered) return undefined
+  return {
+    id: offer.id,
+    publisher: manifest.publisher,
+    cellType: manifest.cell_type,
+    version: manifest.version,
+    offered,
+    status: offer.status,
+    registered: false,
+    requirements: manifest.requirements,
+    size: manifest.package.size,
+    declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
+    declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,
+  }
+}
+
+/** Packages that may be remembered as offered. */
+const MAX_PACKAGES = 10_000
+
+/** Where the packages of answered requests can be had: what a download by digest starts from. */
+export class KnownOffers {
+  readonly #offers = new Map<
+    string,
+    { readonly offer: VerifiedOffer; readonly providers: Set<string>; readonly answer: string }
+  >()
+
+  /** Remembers an offer, and returns its answer text (see `answerText`). */
+  remember(offer: VerifiedOffer, provider: string): string {
+    const { digest } = offer.manifest.package
+    const known = this.#offers.get(digest)
+    if (known !== undefined && known.offer === offer && known.providers.has(provider)) return known.answer
+    if (known === undefined && this.#offers.size >= MAX_PACKAGES) this.#offers.clear()
+    const providers = new Set([provider, ...(known?.providers ?? [])])
+    const answer = answerText(
+      {
+        id: offer.id,
+        manifest: offer.manifest,
+        signature: offer.signature,
+        created_at: offer.createdAt,
+        annotations: offer.annotations,
+        report: null,
+      },
+      provider,
+    )
+    this.#offers.set(digest, { offer, providers, answer })
+    return answer
+  }
+
+  /** Providers of a package (`sha256:…`), the latest first. */
+  providersOf(digest: string): string[] {
+    return [...(this.#offers.get(digest)?.providers ?? [])]
+  }
+}

@@ -1,0 +1,37 @@
+import type { Catalogue } from '../domain/cells/catalogue.ts'
+import type { CellIndex } from '../domain/cells/cell-index.ts'
+import type { PullThroughCache } from '../domain/cells/pull-through.ts'
+import type { Repository } from '../domain/cells/repository.ts'
+import type { TrustPolicy } from '../domain/cells/trust.ts'
+import type { WasmValidator } from '../domain/cells/wasm-validation.ts'
+import type { Directory } from '../domain/federation/directory.ts'
+import type { Clock } from '../kernel/base/clock.ts'
+import type { Config } from '../kernel/config/schema.ts'
+import type { KeyDirectory } from '../kernel/identity/key-directory.ts'
+import type { BlobStore } from '../kernel/storage/blobs.ts'
+import type { Store } from '../kernel/storage/store.ts'
+import type { Events } from '../kernel/telemetry/events.ts'
+import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { Network } from '../network/network.ts'
+import type { KnownOffers, OfferVerifier } from './offers.ts'
+
+/** What the flows are made of. `createNode` builds it; a flow names the parts that it uses. */
+export interface NodeParts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly events: Events
+  readonly keys: KeyDirectory
+  readonly store: Store
+  readonly blobs: BlobStore
+  readonly index: CellIndex
+  readonly catalogue: Catalogue
+  readonly repository: Repository
+  readonly cache: PullThroughCache
+  readonly trust: TrustPolicy
+  readonly validator: WasmValidator
+  readonly directory: Directory
+  readonly offers: KnownOffers
+  readonly offerVerifier: OfferVerifier
+  readonly network: Network
+}

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { multiaddr } from '@multiformats/multiaddr'
+import { type AddressRange, DialRules, rangeOfHost } from '../../src/network/dial-rules.ts'
+import { askFor, newIdentity, startNode, within } from './nodes.ts'
+
+const at = (host: string, port = 9000) => multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
+
+describe('dial rules', () => {
+  it('know the ranges of addresses', () => {
+    const ranges: Record<string, AddressRange> = {
+      '127.0.0.1': 'loopback',
+      '::1': 'loopback',
+      '::ffff:127.0.0.1': 'loopback',
+      '10.1.2.3': 'private:10',
+      '172.31.0.1': 'private:172.16',
+      '172.32.0.1': 'public',
+      '192.168.1.1': 'private:192.168',
+      '::ffff:192.168.1.1': 'private:192.168',
+      '100.64.0.1': 'private:100.64',
+      '169.254.169.254': 'private:link-local',
+      'fe80::1': 'private:link-local',
+      'fd00::1': 'private:unique-local',
+      '0.0.0.0': 'special',
+      '224.0.0.1': 'special',
+      '255.255.255.255': 'special',
+      '::': 'special',
+      '64:ff9b::7f00:1': 'special',
+      localhost: 'special',
+      '8.8.8.8': 'public',
+      '2606:4700::1111': 'public',
+    }
+    for (const [host, range] of Object.entries(ranges)) assert.equal(rangeOfHost(host), range, host)
+  })
+
+  it('allow private addresses from configuration, by approval, or while a connection in that range is open', () => {
+    const open: AddressRange[] = []
+    const rules = new DialRules(() => open)
+    const address = at('192.168.1.5')
+    assert.equal(rules.denies(address), true)
+    open.push('loopback')
+    assert.equal(rules.denies(address), true)
+    open.push('private:192.168')
+    assert.equal(rules.denies(address), false)
+    open.length = 0
+    rules.approve(address)
+    assert.equal(rules.denies(address), false)
+    assert.equal(rules.denies(at('192.168.1.5', 22)), true)
+    rules.configure(at('10.0.0.1'))
+    assert.equal(rules.denies(at('10.0.0.1')), false)
+    assert.equal(rules.denies(at('8.8.8.8')), false)
+    for (const other of [
+      '/dns4/example.org/tcp/1',
+      '/ip4/8.8.8.8/udp/1',
+      '/ip4/0.0.0.0/tcp/1',
+      '/ip4/8.8.8.8/tcp/1/p2p-circuit',
+    ]) {
+      assert.equal(rules.denies(multiaddr(other)), true, other)
+    }
+  })
+
+  it('allow ten dials per minute to one target, over all peers', () => {
+    let now = 0
+    const rules = new DialRules(
+      () => [],
+      () => now,
+    )
+    const dials = () =>
+      [newIdentity(), newIdentity()].map(({ providerId }) =>
+        rules.denies(at('8.8.8.8').encapsulate(`/p2p/${providerId}`)),
+      )
+    for (let i = 0; i < 5; i++) assert.deepEqual(dials(), [false, false])
+    assert.deepEqual(dials(), [true, true])
+    assert.equal(rules.denies(at('8.8.8.8', 9001)), false)
+    now = 60_001
+    assert.deepEqual(dials(), [false, false])
+  })
+
+  it('keep a node from dialling loopback because of a record from elsewhere', async (t) => {
+    const b = await startNode(t)
+    const a = await startNode(t)
+    const stranger = newIdentity().providerId
+    const ask = () => a.network.request(b.providerId, 'cell_request', askFor('x'), within())
+    await a.network.addAddresses(b.providerId, b.network.addresses, stranger)
+    await assert.rejects(ask())
+    await a.network.addAddresses(b.providerId, ['not a multiaddr', `/ip4/1.2.3.4/tcp/1/p2p/${stranger}`])
+    await assert.rejects(ask())
+    // A third node on loopback may introduce it.
+    const c = await startNode(t)
+    await a.network.addAddresses(c.providerId, c.network.addresses)
+    await a.network.request(c.providerId, 'cell_request', askFor('x'), within())
+    await a.network.addAddresses(b.providerId, b.network.addresses, c.providerId)
+    await ask()
+  })
+})

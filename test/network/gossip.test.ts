@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { LIMITS } from '../../protocol/limits.ts'
+import type { Verdict } from '../../src/network/network.ts'
+import { connectedTo, startNode, type TestNode, within } from './nodes.ts'
+
+interface Heard {
+  readonly text: string
+  readonly from: string
+}
+
+/** Collects what a node hears, and lets a test wait for a text. */
+function ear(verdict: (text: string) => Verdict = () => 'accept') {
+  const heard: Heard[] = []
+  let wake = (): void => undefined
+  return {
+    heard,
+    onAnnouncement: (bytes: Uint8Array, from: string): Verdict => {
+      const text = Buffer.from(bytes).toString()
+      heard.push({ text, from })
+      wake()
+      return verdict(text)
+    },
+    async until(text: string): Promise<Heard> {
+      while (true) {
+        const found = heard.find((entry) => entry.text === text)
+        if (found !== undefined) return found
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+  }
+}
+
+/** Publishes under ever new texts until `ears` heard one of them: the mesh takes a moment to form. */
+async function reaches(from: TestNode, to: ReturnType<typeof ear>): Promise<void> {
+  const { signal } = within(20_000)
+  for (let i = 0; ; i++) {
+    signal.throwIfAborted()
+    await from.network.publishAnnouncement(Buffer.from(`warm-up ${from.providerId} ${i}`))
+    const answered = await Promise.race([
+      to.until(`warm-up ${from.providerId} ${i}`).then(() => true),
+      new Promise<false>((resolve) => setTimeout(resolve, 200, false)),
+    ])
+    if (answered) return
+  }
+}
+
+describe('announcements', () => {
+  it('are passed on when accepted, and stop where they are ignored or rejected', async (t) => {
+    const middle = ear((text) => (text === 'ignored' ? 'ignore' : text === 'rejected' ? 'reject' : 'accept'))
+    const far = ear()
+    const c = await startNode(t)
+    const b = await startNode(t, { handlers: middle, seeds: c.network.addresses })
+    const a = await startNode(t, { handlers: far, seeds: b.network.addresses })
+    await Promise.all([connectedTo(b, c.providerId), connectedTo(a, b.providerId)])
+    await reaches(c, far)
+    for (const text of ['ignored', 'rejected', 'accepted']) await c.network.publishAnnouncement(Buffer.from(text))
+    const { from } = await far.until('accepted')
+    assert.equal(from, b.providerId, 'from is who sent it, not who made it')
+    await middle.until('rejected')
+    assert.deepEqual(
+      far.heard.filter(({ text }) => text === 'ignored' || text === 'rejected'),
+      [],
+    )
+  })
+
+  it('are ignored, not fatal, when judging them fails; nobody listening is no error; large ones are refused', async (t) => {
+    const deaf = ear(() => {
+      throw new Error('judge')
+    })
+    const b = await startNode(t, { handlers: deaf })
+    await b.network.publishAnnouncement(Buffer.from('to nobody'))
+    const a = await startNode(t, { seeds: b.network.addresses })
+    await connectedTo(a, b.providerId)
+    await reaches(a, deaf)
+    await reaches(a, deaf)
+    await a.network.publishAnnouncement(new Uint8Array(LIMITS.announcementBytes).fill(97))
+    await deaf.until('a'.repeat(LIMITS.announcementBytes))
+    await assert.rejects(a.network.publishAnnouncement(new Uint8Array(LIMITS.announcementBytes + 1)), RangeError)
+  })
+})

@@ -1,0 +1,344 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, it, type TestContext } from 'node:test'
+import type { Stream } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { Registry } from 'prom-client'
+import { LIMITS } from '../../protocol/limits.ts'
+import { protocolIds } from '../../protocol/protocol-ids.ts'
+import type { CellRequest } from '../../protocol/rpc.ts'
+import { BatchSealer } from '../../src/network/batch.ts'
+import { DialRules } from '../../src/network/dial-rules.ts'
+import { encodeFrame, FrameDecoder } from '../../src/network/frames.ts'
+import { createHost, startHost } from '../../src/network/host.ts'
+import { PeerError } from '../../src/network/peer-error.ts'
+import { openHandshake, type WireIdentity } from '../../src/network/session.ts'
+import { partsOf } from '../../src/network/streams.ts'
+import {
+  askFor,
+  connectedTo,
+  NETWORK,
+  newIdentity,
+  silentLogger,
+  startNode,
+  type TestNode,
+  wireIdentity,
+  within,
+} from './nodes.ts'
+
+async function pair(
+  t: TestContext,
+  handlers: Parameters<typeof startNode>[1] = {},
+): Promise<{ a: TestNode; b: TestNode }> {
+  const b = await startNode(t, handlers)
+  const a = await startNode(t)
+  await a.network.addAddresses(b.providerId, b.network.addresses)
+  return { a, b }
+}
+
+const offered = (size = 0) => ({
+  manifest: {
+    format: 1 as const,
+    publisher: 'a'.repeat(64),
+    cell_type: 'json-parser',
+    version: '1.0.0',
+    capabilities: [{ name: 'json-parse', version: '1.0.0' }],
+    dependencies: [],
+    requirements: {},
+    packaging_format: 'wasm',
+    media_type: 'application/wasm',
+    labels: {},
+    package: {
+      digest: `sha256:${'b'.repeat(64)}`,
+      size: 8,
+      chunk_size: LIMITS.chunkBytes,
+      chunks_root: 'c'.repeat(64),
+    },
+  },
+  signature: `cs1.${'A'.repeat(size + 1)}`,
+  status: 'active' as const,
+  created_at: '2026-01-01T00:00:00.000Z',
+  annotations: {},
+})
+
+const hasCode = (code: string) => (error: unknown) => error instanceof PeerError && error.code === code
+
+describe('requests to peers', () => {
+  it('are answered, each kind with its own answer, over one stream', async (t) => {
+    const asked: CellRequest[] = []
+    let from = ''
+    const { a, b } = await pair(t, {
+      handlers: {
+        onCellRequest: (request, peer) => {
+          asked.push(request)
+          from = peer
+          return request.name === 'text' ? JSON.stringify([offered()]) : [offered()]
+        },
+        onPackageRequest: async (digest) => (digest.endsWith('0') ? { cell: offered(), chunks: 'AAAA' } : undefined),
+        onAnnouncementsRequest: async (after) => ({ announcements: [], ...(after === undefined ? { next: 'k' } : {}) }),
+      },
+    })
+    const [listed, text, found, missing, first, last] = await Promise.all([
+      a.network.request(b.providerId, 'cell_request', { ...askFor('json-parse'), range: '^1' }, within()),
+      a.network.request(b.providerId, 'cell_request', askFor('text'), within()),
+      a.network.request(b.providerId, 'package_request', { digest: `sha256:${'0'.repeat(64)}` }, within()),
+      a.network.request(b.providerId, 'package_request', { digest: `sha256:${'1'.repeat(64)}` }, within()),
+      a.network.request(b.providerId, 'announcements_request', {}, within()),
+      a.network.request(b.providerId, 'announcements_request', { after: 'k' }, within()),
+    ])
+    assert.deepEqual(listed.cells, [offered()])
+    assert.deepEqual(text.cells, [offered()])
+    assert.equal(found.chunks, 'AAAA')
+    assert.equal(missing.cell, undefined)
+    assert.equal(first.next, 'k')
+    assert.equal(last.next, undefined)
+    assert.equal(from, a.providerId)
+    assert.equal(asked[0]?.range, '^1')
+    assert.equal(new Set([listed.id, text.id, found.id, missing.id]).size, 4)
+  })
+
+  it('get as many cells as one frame holds', async (t) => {
+    const cell = offered(90 * 1024)
+    const many = Array.from({ length: 8 }, () => ({ ...cell, manifest: { ...cell.manifest, labels: manyLabels() } }))
+    const { a, b } = await pair(t, {
+      handlers: { onCellRequest: ({ name }) => (name === 'text' ? JSON.stringify(many) : many) },
+    })
+    for (const name of ['list', 'text']) {
+      const { cells } = await a.network.request(b.providerId, 'cell_request', askFor(name), within())
+      assert.ok(cells.length > 1 && cells.length < 8, `${cells.length} cells`)
+    }
+  })
+
+  it('fail with what the peer answered: bad_request, internal without details', async (t) => {
+    const { a, b } = await pair(t, {
+      handlers: {
+        onCellRequest: ({ name }) => {
+          if (name === 'sync') throw new Error('secret')
+          return Promise.reject(new Error('secret'))
+        },
+      },
+    })
+    const ask = (body: ReturnType<typeof askFor>) => a.network.request(b.providerId, 'cell_request', body, within())
+    await assert.rejects(ask(askFor('NOT A NAME')), hasCode('bad_request'))
+    for (const name of ['sync', 'async']) {
+      await assert.rejects(
+        ask(askFor(name)),
+        (error) => hasCode('internal')(error) && !String(error).includes('secret'),
+      )
+    }
+  })
+
+  it('end with the caller’s signal, and the stream goes on', async (t) => {
+    const entered = Promise.withResolvers<void>()
+    const never = Promise.withResolvers<[]>()
+    const { a, b } = await pair(t, {
+      handlers: {
+        onCellRequest: ({ name }) => {
+          if (name !== 'slow') return []
+          entered.resolve()
+          return never.promise
+        },
+      },
+    })
+    const caller = new AbortController()
+    const slow = a.network.request(b.providerId, 'cell_request', askFor('slow'), { signal: caller.signal })
+    await entered.promise
+    caller.abort(new Error('changed my mind'))
+    await assert.rejects(slow, /changed my mind/)
+    const { cells } = await a.network.request(b.providerId, 'cell_request', askFor('quick'), within())
+    assert.deepEqual(cells, [])
+    never.resolve([])
+    await assert.rejects(
+      a.network.request(b.providerId, 'cell_request', askFor('quick'), {
+        signal: AbortSignal.abort(new Error('before')),
+      }),
+      /before/,
+    )
+  })
+
+  it('above the limit are refused as busy', async (t) => {
+    const never = Promise.withResolvers<[]>()
+    const { a, b } = await pair(t, {
+      handlers: { onCellRequest: ({ name }) => (name === 'slow' ? never.promise : []) },
+    })
+    const ask = (name: string) => a.network.request(b.providerId, 'cell_request', askFor(name), within(60_000))
+    await ask('quick')
+    const slow = Array.from({ length: LIMITS.requestsPerStream }, () => ask('slow'))
+    await assert.rejects(ask('quick'), hasCode('busy'))
+    never.resolve([])
+    await Promise.all(slow)
+    await ask('quick')
+  })
+
+  it('fail at once when the peer is killed, and work again when it is back', async (t) => {
+    const child = fork(new URL('./killed-peer.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    t.after(() => child.kill('SIGKILL'))
+    const [{ providerId, addresses }] = await once(child, 'message')
+    const a = await startNode(t)
+    await a.network.addAddresses(providerId, addresses)
+    const entered = once(child, 'message')
+    const asked = a.network.request(providerId, 'cell_request', askFor('slow'), within(60_000))
+    await entered
+    child.kill('SIGKILL')
+    await assert.rejects(asked, hasCode('unreachable'))
+    await assert.rejects(a.network.request(providerId, 'cell_request', askFor('x'), within()), hasCode('unreachable'))
+  })
+
+  it('open a new stream after the peer came back', async (t) => {
+    const identity = newIdentity()
+    const first = await startNode(t, { identity })
+    const a = await startNode(t)
+    await a.network.addAddresses(first.providerId, first.network.addresses)
+    await a.network.request(first.providerId, 'cell_request', askFor('x'), within())
+    const lost = new Promise<void>((resolve) => a.events.on('peer_disconnected', () => resolve()))
+    await first.network.stop()
+    await lost
+    const second = await startNode(t, { identity })
+    await a.network.addAddresses(second.providerId, second.network.addresses)
+    await a.network.request(second.providerId, 'cell_request', askFor('x'), within())
+    await connectedTo(a, second.providerId)
+  })
+
+  it('to nodes of another network, to oneself and to nobody fail', async (t) => {
+    const a = await startNode(t)
+    const foreign = await startNode(t, { networkName: 'other' })
+    await a.network.addAddresses(foreign.providerId, foreign.network.addresses)
+    for (const peer of [foreign.providerId, a.providerId, newIdentity().providerId]) {
+      await assert.rejects(a.network.request(peer, 'cell_request', askFor('x'), within()), hasCode('unreachable'))
+    }
+    assert.deepEqual(a.network.connectedPeers(), [])
+  })
+})
+
+/** A peer that writes what it likes on the RPC stream of `target`. */
+async function hostileStream(
+  t: TestContext,
+  target: TestNode,
+): Promise<{ stream: Stream; self: WireIdentity; closed: Promise<void> }> {
+  const identity = newIdentity()
+  const config = { ...target.init.config, seeds: [] }
+  const host = await createHost({
+    network: NETWORK,
+    identitySeed: identity.identitySeed,
+    config,
+    logger: silentLogger,
+    metrics: { registry: new Registry() },
+    dialRules: new DialRules(() => ['loopback']),
+  })
+  await startHost(host, config)
+  t.after(() => host.stop())
+  const stream = await host.dialProtocol(multiaddr(target.network.addresses[0]), protocolIds(NETWORK).rpc)
+  const closed = new Promise<void>((resolve) => stream.addEventListener('close', () => resolve()))
+  return { stream, self: wireIdentity(identity), closed }
+}
+
+/** Shakes hands, and gives back the means to write batches and to read what comes. */
+async function shaken(stream: Stream, self: WireIdentity, remote: string) {
+  const frames: string[] = []
+  const decoder = new FrameDecoder()
+  let arrived = (): void => undefined
+  stream.addEventListener('message', ({ data }) => {
+    for (const part of partsOf(data)) for (const frame of decoder.push(part)) frames.push(Buffer.from(frame).toString())
+    arrived()
+  })
+  const next = async (): Promise<string> => {
+    while (frames.length === 0) await new Promise<void>((resolve) => (arrived = resolve))
+    return frames.shift()!
+  }
+  const { challenge, finish } = openHandshake(self, remote)
+  stream.send(encodeFrame(challenge))
+  const session = finish(Buffer.from(await next()))
+  return { next, sealer: new BatchSealer({ network: NETWORK, session: session.id, from: self.providerId }, self.key) }
+}
+
+const request = (id: number, body: object = {}) =>
+  Buffer.from(JSON.stringify({ type: 'cell_request', id, ...askFor('x'), ...body }))
+
+describe('hostile peers', () => {
+  const cases: Record<string, (sealer: BatchSealer) => Uint8Array[]> = {
+    'a changed frame': (sealer) => {
+      const bytes = Buffer.from(sealer.seal([request(1)]))
+      bytes.write('y', bytes.indexOf('"x"') + 1)
+      return [bytes]
+    },
+    'a changed signature': (sealer) => {
+      const bytes = sealer.seal([request(1)])
+      bytes[bytes.length - 10]! ^= 1
+      return [bytes]
+    },
+    'batches in the wrong order': (sealer) => {
+      const first = sealer.seal([request(1)])
+      return [sealer.seal([request(2)]), first]
+    },
+    'frames without a signature': () =>
+      Array.from({ length: LIMITS.batchFrames + 1 }, (_, id) => encodeFrame(request(id))),
+    'a length of 2^32-1': () => [Buffer.from([255, 255, 255, 255])],
+  }
+  for (const [name, write] of Object.entries(cases)) {
+    it(`that send ${name} are cut off, and nothing is dispatched`, async (t) => {
+      let dispatched = 0
+      const onCellRequest = () => {
+        dispatched++
+        return []
+      }
+      const b = await startNode(t, { handlers: { onCellRequest } })
+      const { stream, self, closed } = await hostileStream(t, b)
+      const { sealer } = await shaken(stream, self, b.providerId)
+      stream.send(Buffer.concat(write(sealer)))
+      await closed
+      assert.equal(dispatched, 0)
+    })
+  }
+
+  it('that repeat a batch get one answer, and are cut off', async (t) => {
+    let dispatched = 0
+    const onCellRequest = () => {
+      dispatched++
+      return []
+    }
+    const b = await startNode(t, { handlers: { onCellRequest } })
+    const { stream, self, closed } = await hostileStream(t, b)
+    const { sealer } = await shaken(stream, self, b.providerId)
+    const bytes = sealer.seal([request(1)])
+    stream.send(Buffer.concat([bytes, bytes]))
+    await closed
+    assert.equal(dispatched, 1)
+  })
+
+  it('that cut a frame into bytes, or ask for unknown things, are answered', async (t) => {
+    const b = await startNode(t)
+    const { stream, self } = await hostileStream(t, b)
+    const { sealer, next } = await shaken(stream, self, b.providerId)
+    const unknown = Buffer.from('{"type":"surprise","id":7}')
+    // Bytes one by one.
+    for (const byte of sealer.seal([request(1), unknown, request(2, { by: 'x' })])) stream.send(Uint8Array.of(byte))
+    const answers = [await next(), await next(), await next()].map((text) => JSON.parse(text))
+    assert.deepEqual(answers[0], { type: 'cell_response', id: 1, cells: [] })
+    assert.equal(answers[1].code, 'bad_request')
+    assert.equal(answers[1].id, 7)
+    assert.equal(answers[2].code, 'bad_request')
+    assert.match(await next(), /"type":"batch"/)
+  })
+
+  it('without an id, without a handshake or with a foreign certificate are cut off', async (t) => {
+    const b = await startNode(t)
+    const noId = await hostileStream(t, b)
+    const { sealer } = await shaken(noId.stream, noId.self, b.providerId)
+    noId.stream.send(sealer.seal([Buffer.from('{"type":"cell_request"}')]))
+    await noId.closed
+
+    const noHandshake = await hostileStream(t, b)
+    noHandshake.stream.send(encodeFrame(request(1)))
+    await noHandshake.closed
+
+    const foreign = await hostileStream(t, b)
+    const { challenge } = openHandshake({ ...foreign.self, certificate: newIdentity().wire.certificate }, b.providerId)
+    foreign.stream.send(encodeFrame(challenge))
+    await foreign.closed
+  })
+})
+
+function manyLabels(): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`label-${i}`, 'é'.repeat(512)]))
+}
