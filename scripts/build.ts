@@ -9,6 +9,6 @@ const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', imp
 rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true })
 const { status } = spawnSync(process.execPath, [compiler, '-p', 'config/tsconfig.build.json'], {
   cwd: root,
-  stdio: 'inherit',
+  stdio: ['ignore', 2, 2],
 })
 process.exitCode = status ?? 1

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../protocol/errors.ts'
 import { ERRORS } from '../../protocol/errors.ts'
+import { FlagError } from '../kernel/config/setting.ts'
 
 /** Exit codes of every verb. `cytoplex --help` lists them. */
 export const EXIT = {
@@ -32,6 +33,7 @@ export class CliError extends Error {
 /** The exit code for anything that was thrown: errors of the node and of the client are told apart by their code and status. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode
+  if (error instanceof FlagError) return EXIT.usage
   const code = codeOf(error)
   if (code === 'UNREACHABLE') return EXIT.unreachable
   const status = statusOf(error) ?? (isProviderCode(code) ? ERRORS[code].status : undefined)
@@ -42,6 +44,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 /** The code of anything that was thrown, as in the JSON form: its own, else `FAILED`. */
 export function codeOf(error: unknown): string {
+  if (error instanceof FlagError) return 'USAGE'
   const own = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof own === 'string' ? own : 'FAILED'
 }

@@ -61,7 +61,7 @@ Examples:
 async function start(options: StartOptions): Promise<void> {
   const env = process.env
   checkAdminKeyEnvironment(env)
-  const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const { config, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
   const logger = createLogger({ level: config.log.level })
   for (const warning of warnings) logger.warn(warning)
 
@@ -70,7 +70,7 @@ async function start(options: StartOptions): Promise<void> {
     logger,
     async start() {
       const { startParts } = await import('./compose.ts')
-      return await startParts({ config, origins, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
+      return await startParts({ config, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
     },
     ready(file) {
       if (process.stdout.isTTY && !options.json) printLine(welcome({ file, dataDir: config.data_dir, env }))

@@ -1,8 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { LIMITS } from '../../protocol/limits.ts'
 import { toHex } from '../kernel/base/bytes.ts'
-import { ClientError, IntegrityError, mostTelling, NotFoundError } from './errors.ts'
 import { type BodyPart, openBody } from './download-body.ts'
+import { ClientError, IntegrityError, mostTelling, NotFoundError } from './errors.ts'
 import { pause } from './pause.ts'
 import type { Transport } from './transport.ts'
 
@@ -38,7 +37,7 @@ export interface DownloadOptions {
 /** Bytes in order; or the news that everything before was wrong (`restart`), and that the package begins anew. */
 export type DownloadPart =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'restart'; readonly because: IntegrityError }
+  | { readonly kind: 'restart'; readonly because: ClientError }
 
 /** Failures of one node in a row, without progress between them, after which it is given up. */
 const MAX_FAILURES = 3
@@ -62,7 +61,10 @@ export async function* downloadParts(
   { onProgress, signal }: DownloadOptions = {},
 ): AsyncGenerator<DownloadPart, void, undefined> {
   if (!SHA256_DIGEST.test(cell.digest)) {
-    throw new ClientError('INVALID_ARGUMENT', `a digest is sha256:<64 hex digits>, found ${JSON.stringify(cell.digest)}`)
+    throw new ClientError(
+      'INVALID_ARGUMENT',
+      `a digest is sha256:<64 hex digits>, found ${JSON.stringify(cell.digest)}`,
+    )
   }
   const sources = sourcesOf(transport, cell.node)
   const failures: ClientError[] = []
@@ -74,10 +76,15 @@ export async function* downloadParts(
     const before = state.received
     let failure: ClientError
     try {
-      for await (const part of openBody(transport, source.node, cell.digest, state.received, state.total, signal)) {
-        const bytes = take(state, source.node, part)
-        onProgress?.({ transferred: state.received, total: part.total })
-        if (bytes !== undefined) yield { kind: 'bytes', bytes }
+      const wanted = { digest: cell.digest, from: state.received, total: state.total }
+      if (state.received !== state.total) {
+        for await (const part of openBody(transport, source.node, wanted, signal)) {
+          const bytes = take(state, source.node, part)
+          onProgress?.({ transferred: state.received, total: part.total })
+          if (bytes === undefined) continue
+          state.handedOn = true
+          yield { kind: 'bytes', bytes }
+        }
       }
       if (toHex(state.hash.digest()) !== cell.digest.slice('sha256:'.length)) {
         throw new IntegrityError(`the bytes that ${[...state.from].join(' and ')} sent are not ${cell.digest}`, {
@@ -94,19 +101,18 @@ export async function* downloadParts(
     signal?.throwIfAborted()
     if (state.received - before >= PROGRESS_BYTES) source.failures = 0
     source.failures++
-    const wrongBytes = failure instanceof IntegrityError
-    const mixed = state.from.size > 1
-    const giveUp = isFinal(failure) || (wrongBytes ? !mixed : source.failures >= MAX_FAILURES)
+    const wrong = failure instanceof IntegrityError
+    const mixed = state.from.size > (state.from.has(source.node) ? 1 : 0)
+    const giveUp = isFinal(failure) || (wrong ? !mixed : source.failures >= MAX_FAILURES)
     if (giveUp) {
       sources.shift()
       failures.push(failure)
     } else if (!solo) {
       sources.push(sources.shift()!)
     }
-    if (wrongBytes && mixed) solo = true
-    if (wrongBytes || (solo && giveUp)) {
-      const because = wrongBytes ? failure : new IntegrityError(failure.message, { cause: failure })
-      if (state.received > 0 && because instanceof IntegrityError && sources.length > 0) yield { kind: 'restart', because }
+    if (wrong && mixed) solo = true
+    if (wrong || (solo && giveUp)) {
+      if (state.handedOn && sources.length > 0) yield { kind: 'restart', because: failure }
       state = begin(newHash, cell.size_bytes)
     }
     const next = sources[0]
@@ -129,6 +135,8 @@ interface State {
   total: number | undefined
   /** The last part, kept back until the digest is known to be right. */
   held: Uint8Array | undefined
+  /** Whether the reader has got bytes that it would have to forget. */
+  handedOn: boolean
   /** Nodes that contributed. */
   readonly from: Set<string>
 }
@@ -138,6 +146,7 @@ const begin = (newHash: () => IncrementalHash, total: number | undefined): State
   received: 0,
   total,
   held: undefined,
+  handedOn: false,
   from: new Set(),
 })
 
@@ -160,7 +169,5 @@ function take(state: State, node: string, { bytes, total }: BodyPart): Uint8Arra
 
 /** True when the same node will say the same again. */
 const isFinal = (error: ClientError): boolean =>
-  error instanceof NotFoundError || (error.status !== undefined && error.status >= 400 && error.status < 500 && error.status !== 429)
-
-/** Bytes of a package at most. */
-export const MAX_PACKAGE_BYTES = LIMITS.packageBytes
+  error instanceof NotFoundError ||
+  (error.status !== undefined && error.status >= 400 && error.status < 500 && error.status !== 429)

@@ -1,5 +1,5 @@
-import { Compile } from 'typebox/compile'
 import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import { ValidationResults } from '../../protocol/annotations.ts'
 import { Alternative, Coverage } from '../../protocol/cells.ts'
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts'
@@ -75,12 +75,7 @@ function nodeUrl(text: string): string {
  * Sends a request. Redirects are refused, so that neither the key nor the question reaches a host that the caller did not name.
  * Throws `UnreachableError`, or the reason of `signal` when that one aborted.
  */
-export async function send(
-  transport: Transport,
-  node: string,
-  call: Call,
-  signal: AbortSignal,
-): Promise<Response> {
+export async function send(transport: Transport, node: string, call: Call, signal: AbortSignal): Promise<Response> {
   try {
     return await transport.fetch(node + call.path, {
       method: call.method ?? 'GET',
@@ -103,10 +98,15 @@ export async function send(
 
 /** Calls one node and reads its answer whole, whatever the status. Throws as {@link send}, and `ClientError` `BAD_ANSWER`. */
 export async function exchange(transport: Transport, node: string, call: Call): Promise<Answer> {
-  const deadline = AbortSignal.timeout(call.timeoutMs ?? transport.timeoutMs)
+  const deadline = AbortSignal.timeout(Math.ceil(call.timeoutMs ?? transport.timeoutMs))
   const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline])
   const response = await send(transport, node, call, signal)
-  const bytes = await readBody(response, node, call)
+  return answerOf(response, node, call.signal)
+}
+
+/** Reads an answer whole, at most 8 MiB. Throws `UnreachableError` when it breaks off, and `ClientError` `BAD_ANSWER`. */
+export async function answerOf(response: Response, node: string, signal: AbortSignal | undefined): Promise<Answer> {
+  const bytes = await readBody(response, node, signal)
   const isJson = /^application\/(?:[a-z.+-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '')
   try {
     const body = isJson ? parseStrictJson(bytes) : new TextDecoder().decode(bytes)
@@ -127,7 +127,7 @@ export async function call(transport: Transport, node: string, request: Call): P
 export const badAnswer = (node: string, status: number | undefined, found: string): ClientError =>
   new ClientError('BAD_ANSWER', `${node} sent an answer that cannot be read: ${clip(found)}`, { status, node })
 
-async function readBody(response: Response, node: string, call: Call): Promise<Uint8Array> {
+async function readBody(response: Response, node: string, callers: AbortSignal | undefined): Promise<Uint8Array> {
   if (response.body === null) return new Uint8Array()
   const reader = response.body.getReader()
   const parts: Uint8Array[] = []
@@ -145,7 +145,7 @@ async function readBody(response: Response, node: string, call: Call): Promise<U
     }
   } catch (error) {
     if (error instanceof ClientError) throw error
-    call.signal?.throwIfAborted()
+    callers?.throwIfAborted()
     throw new UnreachableError([{ node, reason: failureReason(error) }], error)
   }
 }
@@ -169,7 +169,8 @@ export function errorOf({ node, status, body }: Answer): ClientError {
   const given = failure.error?.code ?? failure.code
   const code = given !== undefined && /^[A-Z][A-Z0-9_]*$/.test(given) ? given : `HTTP_${status}`
   const said = failure.error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')
-  const message = clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
+  const message =
+    clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
   const retryable = isErrorCode(code) ? ERRORS[code].retryable : status >= 500 || status === 429
   const options = { status, retryable, node }
   if (status === 401 || status === 403) return new UnauthorizedError(code, message, options)
@@ -201,7 +202,13 @@ export function failureReason(error: unknown): string {
 /** True when another node may do better: it is silent, overloaded, broken or sends what does not hold. */
 export function worthAnotherNode(error: ClientError): boolean {
   if (error instanceof UnauthorizedError) return false
-  return error.status === undefined || error.status === 404 || error.status === 429 || error.status >= 500 || error.status < 400
+  return (
+    error.status === undefined ||
+    error.status === 404 ||
+    error.status === 429 ||
+    error.status >= 500 ||
+    error.status < 400
+  )
 }
 
 /**

@@ -2,7 +2,12 @@ import { satisfies } from 'semver'
 import type { CellAnswer } from '../../protocol/cells.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
-import { type ManifestVerdict, manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
+import {
+  type ManifestVerdict,
+  manifestDigest,
+  parseManifest,
+  verifyManifest,
+} from '../kernel/identity/manifest-signature.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
 import { IntegrityError } from './errors.ts'
 

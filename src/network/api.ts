@@ -64,8 +64,11 @@ export interface Network {
   ): AsyncIterable<Uint8Array>
   /** Gossips an announcement. That nobody listens yet is not an error. */
   publishAnnouncement(bytes: Uint8Array): Promise<void>
-  /** Tells the DHT that this node provides `key` (`capability/<name>`, `package/<digest>`), and keeps telling it. */
-  provide(key: string, signal: AbortSignal): Promise<void>
+  /**
+   * Tells the DHT that this node provides `key` (`capability/<name>`, `package/<digest>`), and keeps telling it. Resolves to the number of
+   * peers that were told: 0 while none is known, and then nobody will find this node, so call again once a peer is connected.
+   */
+  provide(key: string, signal: AbortSignal): Promise<number>
   /** Stops telling. What the DHT holds already expires by itself. */
   unprovide(key: string): Promise<void>
   /** Asks the DHT who provides `key`. Ends after `limit` providers; this node is never among them. */

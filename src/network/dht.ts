@@ -37,9 +37,14 @@ export class ProviderRecords {
     this.#self = self
   }
 
-  /** Stores a record at the closest peers; the library repeats it before it expires. */
-  async provide(key: string, signal: AbortSignal): Promise<void> {
-    for await (const _event of this.#dht.provide(dhtKey(this.#network, key), { signal })) signal.throwIfAborted()
+  /** Stores a record at the closest peers; the library repeats it before it expires. Resolves to the number of peers that were told. */
+  async provide(key: string, signal: AbortSignal): Promise<number> {
+    let told = 0
+    for await (const event of this.#dht.provide(dhtKey(this.#network, key), { signal })) {
+      signal.throwIfAborted()
+      if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') told++
+    }
+    return told
   }
 
   async unprovide(key: string): Promise<void> {

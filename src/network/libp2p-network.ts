@@ -115,8 +115,8 @@ export class Libp2pNetwork implements Network {
     await this.#parts.gossip.publish(bytes)
   }
 
-  async provide(key: string, signal: AbortSignal): Promise<void> {
-    await this.#parts.records.provide(key, signal)
+  async provide(key: string, signal: AbortSignal): Promise<number> {
+    return this.#parts.records.provide(key, signal)
   }
 
   async unprovide(key: string): Promise<void> {

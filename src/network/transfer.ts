@@ -29,11 +29,19 @@ export async function* receivePackage(
   const reader = new StreamReader(stream, signal)
   try {
     const request: PackageStreamRequest = { type: 'package_stream', digest, from_chunk: fromChunk }
-    stream.send(encodeFrame(JSON.stringify(request)))
+    sendRequest(stream, request)
     stream.close({ signal }).catch(ignore)
     yield* reader
   } finally {
     reader.stop()
+  }
+}
+
+function sendRequest(stream: Stream, request: PackageStreamRequest): void {
+  try {
+    stream.send(encodeFrame(JSON.stringify(request)))
+  } catch (error) {
+    throw new PeerError('unreachable', 'the peer refused the stream', { cause: error })
   }
 }
 

@@ -103,6 +103,11 @@ export class KnownOffers {
     return answer
   }
 
+  /** The cell that a package (`sha256:…`) was last offered as. */
+  offerOf(digest: string): VerifiedOffer | undefined {
+    return this.#offers.get(digest)?.offer
+  }
+
   /** Providers of a package (`sha256:…`), the latest first. */
   providersOf(digest: string): string[] {
     return [...(this.#offers.get(digest)?.providers ?? [])]

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { dhtKey } from '../../src/network/dht.ts'
 import { askFor, connectedTo, startNode, within } from './nodes.ts'
 
@@ -10,12 +11,14 @@ describe('the DHT', () => {
     await connectedTo(c, b.providerId)
     await connectedTo(b, c.providerId)
     const { signal } = within(20_000)
-    await c.network.provide('capability/json-parse', signal)
+    // The routing table takes a moment to learn of a new connection.
+    while ((await c.network.provide('capability/json-parse', signal)) === 0) await turn()
     const a = await startNode(t, { seeds: b.network.addresses })
     await connectedTo(a, b.providerId)
     const found: string[] = []
     while (found.length === 0) {
       signal.throwIfAborted()
+      await turn()
       for await (const { providerId, addresses } of a.network.findProviders('capability/json-parse', {
         signal,
         limit: 5,

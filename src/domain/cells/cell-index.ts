@@ -81,7 +81,7 @@ export class CellIndex {
     return undefined
   }
 
-  /** Cells that need a version of a capability which only `cell` has here, among those registered. */
+  /** An active cell registered here that needs a version of a capability which no other registered cell has. */
   neededBy(tx: Transaction, cell: CellRecord): (Dependent & { capability: string }) | undefined {
     for (const { name: capability, version } of cell.manifest.capabilities) {
       const others = (tx.get(postings, postingKey('capability', capability)) ?? []).filter(
@@ -89,7 +89,9 @@ export class CellIndex {
       )
       for (const dependent of tx.get(dependents, capability) ?? []) {
         if (dependent.id === cell.id || !inRange(version, dependent.range)) continue
-        if (!others.some((other) => inRange(other.offered, dependent.range))) return { ...dependent, capability }
+        if (others.some((other) => inRange(other.offered, dependent.range))) continue
+        const { origin, status } = this.get(dependent.id, tx) ?? {}
+        if (origin === 'registered' && status === 'active') return { ...dependent, capability }
       }
     }
     return undefined

@@ -42,6 +42,8 @@ export class PullThroughCache {
   readonly #byDigest = new Map<string, string>()
   readonly #byPublisher = new Map<string, number>()
   #bytes = 0
+  /** Keeps wait for each other: two at once would both count on the same room. */
+  #keeping: Promise<unknown> = Promise.resolve()
 
   constructor(parts: {
     store: Store
@@ -90,7 +92,18 @@ export class PullThroughCache {
   }
 
   /** Keeps a verified cell of `provider` and its package. Returns what had to go for it. */
-  async keep(
+  keep(
+    cell: VerifiedCell,
+    provider: string,
+    createdAt: string,
+    writer: BlobWriter,
+  ): Promise<{ record: CellRecord; evicted: CellRecord[] }> {
+    const kept = this.#keeping.then(() => this.#keep(cell, provider, createdAt, writer))
+    this.#keeping = kept.catch(() => undefined)
+    return kept
+  }
+
+  async #keep(
     cell: VerifiedCell,
     provider: string,
     createdAt: string,
@@ -114,7 +127,7 @@ export class PullThroughCache {
           source: provider,
           updated_at: new Date(this.#clock.now()).toISOString(),
           report: null,
-          page: this.#catalogue.nextPage(tx),
+          page: this.#catalogue.nextPage(tx, cell.id, cell.manifest),
         }
         this.#index.add(tx, added, writer.summary)
         this.#catalogue.add(tx, added)

@@ -168,7 +168,7 @@ export class Repository {
       source: registrant.credential,
       updated_at: now,
       report: registrant.report,
-      page: cached?.page ?? this.#catalogue.nextPage(tx),
+      page: cached?.page ?? this.#catalogue.nextPage(tx, cell.id, manifest),
     }
     if (cached === undefined) this.#index.add(tx, record, summary)
     else this.#index.replace(tx, record)

@@ -171,8 +171,8 @@ export class Directory {
 
   #apply(announcement: Announcement): void {
     const { provider_id: id, page: number, sequence, expires_at: expiresAt, cells } = announcement
-    let provider = this.#providers.get(id)
-    if (provider === undefined) this.#providers.set(id, (provider = { pages: new Map(), cells: 0 }))
+    const provider = this.#providers.get(id) ?? { pages: new Map<number, Page>(), cells: 0 }
+    this.#providers.set(id, provider)
     const before = provider.pages.get(number)
     if (before !== undefined) this.#drop(id, provider, number, before)
     provider.pages.set(number, { sequence, expiresAt, cells })
@@ -180,9 +180,8 @@ export class Directory {
     this.#cells += cells.length
     for (const cell of cells) {
       for (const [key, offered] of namesOf(cell)) {
-        let entries = this.#names.get(key)
-        if (entries === undefined) this.#names.set(key, (entries = new Set()))
-        entries.add({ provider: id, cell, offered, expiresAt })
+        const entries = this.#names.get(key) ?? new Set<DirectoryEntry>()
+        this.#names.set(key, entries.add({ provider: id, cell, offered, expiresAt }))
       }
     }
   }

@@ -15,7 +15,7 @@ export function defaultKeyDir(dataDir: string): string {
 /** Absolute path: `~` is the home folder, relative paths start at the working directory. */
 export function absolutePath(path: string, env: NodeJS.ProcessEnv): string {
   if (path === '~') return home(env)
-  return path.startsWith('~/') ? join(home(env), path.slice(2)) : resolve(path)
+  return path.startsWith('~/') ? resolve(home(env), path.slice(2)) : resolve(path)
 }
 
 function home(env: NodeJS.ProcessEnv): string {

@@ -30,7 +30,8 @@ export function readFlags(flags: Flags): Setting[] {
     settings.push({
       key,
       origin: `flag ${FLAG_NAMES[name as keyof typeof FLAG_NAMES]}`,
-      value: readText(key.schema, text),
+      // An empty word after a path's flag is a shell variable that was not set, and must not mean the default.
+      value: text === '' ? text : readText(key.schema, text),
     })
   }
   return settings

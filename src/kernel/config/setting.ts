@@ -13,6 +13,9 @@ export interface Setting {
   readonly value: unknown
 }
 
+/** A value that a flag gave is wrong: a mistake in the command line. */
+export class FlagError extends StartError {}
+
 /** The parts of JSON Schema that the configuration uses. */
 interface Shape {
   readonly type?: string
@@ -31,15 +34,15 @@ interface Shape {
 const LEVEL_ALIASES: Readonly<Record<string, string>> = { warning: 'warn', critical: 'fatal' }
 
 /**
- * The typed value of a setting. Throws `StartError` that names the key, where its value came from, what was found and what is allowed.
+ * The typed value of a setting. Throws `StartError` ({@link FlagError} for flags) that names the key, where its value came from,
+ * what was found and what is allowed.
  */
 export function checkSetting(setting: Setting): unknown {
   const shape: Shape = setting.key.schema
   const value = normalise(shape, setting.value)
   if (!Check(setting.key.schema, value)) {
-    throw new StartError(
-      `${setting.key.name} (${setting.origin}): found ${found(setting.value)}, allowed is ${describe(shape)}`,
-    )
+    const message = `${setting.key.name} (${setting.origin}): found ${found(setting.value)}, allowed is ${describe(shape)}`
+    throw setting.origin.startsWith('flag ') ? new FlagError(message) : new StartError(message)
   }
   return value
 }

@@ -61,6 +61,8 @@ class PackageFetch {
   readonly #writer: BlobWriter
   #verified = 0
   #failure: Error | undefined
+  /** A write that the disk refused: then no other peer can help. */
+  #broken: Error | undefined
   #done = false
   #readers = 0
   #waiting: (() => void)[] = []
@@ -93,6 +95,7 @@ class PackageFetch {
           await this.#receive(provider)
           break
         } catch (error) {
+          if (this.#broken !== undefined) throw this.#broken
           lastError = error
           this.#parts.logger.warn(
             { provider, digest: this.digest, reason: errorMessage(error) },
@@ -163,7 +166,12 @@ class PackageFetch {
           if (piece.length < wanted) continue
           const leaf = hash.digest()
           if (!equalBytes(leaf, leaves[index]!)) throw new Error(`chunk ${index} is not what the publisher signed`)
-          writes.push(this.#write(pieces, leaf))
+          const written = this.#write(pieces, leaf)
+          // It is awaited further down, maybe after the next bytes: until then its failure must not count as unhandled.
+          written.catch((error: unknown) => {
+            this.#broken ??= error instanceof Error ? error : new Error(String(error))
+          })
+          writes.push(written)
           if (writes.length > WRITES_AHEAD) await writes.shift()
           index++
           pieces = []

@@ -5,7 +5,7 @@ import type { NodeParts } from '../parts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
 import { fileReader, readAhead } from './package-source.ts'
 
-type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'network'>
+type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'directory' | 'network'>
 
 /** `sha256:` and 64 hexadecimal digits. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/
@@ -43,12 +43,18 @@ export async function openHere(
   }
 }
 
-/** Who may hold a package: those who offered it, and else whoever is connected. */
-function holders({ offers, network }: Pick<Parts, 'offers' | 'network'>, digest: string): string[] {
-  const offered = offers.providersOf(digest)
-  if (offered.length > 0) return offered
-  return network
-    .connectedPeers()
-    .slice(0, LIMITS.askBudget)
-    .map(({ providerId }) => providerId)
+/** Who may hold a package: those who offered it, those who announce its cell, and whoever is connected. */
+function holders(
+  { offers, directory, network }: Pick<Parts, 'offers' | 'directory' | 'network'>,
+  digest: string,
+): string[] {
+  const providers = new Set(offers.providersOf(digest))
+  const offer = offers.offerOf(digest)
+  if (offer !== undefined) {
+    for (const { provider, cell } of directory.find('cell_type', offer.manifest.cell_type)) {
+      if (cell.manifest_digest === offer.id) providers.add(provider)
+    }
+  }
+  for (const { providerId } of network.connectedPeers()) providers.add(providerId)
+  return [...providers].slice(0, LIMITS.askBudget)
 }

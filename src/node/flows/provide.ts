@@ -8,6 +8,8 @@ type Parts = Pick<NodeParts, 'index' | 'network' | 'events' | 'logger'>
 const PROVIDE_MS = 30_000
 /** Milliseconds in which newly met peers are collected before the DHT is told again. */
 const COLLECT_MS = 500
+/** Milliseconds after which the DHT is told again when it had nobody to tell. */
+const RETRY_MS = 1000
 /** Peers from which on the DHT is told once: with fewer, each new one may be among the closest to any name. */
 const SETTLED_PEERS = 20
 /** Names after which a pass slows down, and by how many milliseconds a name. */
@@ -32,11 +34,7 @@ export class DhtProvider implements Part {
 
   start(): void {
     this.#unsubscribe = this.#parts.events.on('peer_connected', () => {
-      if (this.#parts.network.connectedPeers().length > SETTLED_PEERS) return
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined
-        void this.#pass()
-      }, COLLECT_MS)
+      if (this.#parts.network.connectedPeers().length <= SETTLED_PEERS) this.#passIn(COLLECT_MS)
     })
   }
 
@@ -57,9 +55,17 @@ export class DhtProvider implements Part {
     this.#queueRunning = true
     for (const name of this.#queue) {
       this.#queue.delete(name)
-      await this.#provide(name)
+      if (!(await this.#provide(name))) this.#passIn(RETRY_MS)
     }
     this.#queueRunning = false
+  }
+
+  #passIn(ms: number): void {
+    if (this.#stopped.signal.aborted) return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      void this.#pass()
+    }, ms)
   }
 
   async #pass(): Promise<void> {
@@ -71,23 +77,28 @@ export class DhtProvider implements Part {
       let count = 0
       for await (const name of this.#parts.index.names()) {
         if (this.#stopped.signal.aborted) break
-        await this.#provide(name)
+        if (!(await this.#provide(name))) {
+          this.#passIn(RETRY_MS)
+          break
+        }
         if (++count > FAST_NAMES) await new Promise((resolve) => setTimeout(resolve, PACE_MS))
       }
     }
     this.#passRunning = false
   }
 
-  async #provide(name: string): Promise<void> {
-    if (this.#stopped.signal.aborted || this.#parts.network.connectedPeers().length === 0) return
+  /** False when the DHT had nobody to tell although this node has peers: it has only just met them. */
+  async #provide(name: string): Promise<boolean> {
+    if (this.#stopped.signal.aborted || this.#parts.network.connectedPeers().length === 0) return true
     const controller = new AbortController()
     const abort = (): void => controller.abort(this.#stopped.signal.reason)
     const timer = setTimeout(() => controller.abort(new Error('the DHT took too long')), PROVIDE_MS)
     this.#stopped.signal.addEventListener('abort', abort, { once: true })
     try {
-      await this.#parts.network.provide(name, controller.signal)
+      return (await this.#parts.network.provide(name, controller.signal)) > 0
     } catch (error) {
       this.#parts.logger.debug({ name, reason: errorMessage(error) }, 'the DHT was not told')
+      return true
     } finally {
       clearTimeout(timer)
       this.#stopped.signal.removeEventListener('abort', abort)

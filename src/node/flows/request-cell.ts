@@ -67,7 +67,7 @@ export class CellRequests {
   /** The answer from the own store, unless a peer announces something better. */
   locally(query: CellQuery): CellAnswerText | undefined {
     const { index, trust, directory, events } = this.#parts
-    const here = best(query, index.candidates(query.by, query.name), trust)
+    const here = this.#here(query)
     if (here === undefined) return undefined
     if (directory.has(query.by, query.name)) {
       const announced = best(query, this.#announced(query), trust)
@@ -113,11 +113,13 @@ export class CellRequests {
     const announced = rank(query, this.#announced(query), this.#parts.trust)
     search.rejected.push(...announced.rejected)
     search.source('directory', 'answered', announced.fitting.length)
-    const providers = new Set(announced.fitting.map(({ candidate }) => candidate.provider))
+    const better = this.#betterThanHere(query, announced.fitting)
+    const providers = new Set(better.map(({ candidate }) => candidate.provider))
     const found = await this.#askInTurn(query, this.#healthyFirst(providers), search, signal)
-    if (found !== undefined) return this.#success(found, 'directory')
+    if (found !== undefined && this.#betterThanHere(query, [found]).length > 0) return this.#success(found, 'directory')
     const here = this.#here(query)
-    if (here !== undefined) return { status: 'success', source: 'local', cell: here }
+    const cell = here && this.#parts.index.answer(here)
+    if (cell !== undefined) return { status: 'success', source: 'local', cell }
     const viaDht = await this.#askDht(query, search, signal)
     return viaDht === undefined ? this.#notFound(query, search) : this.#success(viaDht, 'dht')
   }
@@ -142,9 +144,13 @@ export class CellRequests {
     return elsewhere
   }
 
-  #here(query: CellQuery): CellAnswerText | undefined {
-    const here = best(query, this.#parts.index.candidates(query.by, query.name), this.#parts.trust)
-    return here === undefined ? undefined : this.#parts.index.answer(here)
+  #here(query: CellQuery): Ranked | undefined {
+    return best(query, this.#parts.index.candidates(query.by, query.name), this.#parts.trust)
+  }
+
+  #betterThanHere(query: CellQuery, ranked: readonly Ranked<Elsewhere>[]): readonly Ranked<Elsewhere>[] {
+    const here = this.#here(query)
+    return here === undefined ? ranked : ranked.filter((other) => compare(query, other, here) < 0)
   }
 
   #healthyFirst(providers: Iterable<string>): string[] {

@@ -1,0 +1,128 @@
+import type { ProviderInfo } from '../../protocol/discovery.ts'
+import type {
+  CellDetails,
+  CellListQuery,
+  CellListResponse,
+  DeleteResponse,
+  RegisterResponse,
+} from '../../protocol/repository.ts'
+import { concatBytes } from '../kernel/base/bytes.ts'
+import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
+import {
+  type Downloadable,
+  type DownloadOptions,
+  type DownloadPart,
+  downloadParts,
+  type IncrementalHash,
+} from './download.ts'
+import { ClientError } from './errors.ts'
+import { details, info, list, register, remove, type Upload } from './repository.ts'
+import { call, firstAnswer, nodeUrls, type Transport } from './transport.ts'
+import type { Cell } from './verify.ts'
+
+/** Milliseconds of silence after which a node counts as unreachable. */
+const DEFAULT_TIMEOUT_MS = 15_000
+
+export interface ClientOptions {
+  /** Base URLs of nodes, preferred first. When one fails, the next is asked; nothing is ever fetched from anywhere else. */
+  readonly nodes: string | readonly string[]
+  /** Sent to these nodes as `X-API-Key`. Only changes and administration need one. */
+  readonly apiKey?: string | undefined
+  /** Network whose signatures are accepted; `main` unless given. */
+  readonly network?: string | undefined
+  /** The only publishers whose cells are accepted (64 hex digits each). Any unless given. */
+  readonly publishers?: readonly string[] | undefined
+  /** Milliseconds of silence after which a node counts as unreachable; 15,000 unless given. */
+  readonly timeoutMs?: number | undefined
+  /** Instead of the platform's. */
+  readonly fetch?: typeof fetch | undefined
+  /** A faster incremental SHA-256, where the platform has one: in Node `() => createHash('sha256')`. */
+  readonly sha256?: (() => IncrementalHash) | undefined
+}
+
+/**
+ * An assembler's view of the federation. Every method rejects with a {@link ClientError}, or with the reason of its signal when that
+ * aborts. `UnreachableError`: no node answered. `UnauthorizedError`: the key is missing, wrong or not enough.
+ */
+export interface Client {
+  /**
+   * Finds the best cell for a capability, anywhere in the federation, and verifies it offline: the manifest is signed by its publisher,
+   * the answer repeats it truly and is what was asked for. Rejects with `NotFoundError`, `PendingError` when the time to wait is
+   * over before the search, `IntegrityError` when no node gave an answer that holds.
+   */
+  request(ask: CapabilityAsk): Promise<Cell>
+  /** Finds a cell by its type. Otherwise like {@link Client.request}. */
+  requestSpecific(ask: SpecificAsk): Promise<Cell>
+  /**
+   * Downloads a package into memory. Interruptions resume where they happened, on the next node when there is one. Rejects with
+   * `NotFoundError`, and with `IntegrityError` when every node sent something else than the package.
+   */
+  download(cell: Downloadable, options?: DownloadOptions): Promise<Uint8Array>
+  /**
+   * Downloads a package without keeping it. The bytes are right only once the iteration has ended without an error: the last ones are
+   * handed on after the digest was verified.
+   */
+  downloadStream(cell: Downloadable, options?: DownloadOptions): AsyncIterable<Uint8Array>
+  /** Like {@link Client.downloadStream}, for readers that can begin anew: a `restart` says to forget what came before. */
+  downloadParts(cell: Downloadable, options?: DownloadOptions): AsyncIterable<DownloadPart>
+  /** The answer to `GET path`: JSON, or text when the node sends no JSON. It is not checked. */
+  get(path: string, options?: { readonly signal?: AbortSignal }): Promise<unknown>
+  /** Registers a cell at the first node. Rejects with `ValidationError` when the package is refused. Durable when it resolves. */
+  registerCell(upload: Upload): Promise<RegisterResponse>
+  /** Lists what a node holds as its own. */
+  listCells(query?: CellListQuery): Promise<CellListResponse>
+  /** Details of a cell that a node holds: the version asked for, else the highest. Manifest and signature are verified. */
+  cellDetails(cellType: string, version?: string): Promise<CellDetails>
+  /** Deletes a version at the first node. */
+  deleteCell(cellType: string, version: string): Promise<DeleteResponse>
+  /** Provider API, "Get Provider Information". */
+  info(): Promise<ProviderInfo>
+}
+
+/** Makes a client. Opens no connection. Throws `ClientError` `INVALID_ARGUMENT` for options that cannot work. */
+export function createClient(options: ClientOptions): Client {
+  const { publishers, sha256, network = 'main' } = options
+  for (const publisher of publishers ?? []) {
+    if (/^[0-9a-f]{64}$/.test(publisher)) continue
+    throw new ClientError('INVALID_ARGUMENT', `a publisher is 64 hex digits, found ${JSON.stringify(publisher)}`)
+  }
+  const transport: Transport = {
+    nodes: nodeUrls(options.nodes),
+    fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+    apiKey: options.apiKey,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  }
+  const trust = { network, publishers }
+  const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
+  return {
+    request: async (ask) => askForCapability(transport, trust, ask),
+    requestSpecific: async (ask) => askForCellType(transport, trust, ask),
+    download: (cell, how) => collect(parts(cell, how)),
+    downloadStream: (cell, how) => onlyForward(parts(cell, how)),
+    downloadParts: parts,
+    get: (path, { signal } = {}) =>
+      firstAnswer(transport, async (node) => (await call(transport, node, { path, signal })).body),
+    registerCell: (upload) => register(transport, upload),
+    listCells: (query = {}) => list(transport, query),
+    cellDetails: (cellType, version) => details(transport, network, cellType, version),
+    deleteCell: (cellType, version) => remove(transport, cellType, version),
+    info: () => info(transport),
+  }
+}
+
+async function collect(parts: AsyncIterable<DownloadPart>): Promise<Uint8Array> {
+  let received: Uint8Array[] = []
+  for await (const part of parts) {
+    if (part.kind === 'bytes') received.push(part.bytes)
+    else received = []
+  }
+  return concatBytes(received)
+}
+
+/** Bytes that were handed on cannot be taken back: what would begin anew fails instead. */
+async function* onlyForward(parts: AsyncIterable<DownloadPart>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const part of parts) {
+    if (part.kind === 'restart') throw part.because
+    yield part.bytes
+  }
+}

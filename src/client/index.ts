@@ -1,0 +1,19 @@
+/**
+ * `cytoplex/client`: the SDK for assemblers. Runs in browsers and in Node; verifies every answer and every package itself.
+ */
+
+export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
+export { type Client, type ClientOptions, createClient } from './client.ts'
+export type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash, Progress } from './download.ts'
+export {
+  type Attempt,
+  ClientError,
+  IntegrityError,
+  NotFoundError,
+  PendingError,
+  UnauthorizedError,
+  UnreachableError,
+  ValidationError,
+} from './errors.ts'
+export type { Upload } from './repository.ts'
+export type { Cell } from './verify.ts'
