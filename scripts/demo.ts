@@ -65,7 +65,22 @@ try {
   await step('A publisher signs a WebAssembly cell and pushes it to C (cytoplex cell push)', async () => {
     const { stdout } = await run(
       CYTOPLEX,
-      ['cell', 'push', LARGE, '--type', 'esbuild', '--version', '0.28.2', '--capability', 'bundle.javascript@1.4.0', '--node', c.http_url, '--api-key', c.adminKey, '--json'],
+      [
+        'cell',
+        'push',
+        LARGE,
+        '--type',
+        'esbuild',
+        '--version',
+        '0.28.2',
+        '--capability',
+        'bundle.javascript@1.4.0',
+        '--node',
+        c.http_url,
+        '--api-key',
+        c.adminKey,
+        '--json',
+      ],
       { env: { ...process.env, XDG_CONFIG_HOME: join(directory, 'publisher') } },
     )
     const pushed = JSON.parse(stdout) as { cell_id: string; publisher: string }
@@ -74,19 +89,34 @@ try {
 
   await step('Another uploads one to C with a plain multipart POST, and C signs for it', async () => {
     const form = new FormData()
-    form.set('metadata', JSON.stringify({ cell_type: 'source-map', version: '0.8.0', capabilities: [{ name: 'decode.mappings', version: '2.0.0' }] }))
+    form.set(
+      'metadata',
+      JSON.stringify({
+        cell_type: 'source-map',
+        version: '0.8.0',
+        capabilities: [{ name: 'decode.mappings', version: '2.0.0' }],
+      }),
+    )
     form.set('cell_package', new Blob([await readFile(SMALL)]), 'mappings.wasm')
-    const response = await fetch(`${c.http_url}/api/v1/repository/cells`, { method: 'POST', headers: { 'X-API-Key': c.adminKey }, body: form })
+    const response = await fetch(`${c.http_url}/api/v1/repository/cells`, {
+      method: 'POST',
+      headers: { 'X-API-Key': c.adminKey },
+      body: form,
+    })
     assert.equal(response.status, 201, await response.clone().text())
     say(await response.text())
   })
 
   const assembler = createClient({ nodes: [a.http_url] })
   const cell = await step('An assembler asks A for bundle.javascript ^1.0.0; A finds C and answers', async () => {
-    const found = await untilFound(() => assembler.request({ capability: 'bundle.javascript', version: '^1.0.0', waitSeconds: 10 }))
+    const found = await untilFound(() =>
+      assembler.request({ capability: 'bundle.javascript', version: '^1.0.0', waitSeconds: 10 }),
+    )
     assert.equal(found.metadata.provider, c.provider_id)
     assert.equal(new URL(found.download_url).origin, a.http_url)
-    say(`${found.cell_type}@${found.version}, ${found.digest.slice(0, 26)}…, publisher ${short(found.publisher)} (${found.publisher_trust})`)
+    say(
+      `${found.cell_type}@${found.version}, ${found.digest.slice(0, 26)}…, publisher ${short(found.publisher)} (${found.publisher_trust})`,
+    )
     say(`download from ${found.download_url.slice(0, 70)}…`)
     return found
   })
@@ -102,7 +132,9 @@ try {
     await c.stop('SIGKILL')
     for (const node of [a, b]) {
       const client = createClient({ nodes: [node.http_url] })
-      const again = await untilFound(() => client.request({ capability: 'bundle.javascript', version: '^1.0.0', waitSeconds: 10 }))
+      const again = await untilFound(() =>
+        client.request({ capability: 'bundle.javascript', version: '^1.0.0', waitSeconds: 10 }),
+      )
       assert.equal(again.cell_id, cell.cell_id)
       assert.equal(sha256(await client.download(again)), cell.digest.slice('sha256:'.length))
     }
@@ -131,14 +163,19 @@ try {
 
   if (keep) {
     const [left, right] = [a, b]
-    process.stdout.write(`\nThe nodes keep running: A ${left.http_url}, B ${right.http_url}\nData and logs: ${directory}\nStop them: kill ${left.pid} ${right.pid}\n`)
+    process.stdout.write(
+      `\nThe nodes keep running: A ${left.http_url}, B ${right.http_url}\nData and logs: ${directory}\nStop them: kill ${left.pid} ${right.pid}\n`,
+    )
   }
 } catch (error) {
   process.stdout.write(`   ${styleText('red', 'failed')}: ${error instanceof Error ? error.stack : error}\n`)
-  for (const node of nodes) process.stdout.write(`\n--- ${node.dataDir}.log\n${await readFile(`${node.dataDir}.log`, 'utf8')}`)
+  for (const node of nodes)
+    process.stdout.write(`\n--- ${node.dataDir}.log\n${await readFile(`${node.dataDir}.log`, 'utf8')}`)
   process.exitCode = 1
 }
 if (!keep || process.exitCode === 1) {
-  await Promise.all(nodes.map((node) => (node.child.exitCode === null && node.child.signalCode === null ? node.stop() : undefined)))
+  await Promise.all(
+    nodes.map((node) => (node.child.exitCode === null && node.child.signalCode === null ? node.stop() : undefined)),
+  )
   await rm(directory, { recursive: true, force: true })
 }

@@ -200,7 +200,7 @@ export function failureReason(error: unknown): string {
 }
 
 /** True when another node may do better: it is silent, overloaded, broken or sends what does not hold. */
-export function worthAnotherNode(error: ClientError): boolean {
+function worthAnotherNode(error: ClientError): boolean {
   if (error instanceof UnauthorizedError) return false
   return (
     error.status === undefined ||

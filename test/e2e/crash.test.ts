@@ -32,10 +32,15 @@ test(`kill -9 in a burst of registrations, ${ROUNDS} times: what was acknowledge
       while (!killed) {
         const number = next++
         const bytes = distinctModule(module, number)
-        const metadata = { cell_type: `cell-${number}`, version: '1.0.0', capabilities: [{ name: `do-${number}`, version: '1.0.0' }] }
+        const metadata = {
+          cell_type: `cell-${number}`,
+          version: '1.0.0',
+          capabilities: [{ name: `do-${number}`, version: '1.0.0' }],
+        }
         // A client whose node is killed sees a broken connection: that registration was not acknowledged.
         const response = await upload(node, metadata, bytes).catch(() => undefined)
-        if (response?.status === 201) acknowledged.set(metadata.cell_type, createHash('sha256').update(bytes).digest('hex'))
+        if (response?.status === 201)
+          acknowledged.set(metadata.cell_type, createHash('sha256').update(bytes).digest('hex'))
         else if (!killed && response !== undefined) assert.fail(await response.text())
       }
     }
@@ -54,9 +59,13 @@ test(`kill -9 in a burst of registrations, ${ROUNDS} times: what was acknowledge
   const types = new Set(listed.cells.map((cell) => cell.cell_type))
   for (const cellType of acknowledged.keys()) assert.ok(types.has(cellType), `${cellType} was acknowledged and is gone`)
   for (const { cell_type: cellType } of listed.cells) {
-    const details = (await (await fetch(`${node.http_url}/api/v1/repository/cells/${cellType}`)).json()) as { digest: string }
+    const details = (await (await fetch(`${node.http_url}/api/v1/repository/cells/${cellType}`)).json()) as {
+      digest: string
+    }
     const response = await fetch(`${node.http_url}/api/v1/cells/packages/${details.digest}`)
-    const hex = createHash('sha256').update(new Uint8Array(await response.arrayBuffer())).digest('hex')
+    const hex = createHash('sha256')
+      .update(new Uint8Array(await response.arrayBuffer()))
+      .digest('hex')
     assert.equal(`sha256:${hex}`, details.digest, `${cellType} is not whole`)
     assert.equal(acknowledged.get(cellType) ?? hex, hex)
   }
@@ -68,7 +77,9 @@ test(`kill -9 in a burst of registrations, ${ROUNDS} times: what was acknowledge
 async function listAll(url: string): Promise<CellListResponse> {
   const cells: CellListResponse['cells'] = []
   while (true) {
-    const page = (await (await fetch(`${url}/api/v1/repository/cells?limit=500&offset=${cells.length}`)).json()) as CellListResponse
+    const page = (await (
+      await fetch(`${url}/api/v1/repository/cells?limit=500&offset=${cells.length}`)
+    ).json()) as CellListResponse
     cells.push(...page.cells)
     if (cells.length >= page.total_count || page.cells.length === 0) return { ...page, cells }
   }

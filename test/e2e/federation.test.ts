@@ -62,11 +62,17 @@ test('a deleted cell is withdrawn from the federation, and what nobody offers is
   const a = await nodeProcess(t, { dataDir: join(folder, 'a'), seeds: [b.p2p_addrs[0]!] })
   assert.equal((await upload(b, metadata('maps', '2.0.0', 'decode'), await readFile(SMALL_MODULE))).status, 201)
   await untilAnswered(a, 'decode')
-  const deletion = await fetch(`${b.http_url}/api/v1/repository/cells/maps/2.0.0`, { method: 'DELETE', headers: { 'X-API-Key': b.adminKey } })
+  const deletion = await fetch(`${b.http_url}/api/v1/repository/cells/maps/2.0.0`, {
+    method: 'DELETE',
+    headers: { 'X-API-Key': b.adminKey },
+  })
   assert.equal(deletion.status, 200)
   const deadline = performance.now() + 20_000
   let answer = await requestCell(a, 'decode')
-  while (answer.status !== 404 || answer.body.coverage!.sources.find(({ source }) => source === 'directory')!.candidates > 0) {
+  while (
+    answer.status !== 404 ||
+    answer.body.coverage!.sources.find(({ source }) => source === 'directory')!.candidates > 0
+  ) {
     assert.ok(performance.now() < deadline, `still announced: ${JSON.stringify(answer.body)}`)
     await new Promise((again) => setTimeout(again, 50))
     answer = await requestCell(a, 'decode')

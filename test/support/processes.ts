@@ -25,11 +25,20 @@ export function upload(node: NodeProcess, metadata: object, bytes: Uint8Array): 
   const form = new FormData()
   form.set('metadata', JSON.stringify(metadata))
   form.set('cell_package', new Blob([new Uint8Array(bytes)]), 'package')
-  return fetch(`${node.http_url}/api/v1/repository/cells`, { method: 'POST', headers: { 'X-API-Key': node.adminKey }, body: form })
+  return fetch(`${node.http_url}/api/v1/repository/cells`, {
+    method: 'POST',
+    headers: { 'X-API-Key': node.adminKey },
+    body: form,
+  })
 }
 
 /** Provider API, "Request Cell by Capability". */
-export async function requestCell(node: NodeProcess, capability: string, range?: string, waitSeconds = 10): Promise<{ status: number; body: CellBody }> {
+export async function requestCell(
+  node: NodeProcess,
+  capability: string,
+  range?: string,
+  waitSeconds = 10,
+): Promise<{ status: number; body: CellBody }> {
   const response = await fetch(`${node.http_url}/api/v1/cells/request`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Prefer: `wait=${waitSeconds}` },
@@ -46,12 +55,22 @@ export async function requestCell(node: NodeProcess, capability: string, range?:
 export interface CellBody {
   readonly status: string
   readonly code?: string
-  readonly cell?: { readonly cell_id: string; readonly version: string; readonly digest: string; readonly download_url: string; readonly metadata: { readonly provider: string } }
+  readonly cell?: {
+    readonly cell_id: string
+    readonly version: string
+    readonly digest: string
+    readonly download_url: string
+    readonly metadata: { readonly provider: string }
+  }
   readonly coverage?: { readonly sources: readonly { readonly source: string; readonly candidates: number }[] }
 }
 
 /** Asks until the federation has converged on an answer; throws with the last one after 20 s. */
-export async function untilAnswered(node: NodeProcess, capability: string, range?: string): Promise<NonNullable<CellBody['cell']>> {
+export async function untilAnswered(
+  node: NodeProcess,
+  capability: string,
+  range?: string,
+): Promise<NonNullable<CellBody['cell']>> {
   const deadline = performance.now() + 20_000
   while (true) {
     const { body } = await requestCell(node, capability, range)

@@ -1,4 +1,5 @@
 import type { AnnouncedCell, Announcement } from '../../../protocol/announcement.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
@@ -15,7 +16,7 @@ export interface DirectoryEntry {
   readonly expiresAt: number
 }
 
-/** How much to remember, so that nobody's announcements displace everybody else's. */
+/** How much to remember, so that nobody's announcements displace everybody else's. A page without cells counts as one. */
 export interface DirectoryLimits {
   readonly maxCells: number
   readonly maxCellsPerProvider: number
@@ -30,7 +31,20 @@ interface Page {
 interface Provider {
   readonly pages: Map<number, Page>
   cells: number
+  /** What it takes of the limits. */
+  room: number
 }
+
+/** What a page takes of the limits: empty pages are remembered too. */
+const roomOf = (page: { readonly cells: readonly AnnouncedCell[] } | undefined): number =>
+  page === undefined ? 0 : Math.max(1, page.cells.length)
+
+/**
+ * Whether an announcement may be forgotten: everything that was announced before it has expired by then, whatever its lifetime, and
+ * cannot come back.
+ */
+const isForgettable = ({ sequence }: { readonly sequence: number }, now: number): boolean =>
+  sequence + LIMITS.announcementLifetimeMs <= now
 
 /**
  * What the federation offers, by its signed announcements. Looked up in memory; the newest announcement of every origin and page is
@@ -44,6 +58,7 @@ export class Directory {
   readonly #providers = new Map<string, Provider>()
   readonly #names = new Map<string, Set<DirectoryEntry>>()
   #cells = 0
+  #room = 0
 
   constructor(parts: { store: Store; clock: Clock; limits: DirectoryLimits; self: string }) {
     this.#self = parts.self
@@ -73,7 +88,8 @@ export class Directory {
     const now = this.#clock.now()
     for await (const [, announcement] of this.#store.scan(announcements)) {
       if (announcement.provider_id === this.#self) continue
-      if (announcement.expires_at > now && this.isNews(announcement)) this.#apply(announcement)
+      if (isForgettable(announcement, now) || !this.isNews(announcement)) continue
+      this.#apply(announcement.expires_at > now ? announcement : { ...announcement, cells: [] })
     }
   }
 
@@ -88,10 +104,10 @@ export class Directory {
   /** Whether there is room for an announcement's cells. */
   hasRoom(announcement: Announcement): boolean {
     const provider = this.#providers.get(announcement.provider_id)
-    const more = announcement.cells.length - (provider?.pages.get(announcement.page)?.cells.length ?? 0)
+    const more = roomOf(announcement) - roomOf(provider?.pages.get(announcement.page))
     return (
       more <= 0 ||
-      (this.#cells + more <= this.#limits.maxCells && (provider?.cells ?? 0) + more <= this.#limits.maxCellsPerProvider)
+      (this.#room + more <= this.#limits.maxCells && (provider?.room ?? 0) + more <= this.#limits.maxCellsPerProvider)
     )
   }
 
@@ -149,21 +165,26 @@ export class Directory {
     return { announcements: page }
   }
 
-  /** Drops what has expired, in memory and on disk. An expired announcement cannot come back: it is refused by its own date. */
+  /** Drops what has expired. Its sequence stays known, in memory and on disk, until nothing older could come back in its place. */
   async sweep(): Promise<void> {
     const now = this.#clock.now()
     for (const [id, provider] of this.#providers) {
-      for (const [number, page] of provider.pages) if (page.expiresAt <= now) this.#drop(id, provider, number, page)
+      for (const [number, page] of [...provider.pages]) {
+        if (page.expiresAt > now) continue
+        this.#drop(id, provider, number, page)
+        if (!isForgettable(page, now)) this.#put(id, provider, number, { ...page, cells: [] })
+      }
       if (provider.pages.size === 0) this.#providers.delete(id)
     }
     const expired: string[] = []
     for await (const [key, announcement] of this.#store.scan(announcements)) {
-      if (announcement.expires_at <= now) expired.push(key)
+      if (isForgettable(announcement, now)) expired.push(key)
     }
     if (expired.length > 0) {
       await this.#store.transact((tx) => {
         for (const key of expired) {
-          if ((tx.get(announcements, key)?.expires_at ?? 0) <= now) tx.delete(announcements, key)
+          const announcement = tx.get(announcements, key)
+          if (announcement !== undefined && isForgettable(announcement, now)) tx.delete(announcements, key)
         }
       })
     }
@@ -171,13 +192,20 @@ export class Directory {
 
   #apply(announcement: Announcement): void {
     const { provider_id: id, page: number, sequence, expires_at: expiresAt, cells } = announcement
-    const provider = this.#providers.get(id) ?? { pages: new Map<number, Page>(), cells: 0 }
+    const provider = this.#providers.get(id) ?? { pages: new Map<number, Page>(), cells: 0, room: 0 }
     this.#providers.set(id, provider)
     const before = provider.pages.get(number)
     if (before !== undefined) this.#drop(id, provider, number, before)
-    provider.pages.set(number, { sequence, expiresAt, cells })
+    this.#put(id, provider, number, { sequence, expiresAt, cells })
+  }
+
+  #put(id: string, provider: Provider, number: number, page: Page): void {
+    const { cells, expiresAt } = page
+    provider.pages.set(number, page)
     provider.cells += cells.length
+    provider.room += roomOf(page)
     this.#cells += cells.length
+    this.#room += roomOf(page)
     for (const cell of cells) {
       for (const [key, offered] of namesOf(cell)) {
         const entries = this.#names.get(key) ?? new Set<DirectoryEntry>()
@@ -189,7 +217,9 @@ export class Directory {
   #drop(id: string, provider: Provider, number: number, page: Page): void {
     provider.pages.delete(number)
     provider.cells -= page.cells.length
+    provider.room -= roomOf(page)
     this.#cells -= page.cells.length
+    this.#room -= roomOf(page)
     for (const cell of page.cells) {
       for (const [key] of namesOf(cell)) {
         const entries = this.#names.get(key)

@@ -15,8 +15,8 @@ export const discoveryRoutes: readonly Route[] = [
     answers: { 200: { description: 'The provider', schema: ProviderInfo } },
     handler:
       ({ node }) =>
-      (request, reply) =>
-        sendJson(request, reply, 200, node.info()),
+      async (request, reply) =>
+        sendJson(request, reply, 200, await node.info()),
   }),
   route({
     method: 'GET',

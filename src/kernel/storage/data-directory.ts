@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { hasCode, StartError } from '../base/errors.ts'
+import { errorMessage, hasCode, StartError } from '../base/errors.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { BlobStore } from './blobs.ts'
 import { writeFileDurably } from './durable-files.ts'
@@ -54,8 +54,12 @@ export async function checkDataDirectory(
         `${keys.directory} holds a node's keys, but its data directory ${directory} is empty: restore the data, or choose another --key-dir for a new node`,
       )
     }
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    await writeMarker(directory, { format: 1, network, provider_id: null })
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await writeMarker(directory, { format: 1, network, provider_id: null })
+    } catch (error) {
+      throw new StartError(`${directory} cannot be used as data directory: ${errorMessage(error)}`)
+    }
     return 'first'
   }
   if (marker.network !== network) {
@@ -106,13 +110,13 @@ async function readMarker(directory: string): Promise<Marker | undefined> {
     bytes = await readFile(path)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
-    throw new StartError(`${path} cannot be read: ${(error as Error).message}`)
+    throw new StartError(`${path} cannot be read: ${errorMessage(error)}`)
   }
   let marker: unknown
   try {
     marker = parseStrictJson(bytes)
   } catch (error) {
-    throw new StartError(`${path} is damaged: ${(error as Error).message}`)
+    throw new StartError(`${path} is damaged: ${errorMessage(error)}`)
   }
   if (!markerSchema.Check(marker)) throw new StartError(`${path} is damaged, or was written by a newer program`)
   return marker
@@ -126,6 +130,6 @@ async function listDirectory(directory: string): Promise<string[]> {
     return await readdir(directory)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return []
-    throw new StartError(`${directory} cannot be used as data directory: ${(error as Error).message}`)
+    throw new StartError(`${directory} cannot be used as data directory: ${errorMessage(error)}`)
   }
 }

@@ -3,6 +3,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
 import type { CellMetadata } from '../../../protocol/repository.ts'
 import type { VerifiedCell } from '../../domain/cells/repository.ts'
+import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../../kernel/identity/manifest-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
@@ -145,9 +146,11 @@ function packageMismatches(manifest: Manifest, staged: StagedBlob): ValidationIs
   )
 }
 
+/** Where metadata says another thing than the signed manifest. What it does not say is the manifest's to say. */
 function metadataMismatches(manifest: Manifest, metadata: CellMetadata): ValidationIssue[] {
-  const names = (list: { name: string; version: string }[]) =>
-    list
+  const list = (items: readonly object[]) => items.map(canonicalJson).sort().join(', ')
+  const names = (items: { name: string; version: string }[]) =>
+    items
       .map(({ name, version }) => `${name}@${version}`)
       .sort()
       .join(', ')
@@ -156,6 +159,14 @@ function metadataMismatches(manifest: Manifest, metadata: CellMetadata): Validat
     ['version', manifest.version, metadata.version],
     ['capabilities', names(manifest.capabilities), names(metadata.capabilities)],
     ['packaging_format', manifest.packaging_format, metadata.packaging_format ?? manifest.packaging_format],
+    ['media_type', manifest.media_type, metadata.media_type ?? manifest.media_type],
+    ['dependencies', list(manifest.dependencies), list(metadata.dependencies ?? manifest.dependencies)],
+    [
+      'requirements',
+      canonicalJson(manifest.requirements),
+      canonicalJson(metadata.requirements ?? manifest.requirements),
+    ],
+    ['labels', canonicalJson(manifest.labels), canonicalJson(metadata.labels ?? manifest.labels)],
   ]
   return pairs.flatMap(([field, signed, said]): ValidationIssue[] =>
     signed === said

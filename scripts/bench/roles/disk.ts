@@ -1,0 +1,54 @@
+import { open, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { wasmOf } from '../wasm.ts'
+
+/** Bytes of the record that names a file: about what a cell's records come to. */
+const RECORD = 'x'.repeat(3072)
+
+let directory: string
+let database: Level<string, string>
+
+async function start(options: { directory: string }): Promise<void> {
+  directory = options.directory
+  database = new Level(join(directory, 'store'))
+  await database.open()
+}
+
+/** Writes `count` files durably, each with a synced record, `concurrency` at a time. Returns how many per second. */
+async function write({
+  count,
+  concurrency,
+  first,
+  size,
+}: {
+  count: number
+  concurrency: number
+  first: number
+  size: number
+}): Promise<number> {
+  const bytes = wasmOf(size, 0)
+  let next = first
+  const since = performance.now()
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (next < first + count) await writeOne(String(next++), bytes)
+    }),
+  )
+  return (count * 1000) / (performance.now() - since)
+}
+
+async function writeOne(name: string, bytes: Uint8Array): Promise<void> {
+  const partial = join(directory, `${name}.partial`)
+  const file = await open(partial, 'wx')
+  await file.write(bytes)
+  await file.sync()
+  await file.close()
+  await rename(partial, join(directory, name))
+  const folder = await open(directory, 'r')
+  await folder.sync()
+  await folder.close()
+  await database.batch([{ type: 'put', key: name, value: RECORD }], { sync: true })
+}
+
+export const commands = { start, write, end: () => database?.close() }

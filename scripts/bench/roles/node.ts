@@ -1,0 +1,180 @@
+import type { CellAnswer } from '../../../protocol/cells.ts'
+import { type HttpServer, startHttp } from '../../../src/http/server.ts'
+import { loadConfig } from '../../../src/kernel/config/load.ts'
+import { createLogger } from '../../../src/kernel/telemetry/logger.ts'
+import { createMetrics } from '../../../src/kernel/telemetry/metrics.ts'
+import { type RunningNode, startNode } from '../../../src/node/node.ts'
+import { capabilityName, cellName } from '../cells.ts'
+import { ADMIN_KEY } from '../upload-body.ts'
+import { renumber, wasmOf } from '../wasm.ts'
+
+let node: RunningNode
+let http: HttpServer | undefined
+
+/** Where a node of a benchmark listens. */
+export interface Started {
+  readonly addresses: readonly string[]
+  /** Of the HTTP facade; 0 without one. */
+  readonly httpPort: number
+}
+
+async function start({
+  dataDir,
+  seeds,
+  withHttp,
+}: {
+  dataDir: string
+  seeds?: readonly string[]
+  withHttp?: boolean
+}): Promise<Started> {
+  const { config } = loadConfig({
+    env: {},
+    flags: {
+      data_dir: dataDir,
+      'p2p.host': '127.0.0.1',
+      'p2p.port': '0',
+      'http.port': '0',
+      'p2p.seeds': seeds,
+      'log.level': 'warn',
+    },
+  })
+  const logger = createLogger({ level: config.log.level })
+  const metrics = createMetrics()
+  node = await startNode({ config, logger, metrics })
+  if (withHttp === true) {
+    http = await startHttp(node, { config: config.http, cells: config.cells, adminKey: ADMIN_KEY, logger, metrics })
+  }
+  return { addresses: node.addresses, httpPort: http === undefined ? 0 : Number(new URL(http.url).port) }
+}
+
+async function end(): Promise<void> {
+  await http?.close()
+  await node?.stop()
+}
+
+/** Registers a package of `size` bytes, and returns its digest. */
+async function register({ size, number }: { size: number; number: number }): Promise<string> {
+  return await registerBytes(wasmOf(size, number), number)
+}
+
+async function registerBytes(bytes: Uint8Array, number: number): Promise<string> {
+  const staged = await node.stagePackage(once(bytes))
+  const { manifest } = await node.registerCell({
+    metadata: {
+      cell_type: cellName(number),
+      version: '1.0.0',
+      capabilities: [{ name: capabilityName(number), version: '1.0.0' }],
+    },
+    package: staged,
+    credential: 'admin',
+  })
+  return manifest.package.digest
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes
+}
+
+/** Registers `count` packages, `concurrency` at a time, without HTTP, and returns how many per second. */
+async function registerMany({
+  count,
+  concurrency,
+  first,
+  size,
+}: {
+  count: number
+  concurrency: number
+  first: number
+  size: number
+}): Promise<number> {
+  let next = first
+  const since = performance.now()
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      const bytes = wasmOf(size, 0)
+      while (next < first + count) {
+        const number = next++
+        renumber(bytes, number)
+        await registerBytes(bytes, number)
+      }
+    }),
+  )
+  return (count * 1000) / (performance.now() - since)
+}
+
+/**
+ * Asks for one capability after the other, `concurrency` at a time, for `ms` milliseconds. Returns the answers per second; `elsewhere` says how many did not
+ * come from a peer that the directory named.
+ */
+async function ask({
+  capabilities,
+  concurrency,
+  ms,
+}: {
+  capabilities: number
+  concurrency: number
+  ms: number
+}): Promise<{ perSecond: number; elsewhere: number }> {
+  let next = 0
+  let answered = 0
+  let elsewhere = 0
+  const since = performance.now()
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (performance.now() - since < ms) {
+        const name = capabilityName(next++ % capabilities)
+        const query = { by: 'capability', name, range: '^1.0.0' } as const
+        const outcome = await node.requestCell(query, 10_000)
+        answered++
+        if (outcome.status !== 'success' || outcome.source !== 'directory') elsewhere++
+      }
+    }),
+  )
+  return { perSecond: (answered * 1000) / (performance.now() - since), elsewhere }
+}
+
+/** Resolves when a peer is connected that announces `cells` cells. */
+async function connected({ cells }: { cells: number }): Promise<void> {
+  const until = performance.now() + 120_000
+  while ((node.peers().peers[0]?.cells ?? -1) < cells) {
+    if (performance.now() > until) throw new Error(`no peer announces ${cells} cells after two minutes`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** A request and the answer of the only peer, as they travel between nodes but for their ids. */
+async function sample(): Promise<{ request: object; answer: string }> {
+  const outcome = await node.requestCell({ by: 'capability', name: capabilityName(0), range: '^1.0.0' }, 10_000)
+  if (outcome.status !== 'success') throw new Error(`${capabilityName(0)}: ${outcome.status}`)
+  const { cell } = JSON.parse(`{"cell":${outcome.cell.before}${outcome.cell.after}}`) as { cell: CellAnswer }
+  const { manifest, signature, metadata } = cell
+  const { created_at, description } = metadata
+  const request = {
+    by: 'capability',
+    name: capabilityName(0),
+    range: '^1.0.0',
+    deadline_ms: 30_000,
+    budget: 0,
+    limit: 8,
+    type: 'cell_request',
+  }
+  return {
+    request,
+    answer: JSON.stringify({ manifest, signature, status: 'active', created_at, annotations: { description } }),
+  }
+}
+
+/** Reads a package to its last byte, and returns the milliseconds that took. */
+async function fetchPackage({ digest }: { digest: string }): Promise<number> {
+  const since = performance.now()
+  const source = await node.openPackage(digest)
+  if (source.complete) throw new Error(`${digest} is here already`)
+  let left = source.size
+  for await (const piece of source.read(0, source.size - 1)) left -= piece.length
+  const ms = performance.now() - since
+  await source.close()
+  if (left !== 0) throw new Error(`${left} bytes of ${digest} are missing`)
+  return ms
+}
+
+export const commands = { start, end, register, registerMany, ask, sample, connected, fetchPackage }

@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Measurement } from './measure.ts'
+import { markdownTable, textTable } from './report.ts'
+import { type Row, runRow } from './row.ts'
+import { httpDownload } from './rows/http-download.ts'
+import { localHit } from './rows/local-hit.ts'
+import { memory } from './rows/memory.ts'
+import { p2pFetch } from './rows/p2p-fetch.ts'
+import { peerAnswer } from './rows/peer-answer.ts'
+import { registrations } from './rows/registrations.ts'
+import { start } from './rows/start.ts'
+
+const ROWS: readonly Row[] = [localHit, peerAnswer, httpDownload, p2pFetch, registrations, start, memory]
+
+const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
+
+  npm run bench -- [--only NAME…] [--quick] [--json FILE] [--record]
+
+  --only NAME   one row; repeatable: ${ROWS.map(({ name }) => name).join(', ')}
+  --quick       small sizes and one short round: whether the rows run, not what they say
+  --json FILE   the figures as JSON
+  --record      writes the table and the machine to RESULTS.md beside this script
+
+BENCH_CPU_PROF=<folder> writes a CPU profile of every process there.`
+
+const RESULTS = fileURLToPath(new URL('./RESULTS.md', import.meta.url))
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', multiple: true },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      record: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(USAGE)
+    return 0
+  }
+  const wanted = values.only ?? ROWS.map(({ name }) => name)
+  const unknown = wanted.find((name) => !ROWS.some((row) => row.name === name))
+  if (unknown !== undefined) {
+    console.error(`--only ${unknown}: allowed are ${ROWS.map(({ name }) => name).join(', ')}`)
+    return 2
+  }
+  const rows = ROWS.filter(({ name }) => wanted.includes(name))
+  const figures = await measure(rows, values.quick)
+  console.log(textTable(figures))
+  const result = { machine: machine(), date: new Date().toISOString(), quick: values.quick, rows: figures }
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`)
+  if (values.record) await writeFile(RESULTS, markdownTable(figures, result))
+  return 0
+}
+
+async function measure(rows: readonly Row[], quick: boolean): Promise<Measurement[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'cytoplex-bench-'))
+  const shared = new Map<string, Promise<unknown>>()
+  const figures: Measurement[] = []
+  try {
+    for (const row of rows) {
+      process.stderr.write(`${row.name} …\n`)
+      figures.push(...(await runRow(row, { quick, directory, shared })))
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+  return figures
+}
+
+/** What the figures depend on. */
+function machine(): string {
+  const [cpu] = cpus()
+  const commit = gitCommit()
+  const memory = Math.round(totalmem() / 2 ** 30)
+  return `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${memory} GiB, ${process.platform} ${release()}, Node.js ${process.version}${commit}`
+}
+
+function gitCommit(): string {
+  try {
+    const options = { cwd: fileURLToPath(new URL('.', import.meta.url)), encoding: 'utf8', stdio: 'pipe' } as const
+    return `, commit ${execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()}`
+  } catch {
+    // Not a checkout.
+    return ''
+  }
+}
+
+process.exitCode = await main()

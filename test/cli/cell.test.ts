@@ -1,0 +1,404 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { chmod, copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, test } from 'node:test'
+import type { Manifest } from '../../protocol/manifest.ts'
+import { manifestDigest, verifyManifest } from '../../src/kernel/identity/manifest-signature.ts'
+import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
+import { digestOf, fakeNode, type Seen, sendCell, sendJson, sendPackage, signCell } from '../client/fake-node.ts'
+
+const MAIN = resolve('src/cli/main.ts')
+const SMALL = resolve('node_modules/source-map/lib/mappings.wasm')
+const SQL = resolve('node_modules/sql.js/dist/sql-wasm.wasm')
+const LARGE = resolve('node_modules/esbuild-wasm/esbuild.wasm')
+const SILENT = 'http://127.0.0.1:2'
+
+const scratch = mkdtempSync(join(tmpdir(), 'cytoplex-cell-'))
+after(() => rmSync(scratch, { recursive: true, force: true }))
+const newFolder = (): string => mkdtempSync(join(scratch, 'case-'))
+
+interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs `cytoplex cell …` in `folder`, as a process with an environment of its own. */
+function cell(folder: string, ...args: readonly string[]): Promise<Ran> {
+  const env = { PATH: process.env.PATH, HOME: folder, XDG_CACHE_HOME: join(scratch, 'cache'), NO_COLOR: '1' }
+  const { promise, resolve: done } = Promise.withResolvers<Ran>()
+  execFile(process.execPath, [MAIN, 'cell', ...args], { cwd: folder, env }, (error, stdout, stderr) => {
+    done({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+  })
+  return promise
+}
+
+const ok = async (folder: string, ...args: readonly string[]): Promise<Ran> => {
+  const ran = await cell(folder, ...args)
+  assert.equal(ran.code, 0, ran.stderr)
+  return ran
+}
+
+const formOf = ({ headers, body }: Seen): Promise<FormData> =>
+  new Response(new Uint8Array(body), { headers: { 'Content-Type': String(headers['content-type']) } }).formData()
+
+const acceptUpload = async (seen: Seen): Promise<object> => {
+  const manifest = (await formOf(seen)).get('manifest')
+  const cellId = manifest === null ? 'f'.repeat(64) : manifestDigest(JSON.parse(String(manifest)) as Manifest)
+  const signedBy = manifest === null ? 'provider' : 'publisher'
+  return { status: 'success', message: 'registered', cell_id: cellId, signed_by: signedBy }
+}
+
+test('pack describes a package, sign completes the description, push sends both', async (t) => {
+  const folder = newFolder()
+  const flags = ['--version', '1.2.0', '--capability', 'query-sql@3.49.0', '--capability', 'parse-sql']
+  const more = [
+    '--dependency',
+    'store@>=1 <3',
+    '--label',
+    'domain=data=base',
+    '--platform',
+    'linux',
+    '--memory-gb',
+    '0.5',
+  ]
+  const notes = [
+    '--description',
+    'SQL.',
+    '--tag',
+    'sql',
+    '--license',
+    'MIT',
+    '--repository-url',
+    'https://example.org/x',
+  ]
+  const packed = await ok(folder, 'pack', SQL, ...flags, ...more, ...notes, '-o', 'sql.json', '--json')
+  const file = join(folder, 'sql.json')
+  const description = JSON.parse(await readFile(file, 'utf8')) as { manifest: Manifest; annotations: object }
+  const bytes = await readFile(SQL)
+  assert.deepEqual(JSON.parse(packed.stdout), { file: 'sql.json', ...description })
+  assert.deepEqual(description.manifest, {
+    format: 1,
+    cell_type: 'sql-wasm',
+    version: '1.2.0',
+    capabilities: [
+      { name: 'query-sql', version: '3.49.0' },
+      { name: 'parse-sql', version: '1.2.0' },
+    ],
+    dependencies: [{ capability: 'store', version_constraint: '>=1 <3' }],
+    requirements: { platforms: ['linux'], memory_gb: 0.5 },
+    packaging_format: 'wasm',
+    media_type: 'application/wasm',
+    labels: { domain: 'data=base' },
+    package: { ...signCell(bytes).manifest.package },
+  })
+  assert.deepEqual(description.annotations, {
+    description: 'SQL.',
+    tags: ['sql'],
+    license: 'MIT',
+    repository_url: 'https://example.org/x',
+  })
+
+  const signed = await ok(folder, 'sign', 'sql.json', '--json')
+  assert.match(signed.stderr, /^created the publisher key .*publisher\.json; keep a copy/)
+  const key = join(folder, '.config/cytoplex/publisher.json')
+  assert.equal((await stat(key)).mode & 0o777, 0o600)
+  const { manifest, manifest_signature: token } = JSON.parse(await readFile(file, 'utf8')) as {
+    manifest: Manifest
+    manifest_signature: string
+  }
+  assert.equal(verifyManifest(nativeVerifier, 'main', manifest, token).publisher, manifest.publisher)
+  const report = JSON.parse(signed.stdout) as Record<string, string>
+  assert.deepEqual([report.cell_id, report.publisher], [manifestDigest(manifest), manifest.publisher])
+
+  const node = await fakeNode(t, async (request, response) => sendJson(response, 201, await acceptUpload(request)))
+  const pushed = await ok(folder, 'push', 'sql.json', '--package', SQL, '--node', node.url, '--api-key', 'the key')
+  assert.match(pushed.stdout, /^registered sql-wasm 1\.2\.0\n/)
+  assert.equal(node.seen[0]?.headers['x-api-key'], 'the key')
+  const form = await formOf(node.seen[0]!)
+  assert.deepEqual(JSON.parse(String(form.get('manifest'))), manifest)
+  assert.equal(form.get('manifest_signature'), token)
+  const { labels, description: text, metadata } = JSON.parse(String(form.get('metadata'))) as Record<string, unknown>
+  assert.deepEqual([labels, text], [{ domain: 'data=base' }, 'SQL.'])
+  assert.deepEqual(metadata, { license: 'MIT', repository_url: 'https://example.org/x' })
+  const sent = form.get('cell_package')
+  assert(sent instanceof File)
+  assert.equal(digestOf(new Uint8Array(await sent.arrayBuffer())), manifest.package.digest)
+})
+
+test('push packs, signs and registers a large module in one step; --unsigned leaves signing to the provider', async (t) => {
+  const folder = newFolder()
+  const node = await fakeNode(t, async (request, response) => sendJson(response, 201, await acceptUpload(request)))
+  const args = ['--version', '0.28.0', '--node', node.url, '--json']
+  const pushed = await ok(folder, 'push', LARGE, ...args, '--key', 'k.json', '--hybrid', '--network', 'test')
+  assert.equal((JSON.parse(pushed.stdout) as Record<string, unknown>).signed_by, 'publisher')
+  const form = await formOf(node.seen[0]!)
+  const manifest = JSON.parse(String(form.get('manifest'))) as Manifest
+  const verdict = verifyManifest(nativeVerifier, 'test', manifest, String(form.get('manifest_signature')))
+  assert.deepEqual(verdict.algorithms, ['ed25519', 'ml-dsa-65'])
+  assert.deepEqual(manifest.package, signCell(await readFile(LARGE)).manifest.package)
+
+  await ok(folder, 'push', LARGE, ...args, '--unsigned')
+  assert.deepEqual([...(await formOf(node.seen[1]!)).keys()], ['metadata', 'cell_package'])
+  assert.deepEqual(await readdir(folder), ['k.json'], 'no key is created for what is not signed')
+})
+
+test('push says what the provider found wrong, and what does not belong together', async (t) => {
+  const folder = newFolder()
+  const issues = [{ severity: 'error', code: 'X', message: 'section 3 is cut off', location: 'byte 12' }]
+  const node = await fakeNode(t, (_, response) =>
+    sendJson(response, 400, {
+      status: 'validation_error',
+      message: 'refused',
+      validation_results: { issues, passed_checks: [] },
+      error: { code: 'PROV_005', message: 'refused' },
+    }),
+  )
+  const refused = await cell(folder, 'push', SMALL, '--version', '1.0.0', '--unsigned', '--node', node.url)
+  assert.equal(refused.code, 1)
+  assert.equal(refused.stderr, 'cytoplex: refused; error: section 3 is cut off (byte 12)\n')
+
+  await ok(folder, 'pack', SMALL, '--version', '1.0.0')
+  const other = await cell(folder, 'push', 'cell.json', '--package', SQL, '--node', node.url)
+  assert.equal(other.code, 1)
+  assert.match(other.stderr, /cell\.json describes sha256:/)
+  const both = await cell(folder, 'push', 'cell.json', '--package', SMALL, '--type', 'x', '--node', node.url)
+  assert.equal(both.code, 2)
+  assert.equal(node.seen.length, 1)
+  const silent = await cell(folder, 'push', SMALL, '--version', '1.0.0', '--node', SILENT, '--json')
+  assert.equal(silent.code, 5)
+  const last = silent.stderr.trim().split('\n').at(-1) ?? ''
+  assert.equal((JSON.parse(last) as { error: { code: string } }).error.code, 'UNREACHABLE')
+})
+
+const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ['no version', ['pack', SMALL], /--version is needed/],
+  ['a version that is none', ['pack', SMALL, '--version', '1'], /--version: found "1", allowed is a version such as/],
+  [
+    'a capability that is none',
+    ['pack', SMALL, '--version', '1.0.0', '--capability', 'No!'],
+    /--capability: found "No!"/,
+  ],
+  ['a range that is none', ['pack', SMALL, '--version', '1.0.0', '--dependency', 'a@new'], /--dependency: found "new"/],
+  ['a label that is none', ['pack', SMALL, '--version', '1.0.0', '--label', 'a'], /allowed is key=value/],
+  ['a number that is none', ['pack', SMALL, '--version', '1.0.0', '--memory-gb', 'much'], /--memory-gb: found "much"/],
+  ['a link that is none', ['pack', SMALL, '--version', '1.0.0', '--repository-url', 'http://x'], /repository_url/],
+  ['a kind that is not known', ['pack', process.execPath, '--version', '1.0.0'], /say --format and --media-type/],
+  ['a request’s range that is none', ['request', 'parse', '--range', 'new'], /--range: found "new"/],
+  ['a publisher that is none', ['request', 'parse', '--publisher', 'me'], /--publisher: found "me"/],
+  ['a digest that is none', ['get', 'sha256:beef'], /allowed is sha256:<64 hex digits>/],
+  ['an unknown verb', ['pakc'], /pack/],
+]
+for (const [name, args, said] of wrong) {
+  test(`${name} is a usage error`, async () => {
+    const folder = newFolder()
+    const ran = await cell(folder, ...args)
+    assert.equal(ran.code, 2, ran.stderr)
+    assert.match(ran.stderr, said)
+    assert.deepEqual(await readdir(folder), [])
+  })
+}
+
+test('pack and sign replace nothing unasked, and refuse what they cannot read', async () => {
+  const folder = newFolder()
+  const pack = ['pack', SMALL, '--version', '1.0.0']
+  await ok(folder, ...pack)
+  assert.equal((await cell(folder, ...pack)).code, 1)
+  await ok(folder, ...pack, '--force')
+  for (const missing of [
+    ['pack', 'gone.wasm', '--version', '1.0.0'],
+    ['sign', 'gone.json'],
+  ]) {
+    const ran = await cell(folder, ...missing)
+    assert.equal(ran.code, 1)
+    assert.match(ran.stderr, /does not exist/)
+  }
+  const whole = await readFile(join(folder, 'cell.json'), 'utf8')
+  await writeFile(join(folder, 'cell.json'), whole.replace('"format": 1', '"format": 1, "format": 2'))
+  const doubled = await cell(folder, 'sign', 'cell.json')
+  assert.equal(doubled.code, 1)
+  assert.match(doubled.stderr, /cell\.json is no cell description/)
+})
+
+test('a key file that others can read, or that is not hybrid when it should be, is refused', async () => {
+  const folder = newFolder()
+  await ok(folder, 'pack', SMALL, '--version', '1.0.0')
+  await ok(folder, 'sign', 'cell.json', '--key', 'k.json')
+  assert.equal((await cell(folder, 'sign', 'cell.json', '--key', 'k.json', '--hybrid')).code, 2)
+  await copyFile(join(folder, 'k.json'), join(folder, 'open.json'))
+  await chmod(join(folder, 'open.json'), 0o644)
+  const open = await cell(folder, 'sign', 'cell.json', '--key', 'open.json')
+  assert.equal(open.code, 1)
+  assert.match(open.stderr, /chmod/)
+})
+
+test('request prints what was verified, and downloads it', async (t) => {
+  const folder = newFolder()
+  const bytes = await readFile(SQL)
+  const signed = signCell(bytes)
+  const node = await fakeNode(t, (request, response) => {
+    if (request.path.includes('/packages/')) return sendPackage(request, response, bytes)
+    sendCell(request, response, signed.answer)
+  })
+  const device = ['--platform', 'linux', '--memory-gb', '8', '--gpu', '--optimize', 'memory', '--wait', '1']
+  const pin = ['--publisher', signed.manifest.publisher]
+  const ran = await ok(
+    folder,
+    'request',
+    'parse',
+    '--range',
+    '^2.0.0',
+    ...device,
+    ...pin,
+    '-o',
+    'x.wasm',
+    '--node',
+    node.url,
+  )
+  assert.match(ran.stdout, /^parser 1\.2\.0, verified\n/)
+  assert.match(ran.stdout, /wrote x\.wasm, verified\n$/)
+  assert.equal(digestOf(await readFile(join(folder, 'x.wasm'))), signed.manifest.package.digest)
+  const { request_id: _, ...body } = JSON.parse(String(node.seen[0]?.body)) as Record<string, unknown>
+  assert.deepEqual(body, {
+    capability: 'parse',
+    context: { device_info: { platform: 'linux', memory_gb: 8, gpu_available: true } },
+    preferences: {
+      publishers: [signed.manifest.publisher],
+      optimization_priority: 'memory',
+      version_constraints: '^2.0.0',
+    },
+  })
+  const specific = await ok(folder, 'request', 'parser', '--specific', '--range', '1.x', '--json', '--node', node.url)
+  assert.equal((JSON.parse(specific.stdout) as Record<string, unknown>).cell_id, signed.answer.cell_id)
+  const refused = await cell(folder, 'request', 'parse', '--publisher', 'a'.repeat(64), '--node', node.url)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /who is not accepted/)
+})
+
+test('request tells what was not found where, and escapes what a node says', async (t) => {
+  const folder = newFolder()
+  const node = await fakeNode(t, (request, response) => {
+    const { request_id, capability } = JSON.parse(String(request.body)) as Record<string, string>
+    if (capability === 'parse') return sendJson(response, 202, { request_id, status: 'pending' })
+    sendJson(response, 404, {
+      request_id,
+      status: 'not_found',
+      code: 'PROV_002',
+      alternatives: [{ capability: 'x', cell_type: 'y', version: '1.0.0', compatibility_notes: 'old\u001b[2J' }],
+      coverage: { sources: [{ source: 'dht', outcome: 'timed_out', candidates: 0 }], peers: [] },
+    })
+  })
+  const missing = await cell(folder, 'request', 'x', '--node', node.url)
+  assert.equal(missing.code, 3)
+  assert.equal(missing.stderr, 'cytoplex: x: Cell not found (dht timed out); y 1.0.0 does not fit: old\\u001b[2J\n')
+  const pending = await cell(folder, 'request', 'parse', '--wait', '0', '--json', '--node', node.url)
+  assert.equal(pending.code, 1)
+  assert.equal((JSON.parse(pending.stderr) as { error: { code: string } }).error.code, 'PENDING')
+})
+
+test('get downloads by type or digest, and never leaves a part or replaces a file unasked', async (t) => {
+  const folder = newFolder()
+  const bytes = await readFile(SMALL)
+  const signed = signCell(bytes)
+  const spoiled = Buffer.from(bytes)
+  spoiled[100]! ^= 1
+  const serve = (content: Uint8Array) =>
+    fakeNode(t, (request, response) => {
+      if (request.path.includes('/packages/')) return sendPackage(request, response, content)
+      sendCell(request, response, signed.answer)
+    })
+  const node = await serve(bytes)
+  const liar = await serve(spoiled)
+  const { digest } = signed.manifest.package
+
+  const lied = await cell(folder, 'get', 'parser', '--node', liar.url)
+  assert.equal(lied.code, 1)
+  assert.match(lied.stderr, /are not sha256:/)
+  assert.deepEqual(await readdir(folder), [])
+
+  await ok(folder, 'get', 'parser', '--version', '^1.0.0', '--node', node.url)
+  await ok(folder, 'get', digest, '--node', node.url)
+  const short = `${digest.slice(7, 23)}.bin`
+  assert.deepEqual((await readdir(folder)).sort(), [short, 'parser-1.2.0.wasm'].sort())
+  for (const name of await readdir(folder)) assert.equal(digestOf(await readFile(join(folder, name))), digest)
+
+  await writeFile(join(folder, 'mine'), 'precious')
+  assert.equal((await cell(folder, 'get', digest, '-o', 'mine', '--node', node.url)).code, 1)
+  assert.equal(await readFile(join(folder, 'mine'), 'utf8'), 'precious')
+  assert.equal((await cell(folder, 'get', digest, '-o', 'mine', '--force', '--node', liar.url)).code, 1)
+  assert.equal(await readFile(join(folder, 'mine'), 'utf8'), 'precious')
+  const forced = await ok(folder, 'get', digest, '-o', 'mine', '--force', '--json', '--node', node.url)
+  assert.deepEqual(JSON.parse(forced.stdout), { file: 'mine', digest, size_bytes: bytes.length })
+  assert.equal((await readdir(folder)).length, 3)
+})
+
+test('an interrupted download leaves nothing behind', async (t) => {
+  const folder = newFolder()
+  const begun = Promise.withResolvers<void>()
+  const node = await fakeNode(t, (_, response) => {
+    response.writeHead(200, { 'Content-Length': 1_000_000 })
+    response.write(Buffer.alloc(1000), () => begun.resolve())
+  })
+  const child = spawn(process.execPath, [MAIN, 'cell', 'get', `sha256:${'a'.repeat(64)}`, '--node', node.url], {
+    cwd: folder,
+    env: { HOME: folder, XDG_CACHE_HOME: join(scratch, 'cache') },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const said = text(child.stderr)
+  await begun.promise
+  child.kill('SIGINT')
+  const [code] = (await once(child, 'exit')) as [number | null]
+  assert.deepEqual([code, await said], [1, 'cytoplex: interrupted\n'])
+  assert.deepEqual(await readdir(folder), [])
+})
+
+test('list and rm use the documented routes', async (t) => {
+  const folder = newFolder()
+  const one = {
+    cell_type: 'parser',
+    capabilities: [{ name: 'parse', version: '2.1.0' }],
+    versions: [
+      { version: '1.2.0', created_at: '2026-01-31T12:00:00.000Z', status: 'active' },
+      { version: '1.1.0', created_at: '2026-01-30T12:00:00.000Z', status: 'deprecated' },
+    ],
+    description: 'Parses \u202eevil',
+    tags: [],
+  }
+  const node = await fakeNode(t, ({ method, headers }, response) => {
+    if (method === 'GET') return sendJson(response, 200, { cells: [one], total_count: 2, limit: 1, offset: 0 })
+    if (headers['x-api-key'] === 'k') return sendJson(response, 200, { status: 'success', message: 'deleted' })
+    sendJson(response, 401, { status: 'error', message: 'no', error: { code: 'PROV_016', message: 'no key' } })
+  })
+  const listed = await ok(folder, 'list', '--capability', 'parse', '--limit', '1', '--node', node.url)
+  assert.match(listed.stdout, /parser {2}1\.2\.0, 1\.1\.0 \(deprecated\) {2}parse@2\.1\.0 +Parses \\u202eevil\n/)
+  assert.match(listed.stdout, /1 of 2; next: --offset 1/)
+  const json = await ok(folder, 'list', '--json', '--node', node.url)
+  assert.equal((JSON.parse(json.stdout) as { total_count: number }).total_count, 2)
+  const refused = await cell(folder, 'rm', 'parser', '1.2.0', '--node', node.url)
+  assert.deepEqual([refused.code, refused.stderr], [4, 'cytoplex: no key\n'])
+  const removed = await ok(folder, 'rm', 'parser', '1.2.0', '--api-key', 'k', '--node', node.url)
+  assert.equal(removed.stdout, 'deleted parser 1.2.0\n')
+  assert.deepEqual(
+    node.seen.map(({ method, path }) => `${method} ${path}`),
+    [
+      'GET /api/v1/repository/cells?capability=parse&limit=1',
+      'GET /api/v1/repository/cells',
+      'DELETE /api/v1/repository/cells/parser/1.2.0',
+      'DELETE /api/v1/repository/cells/parser/1.2.0',
+    ],
+  )
+})
+
+test('every verb explains itself with an example', async () => {
+  const folder = newFolder()
+  for (const verb of ['pack', 'sign', 'push', 'list', 'get', 'request', 'rm']) {
+    const { stdout } = await ok(folder, verb, '--help')
+    assert.match(stdout, new RegExp(`Examples?:\\n {2}\\$ cytoplex cell ${verb} `))
+    assert.match(stdout, /--json/)
+  }
+})

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
+import { cytoplex } from './launch.ts'
+
+const PROVIDER = '12D3KooWHM7rryjwQRAp4mV2chMnv9kMBxnSLEE59QVPzNkzaNMb'
+const EVIL = 'a\u001b[2J\u202eb'
+
+const INFO: ProviderInfo = {
+  provider_id: PROVIDER,
+  name: EVIL,
+  description: 'x',
+  api_version: '1.0.0',
+  capabilities: [],
+  capability_count: 3,
+  cell_count: 7,
+  status: 'active',
+  documentation_url: null,
+  contact_info: { website: null, email: null, support_url: null },
+  federation_status: { federated: true, federation_partners: [] },
+  service_level: { uptime_target_percent: null, response_time_sla_ms: null },
+  node_id: 'c0d7',
+  public_key: 'AA==',
+  publisher: 'f32d',
+  multiaddrs: ['/ip4/127.0.0.1/tcp/9000'],
+  software_version: '0.1.0',
+}
+
+const PEERS: PeerList = {
+  total: 1,
+  peers: [
+    {
+      provider_id: PROVIDER,
+      addresses: ['/ip4/127.0.0.1/tcp/9001'],
+      direction: 'outbound',
+      connected_ms: 7_300_000,
+      cells: 12,
+      seed: true,
+    },
+  ],
+  seeds: [{ address: '127.0.0.1:9002', connected: false, attempts: 3, last_error: EVIL }],
+  known_providers: 4,
+}
+
+type Answer = [status: number, body: unknown]
+
+/** A server that answers with JSON for objects and with text for strings. */
+async function fakeNode(context: TestContext, answer: (request: IncomingMessage) => Answer): Promise<string> {
+  const server = createServer((request, response) => {
+    const [status, body] = answer(request)
+    const isText = typeof body === 'string'
+    response.writeHead(status, { 'Content-Type': isText ? 'text/plain' : 'application/json', Connection: 'close' })
+    response.end(isText ? body : JSON.stringify(body))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  context.after(() => server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const answers =
+  (ready: Answer) =>
+  (request: IncomingMessage): Answer => {
+    if (request.url === '/ready') return ready
+    if (request.url === '/api/v1/discovery/info') return [200, INFO]
+    if (request.url !== '/api/v1/peers') return [404, { status: 'error' }]
+    return request.headers['x-api-key'] === 'the-right-one'
+      ? [200, PEERS]
+      : [401, { status: 'error', error: { code: 'PROV_016', message: 'Authentication required' } }]
+  }
+
+test('status of a node that is ready', async (context) => {
+  const url = await fakeNode(context, answers([200, 'READY']))
+  const [asText, asJson] = await Promise.all([
+    cytoplex(['status', '--node', url]),
+    cytoplex(['status', '--node', url, '--json']),
+  ])
+  assert.deepEqual([asText.code, asText.stderr], [0, ''])
+  assert.match(asText.stdout, /^READY\n/)
+  assert.match(asText.stdout, new RegExp(`provider id +${PROVIDER}`))
+  assert.match(asText.stdout, /name +a\\u001b\[2J\\u202eb/)
+  assert.deepEqual(JSON.parse(asJson.stdout), { url, ready: true, readiness: 'READY', info: INFO })
+})
+
+test('status of one that is degraded, and of one that is not ready', async (context) => {
+  const degraded = await fakeNode(context, answers([200, 'DEGRADED: lag 6']))
+  const not = await fakeNode(context, answers([503, 'NOT READY: no peers']))
+  const [first, second] = await Promise.all([
+    cytoplex(['status', '--node', degraded]),
+    cytoplex(['status', '--node', not]),
+  ])
+  assert.deepEqual([first.code, first.stdout.split('\n')[0]], [0, 'DEGRADED: lag 6'])
+  assert.deepEqual([second.code, second.stdout.split('\n')[0]], [1, 'NOT READY: no peers'])
+  assert.equal(second.stderr, 'cytoplex: the node is NOT READY: no peers\n')
+})
+
+test('peers and seeds', async (context) => {
+  const url = await fakeNode(context, answers([200, 'READY']))
+  const target = ['--node', url, '--api-key', 'the-right-one']
+  const [asText, asJson] = await Promise.all([cytoplex(['peers', ...target]), cytoplex(['peers', ...target, '--json'])])
+  assert.deepEqual([asText.code, asText.stderr], [0, ''])
+  assert.match(asText.stdout, new RegExp(`^${PROVIDER} +outbound +12 +yes +2 h +/ip4/127.0.0.1/tcp/9001$`, 'm'))
+  assert.match(asText.stdout, /^127\.0\.0\.1:9002 +no +3 +a\\u001b\[2J\\u202eb$/m)
+  assert.match(asText.stdout, /4 providers known/)
+  assert.deepEqual(JSON.parse(asJson.stdout), PEERS)
+})
+
+test('without the right key: exit 4', async (context) => {
+  const url = await fakeNode(context, answers([200, 'READY']))
+  const { code, stdout, stderr } = await cytoplex(['peers', '--node', url, '--json'])
+  assert.deepEqual([code, stdout], [4, ''])
+  assert.equal(JSON.parse(stderr).error.code, 'PROV_016')
+})
+
+test('nobody there: exit 5, and the reason', async (context) => {
+  const url = await fakeNode(context, () => [200, {}])
+  const other = await cytoplex(['status', '--node', url])
+  assert.equal(other.code, 1)
+  assert.match(other.stderr, /^cytoplex: http.* answered, but not as a Cytoplex node does\n$/)
+
+  // Nothing listens on the port of a server that was closed.
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  const { code, stderr } = await cytoplex(['status', '--node', `http://127.0.0.1:${port}`])
+  assert.equal(code, 5)
+  assert.match(stderr, /^cytoplex: no node answered: .*ECONNREFUSED.*\n$/)
+})

@@ -1,0 +1,167 @@
+import { hash } from 'node:crypto'
+import type { Manifest } from '../../protocol/manifest.ts'
+import type { CellDetails } from '../../protocol/repository.ts'
+import { ProviderError } from '../../src/kernel/base/errors.ts'
+import type {
+  CellAnswerText,
+  CellQuery,
+  Health,
+  PackageSource,
+  ProviderNode,
+  Registration,
+  RequestOutcome,
+  StagedPackage,
+} from '../../src/node/api.ts'
+
+export const HEX = 'ab'.repeat(32)
+export const CELL: CellAnswerText = { before: '{"cell_type":"adder","download_url":"', after: '/x"}' }
+export const COVERAGE = { sources: [{ source: 'store', outcome: 'answered', candidates: 0 }], peers: [] } as const
+
+/** A node in memory. It records what it was asked, and shows what was staged and what was left behind. */
+export class FakeNode implements ProviderNode {
+  readonly providerId = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
+  readonly nodeId = 'c'.repeat(40)
+  readonly publisher = 'd'.repeat(64)
+  readonly publicKey = ''
+  readonly queries: CellQuery[] = []
+  readonly waits: number[] = []
+  readonly registrations: Registration[] = []
+  /** Packages that were neither discarded nor registered. */
+  readonly staged = new Set<string>()
+  /** Packages that can be downloaded. */
+  readonly packages = new Map<string, Uint8Array>()
+  local: CellAnswerText | undefined = CELL
+  outcome: RequestOutcome | (() => Promise<RequestOutcome>) = {
+    status: 'success',
+    source: 'directory',
+    cell: CELL,
+  }
+  state: Health = { ready: true, degraded: false, reasons: [] }
+  /** Thrown by the next call that can fail. */
+  failure: Error | undefined
+  /** Bytes after which a download breaks. */
+  breakAfter = Number.POSITIVE_INFINITY
+  /** Signals of downloads. */
+  readonly reads: (AbortSignal | undefined)[] = []
+  sourcesOpen = 0
+
+  answerLocally(query: CellQuery): CellAnswerText | undefined {
+    this.queries.push(query)
+    this.#maybeFail()
+    return this.local
+  }
+
+  async requestCell(_query: CellQuery, waitMs: number): Promise<RequestOutcome> {
+    this.waits.push(waitMs)
+    return typeof this.outcome === 'function' ? this.outcome() : this.outcome
+  }
+
+  async stagePackage(bytes: AsyncIterable<Uint8Array>): Promise<StagedPackage> {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of bytes) chunks.push(chunk)
+    const all = Buffer.concat(chunks)
+    const digest = `sha256:${hash('sha256', all, 'hex')}`
+    this.staged.add(digest)
+    return {
+      digest,
+      size: all.length,
+      discard: async () => {
+        this.staged.delete(digest)
+      },
+    }
+  }
+
+  async registerCell(registration: Registration) {
+    this.#maybeFail()
+    this.registrations.push(registration)
+    const { cell_type, version } = registration.metadata
+    const manifest = { cell_type, version, publisher: HEX, package: { digest: registration.package.digest } }
+    return {
+      cellId: HEX,
+      manifest: manifest as Manifest,
+      signedBy: 'provider' as const,
+      validation: { issues: [], passed_checks: ['compiles'] },
+    }
+  }
+
+  async listCells(query: { limit?: number; offset?: number }) {
+    this.#maybeFail()
+    return { cells: [], total_count: 0, limit: query.limit ?? 50, offset: query.offset ?? 0 }
+  }
+
+  cellDetails(cellType: string, version = '2.0.0'): CellDetails {
+    if (cellType !== 'adder') throw new ProviderError('PROV_002', `no cell ${cellType}`)
+    return { cell_type: cellType, version } as CellDetails
+  }
+
+  async deleteCell(cellType: string): Promise<void> {
+    if (cellType === 'needed') throw new ProviderError('PROV_015', 'an active cell depends on it')
+    if (cellType !== 'adder') throw new ProviderError('PROV_002', `no cell ${cellType}`)
+  }
+
+  async openPackage(digest: string): Promise<PackageSource> {
+    this.#maybeFail()
+    const bytes = this.packages.get(digest)
+    if (bytes === undefined) throw new ProviderError('PROV_002', `nobody holds ${digest}`)
+    this.sourcesOpen++
+    return {
+      digest,
+      size: bytes.length,
+      complete: true,
+      read: (start, end, signal) => this.#read(bytes.subarray(start, end + 1), signal),
+      close: async () => {
+        this.sourcesOpen--
+      },
+    }
+  }
+
+  /** Hands out one buffer again and again, as a real source does. */
+  async *#read(bytes: Uint8Array, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    this.reads.push(signal)
+    const buffer = new Uint8Array(64 * 1024)
+    for (let at = 0; at < bytes.length; at += buffer.length) {
+      signal?.throwIfAborted()
+      if (at >= this.breakAfter) throw new Error('the peer left')
+      const chunk = bytes.subarray(at, at + buffer.length)
+      buffer.set(chunk)
+      yield buffer.subarray(0, chunk.length)
+    }
+  }
+
+  async info() {
+    this.#maybeFail()
+    return {
+      provider_id: this.providerId,
+      name: 'fake',
+      description: '',
+      api_version: 'v1',
+      capabilities: [],
+      capability_count: 0,
+      cell_count: 0,
+      status: 'active' as const,
+      documentation_url: null,
+      contact_info: { website: null, email: null, support_url: null },
+      federation_status: { federated: false, federation_partners: [] },
+      service_level: { uptime_target_percent: null, response_time_sla_ms: null },
+      node_id: this.nodeId,
+      public_key: '',
+      publisher: this.publisher,
+      multiaddrs: [],
+      software_version: '0.1.0',
+    }
+  }
+
+  peers() {
+    return { total: 0, peers: [], seeds: [], known_providers: 0 }
+  }
+
+  health(): Health {
+    return this.state
+  }
+
+  #maybeFail(): void {
+    const { failure } = this
+    this.failure = undefined
+    if (failure !== undefined) throw failure
+  }
+}

@@ -1,0 +1,117 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { LIMITS } from '../../protocol/limits.ts'
+import type { Manifest } from '../../protocol/manifest.ts'
+import { Catalogue } from '../../src/domain/cells/catalogue.ts'
+import { CellIndex } from '../../src/domain/cells/cell-index.ts'
+import { type CacheBudget, PullThroughCache } from '../../src/domain/cells/pull-through.ts'
+import { Repository, type VerifiedCell } from '../../src/domain/cells/repository.ts'
+import type { Clock } from '../../src/kernel/base/clock.ts'
+import { manifestDigest } from '../../src/kernel/identity/manifest-signature.ts'
+import { createPublisherKeys, type PublisherKeys, publisherKeys } from '../../src/kernel/identity/manifest-signer.ts'
+import { BlobStore, type BlobSummary, type BlobWriter } from '../../src/kernel/storage/blobs.ts'
+import { Store } from '../../src/kernel/storage/store.ts'
+
+/** Name of the network in these tests. */
+export const NETWORK = 'test'
+
+/** A folder that is removed when the test ends. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cytoplex-test-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Everything that an iterable yields. */
+export async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+/** A clock that moves when told. */
+export class TestClock implements Clock {
+  #now: number
+  constructor(now = Date.UTC(2026, 0, 1)) {
+    this.#now = now
+  }
+  now(): number {
+    return this.#now
+  }
+  advance(ms: number): void {
+    this.#now += ms
+  }
+}
+
+/** A publisher with fresh keys. */
+export const newPublisher = (): PublisherKeys => publisherKeys(createPublisherKeys({ kind: 'publisher' }))
+
+/** Digest, size and chunk tree of some bytes, found by writing them as a blob. */
+export async function staged(blobs: BlobStore, bytes: Uint8Array): Promise<BlobWriter> {
+  const writer = await blobs.create()
+  await writer.write(bytes)
+  await writer.finish()
+  return writer
+}
+
+/** The `package` of a manifest. */
+export const packageRef = (summary: BlobSummary): Manifest['package'] => ({
+  digest: `sha256:${summary.digest}`,
+  size: summary.size,
+  chunk_size: LIMITS.chunkBytes,
+  chunks_root: summary.chunksRoot,
+})
+
+/** A manifest with usual values. */
+export const manifestOf = (
+  publisher: string,
+  summary: BlobSummary,
+  overrides: Partial<Omit<Manifest, 'publisher' | 'package'>> = {},
+): Manifest => ({
+  format: 1,
+  publisher,
+  cell_type: 'parser',
+  version: '1.0.0',
+  capabilities: [{ name: 'parse', version: '1.0.0' }],
+  dependencies: [],
+  requirements: {},
+  packaging_format: 'wasm',
+  media_type: 'application/wasm',
+  labels: {},
+  ...overrides,
+  package: packageRef(summary),
+})
+
+/** A signed cell of `manifest`. */
+export const signedCell = (publisher: PublisherKeys, manifest: Manifest): VerifiedCell => ({
+  id: manifestDigest(manifest),
+  manifest,
+  signature: publisher.signManifest(NETWORK, manifest),
+  signedBy: 'publisher',
+  annotations: {},
+})
+
+/** The rooms of the domain over a real store, closed when the test ends. */
+export async function openCells(
+  t: TestContext,
+  options: { directory?: string; clock?: Clock; budget?: CacheBudget } = {},
+) {
+  const directory = options.directory ?? (await temporaryFolder(t))
+  const clock = options.clock ?? new TestClock()
+  const store = await Store.open(join(directory, 'store'), { createIfMissing: true })
+  t.after(() => store.close())
+  const blobs = await BlobStore.open(join(directory, 'blobs'))
+  const index = new CellIndex(store, 'self')
+  const catalogue = new Catalogue(store)
+  const parts = { store, blobs, index, catalogue, clock }
+  const budget = options.budget ?? { maxBytes: 1_000_000, maxBytesPerPublisher: 1_000_000 }
+  return { ...parts, directory, repository: new Repository(parts), cache: new PullThroughCache({ ...parts, budget }) }
+}
+
+/** Digests of the packages on disk, in order, and what is left in `incoming/`. */
+export async function filesOf(blobs: BlobStore, directory: string): Promise<{ digests: string[]; incoming: string[] }> {
+  const digests = await collected(blobs.digests())
+  return { digests: digests.sort(), incoming: await readdir(join(directory, 'blobs', 'incoming')) }
+}
