@@ -26,17 +26,16 @@ export function median(values: readonly number[]): number {
  * Runs every function once to warm up, then all of them in turn, `rounds` times, so that what else the machine does hits all alike. Returns
  * the figures of each.
  */
-export async function alternate<Name extends string>(
+export async function alternate<Runs extends Readonly<Record<string, () => Promise<number>>>>(
   rounds: number,
-  runs: Readonly<Record<Name, () => Promise<number>>>,
-): Promise<Record<Name, number[]>> {
-  const names = Object.keys(runs) as Name[]
-  const figures = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>
-  for (const name of names) await runs[name]()
+  runs: Runs,
+): Promise<Record<keyof Runs, number[]>> {
+  const entries = Object.entries(runs).map(([name, run]) => ({ name, run, figures: [] as number[] }))
+  for (const { run } of entries) await run()
   for (let round = 0; round < rounds; round++) {
-    for (const name of names) figures[name].push(await runs[name]())
+    for (const { run, figures } of entries) figures.push(await run())
   }
-  return figures
+  return Object.fromEntries(entries.map(({ name, figures }) => [name, figures])) as Record<keyof Runs, number[]>
 }
 
 /** A line whose figure is a rate, compared with a baseline's rate. */

@@ -1,3 +1,4 @@
+import { join, relative } from 'node:path'
 import type { NodeFile } from '../../protocol/node-file.ts'
 import { adminKeyOrigin } from '../kernel/config/admin-key.ts'
 import { defaultDataDir } from '../kernel/config/paths.ts'
@@ -6,6 +7,7 @@ import { paint, safe } from './output.ts'
 /** What a person sees when the node is ready: where it listens, who it is, what to try next. */
 export function welcome({ file, dataDir, env }: { file: NodeFile; dataDir: string; env: NodeJS.ProcessEnv }): string {
   const target = dataDir === defaultDataDir(env) ? '' : ` --data-dir ${quote(dataDir)}`
+  const command = commandName()
   const request = `curl -s ${file.http_url}/api/v1/cells/request -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{"request_id":"first","capability":"hello"}'`
   const rows = [
     ['HTTP API', file.http_url],
@@ -20,10 +22,18 @@ export function welcome({ file, dataDir, env }: { file: NodeFile; dataDir: strin
     '',
     'Try next, in another terminal:',
     `  ${safe(request)}`,
-    `  cytoplex cell push FILE.wasm --version 1.0.0${safe(target)}`,
-    `  cytoplex status${safe(target)}`,
+    `  ${command} cell push FILE.wasm --version 1.0.0${safe(target)}`,
+    `  ${command} status${safe(target)}`,
     'Ctrl-C stops the node.',
   ].join('\n')
+}
+
+/** How to call this program: in a checkout it is on no PATH. */
+function commandName(): string {
+  if (!import.meta.filename.endsWith('.ts')) return 'cytoplex'
+  const launcher = join(import.meta.dirname, '..', '..', 'scripts', 'cytoplex')
+  const path = relative('.', launcher)
+  return quote(path.startsWith('..') ? launcher : path)
 }
 
 /** A word for a POSIX shell. */

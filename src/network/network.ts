@@ -1,8 +1,8 @@
 import type { Network, NetworkInit } from './api.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 
-export type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
-export type { AnnouncementsPage, NetworkHandlers, OpenPackage, Verdict } from './handlers.ts'
+export type { Network, NetworkInit } from './api.ts'
+export type { NetworkHandlers, Verdict } from './handlers.ts'
 
 /** Makes the network. Nothing is opened before `start()`. Throws `StartError` for a malformed seed. */
 export function createNetwork(init: NetworkInit): Network {

@@ -1,5 +1,6 @@
 import { Catalogue } from '../domain/cells/catalogue.ts'
 import { CellIndex } from '../domain/cells/cell-index.ts'
+import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
@@ -71,6 +72,7 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
   const { store, blobs } = data
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)
+  const publishers = new Publishers(store)
   const parts: NodeParts = {
     config,
     clock,
@@ -106,7 +108,8 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
     offers: new KnownOffers(),
-    offerVerifier: new OfferVerifier(network, nativeVerifier),
+    publishers,
+    offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
     network: createNetwork({
       network,
       identitySeed: keys.identitySeed,

@@ -1,6 +1,7 @@
 import type { OfferedCell } from '../../protocol/rpc.ts'
 import { answerText } from '../domain/cells/answer.ts'
 import type { Candidate } from '../domain/cells/candidate.ts'
+import type { Publishers } from '../domain/cells/publishers.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { VerifiedCell } from '../domain/cells/repository.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
@@ -19,20 +20,23 @@ const MAX_OFFERS = 4096
 export class OfferVerifier {
   readonly #network: string
   readonly #verifier: SignatureVerifier
+  readonly #publishers: Publishers
   readonly #verified = new Map<string, VerifiedOffer>()
 
-  constructor(network: string, verifier: SignatureVerifier) {
+  constructor(network: string, verifier: SignatureVerifier, publishers: Publishers) {
     this.#network = network
     this.#verifier = verifier
+    this.#publishers = publishers
   }
 
-  /** Throws `ProviderError` when manifest or signature do not hold. */
-  verify(offered: OfferedCell): VerifiedOffer {
+  /** Throws `ProviderError` when manifest or signature do not hold, or the publisher's keys do not count any more. */
+  async verify(offered: OfferedCell): Promise<VerifiedOffer> {
     const text = JSON.stringify(offered)
     const known = this.#verified.get(text)
     if (known !== undefined) return known
     const manifest = parseManifest(offered.manifest)
-    const { kind } = verifyManifest(this.#verifier, this.#network, manifest, offered.signature)
+    const { kind, publisher } = verifyManifest(this.#verifier, this.#network, manifest, offered.signature)
+    if (await this.#publishers.admit(publisher, offered.signature)) this.#verified.clear()
     const offer: VerifiedOffer = {
       id: manifestDigest(manifest),
       manifest,

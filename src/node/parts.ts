@@ -1,5 +1,6 @@
 import type { Catalogue } from '../domain/cells/catalogue.ts'
 import type { CellIndex } from '../domain/cells/cell-index.ts'
+import type { Publishers } from '../domain/cells/publishers.ts'
 import type { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { Repository } from '../domain/cells/repository.ts'
 import type { TrustPolicy } from '../domain/cells/trust.ts'
@@ -27,6 +28,7 @@ export interface NodeParts {
   readonly index: CellIndex
   readonly catalogue: Catalogue
   readonly repository: Repository
+  readonly publishers: Publishers
   readonly cache: PullThroughCache
   readonly trust: TrustPolicy
   readonly validator: WasmValidator

@@ -37,7 +37,7 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
   const summary = await writer.finish()
 
   const add = (tx: Transaction, number: number): void => {
-    const cell = recordOf(number, catalogue.nextPage(tx))
+    const cell = recordOf(tx, number)
     const { manifest } = cell
     index.add(tx, cell, summary)
     catalogue.add(tx, cell)
@@ -51,7 +51,7 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
     bump(tx, 'types', 1)
   }
 
-  function recordOf(number: number, page: number): CellRecord {
+  function recordOf(tx: Transaction, number: number): CellRecord {
     const at = Math.floor(number / cellsPerCapability)
     const manifest = manifestFor({
       publisher: keys.publisher.publisher,
@@ -60,8 +60,9 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
       version: `1.${number % cellsPerCapability}.0`,
       package: summary satisfies BlobSummary,
     })
+    const id = manifestDigest(manifest)
     return {
-      id: manifestDigest(manifest),
+      id,
       manifest,
       signature: keys.publisher.signManifest(network, manifest),
       status: 'active',
@@ -72,7 +73,7 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
       source: 'admin',
       updated_at: createdAt,
       report: null,
-      page,
+      page: catalogue.nextPage(tx, id, manifest),
     }
   }
 

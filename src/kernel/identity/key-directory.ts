@@ -25,7 +25,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** Milliseconds that a role certificate is in force. */
 const ROLE_LIFETIME_MS = 365 * DAY_MS
 /** Milliseconds before its end at which a role key is replaced. */
-const ROLE_RENEWAL_MS = 30 * DAY_MS
+const ROLE_RENEWAL_MS = 180 * DAY_MS
 
 const IdentityFile = Type.Object({ format: Type.Literal(1), seed: Base64Url, provider_id: ProviderId }, closed)
 const RolesFile = Type.Object(
@@ -74,7 +74,7 @@ export const keyDirectoryState = (dir: string): 'absent' | 'present' =>
 
 /**
  * Opens the node's keys in `dir` (mode 0700, files 0600), creating them when there are none and that is allowed. A wire key with
- * less than 30 days left is replaced, under the next serial. Throws `StartError` for what the operator can mend: keys missing,
+ * less than 180 days left is replaced, under the next serial. Throws `StartError` for what the operator can mend: keys missing,
  * corrupt, not belonging together, or readable by others.
  */
 export function openKeyDirectory(dir: string, { network, allowCreate, now }: KeyDirectoryOptions): KeyDirectory {

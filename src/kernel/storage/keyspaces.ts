@@ -25,6 +25,8 @@ export const KEYSPACES = {
   announcements: 10,
   /** `<package digest>!<cell id>` → nothing: which cells a package belongs to. */
   packageCells: 11,
+  /** Publisher → its newest key records, once it has replaced its keys. */
+  publisherKeys: 12,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -1,5 +1,6 @@
 import type { Coverage } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
+import type { OfferedCell } from '../../../protocol/rpc.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { VerifiedOffer } from '../offers.ts'
@@ -57,7 +58,7 @@ export class Asker {
       )
       this.#failures.delete(provider)
       if (cells.length === 0) return { provider, outcome: 'not_found', offers: [] }
-      const offers = cells.flatMap((cell) => this.#verified(provider, cell))
+      const offers = (await Promise.all(cells.map((cell) => this.#verified(provider, cell)))).flat()
       return { provider, outcome: offers.length > 0 ? 'answered' : 'rejected', offers }
     } catch (error) {
       if (this.#failures.size >= MAX_FAILURES) this.#failures.clear()
@@ -67,9 +68,9 @@ export class Asker {
     }
   }
 
-  #verified(provider: string, cell: Parameters<NodeParts['offerVerifier']['verify']>[0]): VerifiedOffer[] {
+  async #verified(provider: string, cell: OfferedCell): Promise<VerifiedOffer[]> {
     try {
-      const offer = this.#parts.offerVerifier.verify(cell)
+      const offer = await this.#parts.offerVerifier.verify(cell)
       return this.#parts.trust.accepts(offer.manifest.publisher) ? [offer] : []
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error

@@ -37,7 +37,7 @@ async function describePackage(parts: Parts, provider: string, digest: string): 
     { signal: AbortSignal.timeout(DESCRIBE_MS) },
   )
   if (answer.cell === undefined || answer.chunks === undefined) throw new Error(`${provider} does not hold ${digest}`)
-  const offer = parts.offerVerifier.verify(answer.cell)
+  const offer = await parts.offerVerifier.verify(answer.cell)
   const { package: ref, publisher } = offer.manifest
   if (ref.digest !== digest) throw new Error(`${provider} answered with another package, ${ref.digest}`)
   if (!parts.trust.accepts(publisher)) throw new Error(`this node does not take cells of the publisher ${publisher}`)

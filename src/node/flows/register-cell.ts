@@ -11,7 +11,7 @@ import type { Registered, Registration } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import { StagedBlob } from './stage-package.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'keys' | 'repository' | 'cache' | 'validator' | 'events'>
+type Parts = Pick<NodeParts, 'config' | 'keys' | 'publishers' | 'repository' | 'cache' | 'validator' | 'events'>
 
 /** Provider API, "Register New Cell": checks everything that was sent against everything else, then registers. Durable when it resolves. */
 export async function registerCell(
@@ -21,7 +21,7 @@ export async function registerCell(
   const staged = registration.package
   if (!(staged instanceof StagedBlob)) throw new TypeError('the package was not staged by this node')
   try {
-    const cell = manifestOf(parts, registration, staged)
+    const cell = await manifestOf(parts, registration, staged)
     const { results, report } = await validate(parts, cell, registration.metadata, staged)
     await staged.synced()
     const record = await parts.repository.register(cell, { credential: registration.credential, report }, staged.writer)
@@ -41,11 +41,11 @@ export async function registerCell(
   }
 }
 
-function manifestOf(
+async function manifestOf(
   parts: Parts,
   { metadata, manifest: json, manifestSignature }: Registration,
   staged: StagedBlob,
-): VerifiedCell {
+): Promise<VerifiedCell> {
   const { network } = parts.config
   const annotations = annotationsOf(metadata)
   if (json === undefined) {
@@ -64,7 +64,8 @@ function manifestOf(
   if (manifestSignature === undefined)
     throw new ProviderError('PROV_001', 'manifest was sent without manifest_signature')
   const manifest = parseManifest(json)
-  const { kind } = verifyManifest(nativeVerifier, network.name, manifest, manifestSignature)
+  const { kind, publisher } = verifyManifest(nativeVerifier, network.name, manifest, manifestSignature)
+  await parts.publishers.admit(publisher, manifestSignature)
   return { id: manifestDigest(manifest), manifest, signature: manifestSignature, signedBy: kind, annotations }
 }
 

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Announcement } from '../../../protocol/announcement.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
+import type { Capability } from '../../../protocol/manifest.ts'
+import type { CellRecord } from '../../../src/domain/cells/records.ts'
+import { manifestOf, newPublisher, openCells, signedCell, staged } from '../../support/cells.ts'
+
+type Cells = Awaited<ReturnType<typeof openCells>>
+const alice = newPublisher()
+
+async function register(cells: Cells, cell_type: string, capabilities?: Capability[]): Promise<CellRecord> {
+  const writer = await staged(cells.blobs, new TextEncoder().encode('the same for all'))
+  const manifest = manifestOf(alice.publisher, writer.summary, {
+    cell_type,
+    ...(capabilities === undefined ? {} : { capabilities }),
+  })
+  const record = await cells.repository.register(
+    signedCell(alice, manifest),
+    { credential: 'key', report: null },
+    writer,
+  )
+  await writer.discard()
+  return record
+}
+
+describe('pages', () => {
+  it('there are none before the first cell', async (t) => {
+    const { catalogue } = await openCells(t)
+    assert.equal(catalogue.lastPage(), undefined)
+    assert.deepEqual(await catalogue.page(0), [])
+  })
+
+  it('are filled in order of arrival, and a cell keeps its page', async (t) => {
+    const cells = await openCells(t)
+    const names = Array.from({ length: LIMITS.announcementCells + 3 }, (_, i) => `cell-${i}`)
+    const records = await Promise.all(names.map((name) => register(cells, name)))
+    assert.deepEqual(
+      records.map(({ page }) => page),
+      names.map((_, i) => (i < LIMITS.announcementCells ? 0 : 1)),
+    )
+    assert.equal(cells.catalogue.lastPage(), 1)
+    await cells.repository.delete('cell-5', '1.0.0')
+    assert.equal((await cells.catalogue.page(0)).length, LIMITS.announcementCells - 1)
+    assert.equal((await register(cells, 'late')).page, 1)
+    const second = (await cells.catalogue.page(1)).map(({ cell_type }) => cell_type)
+    assert.deepEqual(second.sort(), [...names.slice(LIMITS.announcementCells), 'late'].sort())
+  })
+
+  it('fit an announcement, however many capabilities the cells have', async (t) => {
+    const cells = await openCells(t)
+    const capabilities = Array.from({ length: LIMITS.manifestCapabilities }, (_, i) => ({
+      name: `capability-${i}-`.padEnd(LIMITS.nameLength, 'x'),
+      version: `1.0.0-${'y'.repeat(100)}`,
+    }))
+    const records: CellRecord[] = []
+    for (let i = 0; i < 20; i++) records.push(await register(cells, `cell-${i}`, capabilities))
+    const last = cells.catalogue.lastPage()
+    assert.ok(last !== undefined && last > 0)
+    for (let page = 0; page <= last; page++) {
+      const offered = await cells.catalogue.page(page)
+      assert.ok(offered.length > 0)
+      assert.deepEqual(
+        offered.map(({ manifest_digest }) => manifest_digest).sort(),
+        records
+          .filter((record) => record.page === page)
+          .map(({ id }) => id)
+          .sort(),
+      )
+      const announcement: Announcement = {
+        type: 'announcement',
+        provider_id: '1'.repeat(52),
+        page,
+        sequence: Number.MAX_SAFE_INTEGER,
+        expires_at: Number.MAX_SAFE_INTEGER,
+        addresses: Array.from({ length: LIMITS.announcementAddresses }, () => 'a'.repeat(256)),
+        cells: offered,
+        signature: 's'.repeat(86),
+      }
+      assert.ok(JSON.stringify(announcement).length <= LIMITS.announcementBytes)
+    }
+  })
+})
