@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { systemClock } from '../kernel/base/clock.ts'
 import { loadConfig } from '../kernel/config/load.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine } from './output.ts'
@@ -36,7 +37,11 @@ async function id(options: IdOptions): Promise<void> {
       'NOT_FOUND',
     )
   }
-  const keys = openKeyDirectory(config.key_dir, { network: config.network.name, allowCreate: false, now: Date.now() })
+  const keys = openKeyDirectory(config.key_dir, {
+    network: config.network.name,
+    allowCreate: false,
+    clock: systemClock,
+  })
   const identity = {
     provider_id: keys.providerId,
     node_id: keys.nodeId,

@@ -44,7 +44,10 @@ export class Libp2pNetwork implements Network {
       network: init.network,
       providerId: init.providerId,
       key: init.wire.key,
-      certificate: init.wire.certificate,
+      // Read at each handshake: it is renewed while the node runs.
+      get certificate() {
+        return init.wire.certificate
+      },
       verifier: nativeVerifier,
     }
     this.#dialRules = new DialRules(() => this.#openRanges())

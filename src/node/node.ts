@@ -59,7 +59,7 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
     directory: config.key_dir,
     present: keyDirectoryState(config.key_dir) === 'present',
   })
-  const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', now: clock.now() })
+  const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', clock })
   const data = await openDataDirectory(config.data_dir, network, keys.providerId)
   const lifecycle = new Lifecycle()
   await lifecycle.start({ name: 'store', start: () => undefined, stop: () => data.close() })

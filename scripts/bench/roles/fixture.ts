@@ -1,6 +1,7 @@
 import { Catalogue } from '../../../src/domain/cells/catalogue.ts'
 import { bump, CellIndex } from '../../../src/domain/cells/cell-index.ts'
 import { type CellRecord, types } from '../../../src/domain/cells/records.ts'
+import { systemClock } from '../../../src/kernel/base/clock.ts'
 import { loadConfig } from '../../../src/kernel/config/load.ts'
 import { openKeyDirectory } from '../../../src/kernel/identity/key-directory.ts'
 import { manifestDigest } from '../../../src/kernel/identity/manifest-signature.ts'
@@ -26,7 +27,7 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
   const { config } = loadConfig({ env: {}, flags: { data_dir: dataDir } })
   const network = config.network.name
   await checkDataDirectory(config.data_dir, network, { directory: config.key_dir, present: false })
-  const keys = openKeyDirectory(config.key_dir, { network, allowCreate: true, now: Date.now() })
+  const keys = openKeyDirectory(config.key_dir, { network, allowCreate: true, clock: systemClock })
   const { store, blobs, close } = await openDataDirectory(config.data_dir, network, keys.providerId)
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)

@@ -6,6 +6,7 @@ import { Base64Url, Milliseconds, ProviderId } from '../../../protocol/fields.ts
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { RoleCertificate } from '../../../protocol/rpc.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
 import { nodeIdOf, providerIdOf } from './ids.ts'
 import { ed25519FromSeed, newSeed, SEED_BYTES, type SigningKey } from './keys.ts'
@@ -25,7 +26,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** Milliseconds that a role certificate is in force. */
 const ROLE_LIFETIME_MS = 365 * DAY_MS
 /** Milliseconds before its end at which a role key is replaced. */
-const ROLE_RENEWAL_MS = 180 * DAY_MS
+const ROLE_RENEWAL_MS = 30 * DAY_MS
 
 const IdentityFile = Type.Object({ format: Type.Literal(1), seed: Base64Url, provider_id: ProviderId }, closed)
 const RolesFile = Type.Object(
@@ -55,7 +56,7 @@ export interface KeyDirectory {
   readonly providerId: string
   readonly nodeId: string
   /** Signs batches on peer streams. */
-  readonly wire: { readonly key: SigningKey; readonly certificate: RoleCertificate }
+  readonly wire: Readonly<Pick<WireRole, 'key' | 'certificate'>>
   /** The node as a publisher, for those who register without keys of their own. */
   readonly publisher: PublisherKeys
 }
@@ -64,8 +65,7 @@ export interface KeyDirectoryOptions {
   readonly network: string
   /** Create keys when there are none. */
   readonly allowCreate: boolean
-  /** Unix milliseconds. */
-  readonly now: number
+  readonly clock: Clock
 }
 
 /** `present` when `dir` holds any key file. A creation that was interrupted before the first key got its name counts as absent. */
@@ -74,14 +74,14 @@ export const keyDirectoryState = (dir: string): 'absent' | 'present' =>
 
 /**
  * Opens the node's keys in `dir` (mode 0700, files 0600), creating them when there are none and that is allowed. A wire key with
- * less than 180 days left is replaced, under the next serial. Throws `StartError` for what the operator can mend: keys missing,
+ * less than 30 days left is replaced, under the next serial. Throws `StartError` for what the operator can mend: keys missing,
  * corrupt, not belonging together, or readable by others.
  */
-export function openKeyDirectory(dir: string, { network, allowCreate, now }: KeyDirectoryOptions): KeyDirectory {
+export function openKeyDirectory(dir: string, { network, allowCreate, clock }: KeyDirectoryOptions): KeyDirectory {
   if (keyDirectoryState(dir) === 'absent') {
     if (!allowCreate) throw new StartError(`${dir} holds no keys`)
     try {
-      createKeys(dir, now)
+      createKeys(dir, clock.now())
     } catch (error) {
       throw new StartError(`keys cannot be created in ${dir}: ${errorMessage(error)}`)
     }
@@ -89,23 +89,60 @@ export function openKeyDirectory(dir: string, { network, allowCreate, now }: Key
   checkPrivateDirectory(dir)
   finishCreation(dir)
   const { seed, identity, providerId } = readIdentity(join(dir, 'identity.json'))
-  const wire = readWire(join(dir, 'roles.json'), now)
-  const certificate = issueRoleCertificate({
-    identity,
-    network,
-    role: 'wire',
-    publicKey: wire.key.publicKey,
-    serial: wire.serial,
-    notBefore: wire.not_before,
-    notAfter: wire.not_after,
-  })
   return {
     identity,
     identitySeed: seed,
     providerId,
     nodeId: nodeIdOf(identity.publicKey),
-    wire: { key: wire.key, certificate },
+    wire: new WireRole(join(dir, 'roles.json'), identity, network, clock),
     publisher: readPublisher(join(dir, 'publisher.json')),
+  }
+}
+
+/**
+ * The key that signs batches. Opened with less than 30 days left, it is replaced; while the node runs, the same key is certified anew
+ * in time, so that a node may run for years.
+ */
+class WireRole {
+  readonly key: SigningKey
+  readonly #path: string
+  readonly #identity: SigningKey
+  readonly #network: string
+  readonly #clock: Clock
+  #role: RolesFile['wire']
+  #certificate: RoleCertificate
+
+  constructor(path: string, identity: SigningKey, network: string, clock: Clock) {
+    this.#path = path
+    this.#identity = identity
+    this.#network = network
+    this.#clock = clock
+    this.#role = readWire(path, clock.now())
+    this.key = ed25519FromSeed(readSeed(path, this.#role.seed))
+    this.#certificate = this.#issue()
+  }
+
+  get certificate(): RoleCertificate {
+    const now = this.#clock.now()
+    if (this.#role.not_after - now < ROLE_RENEWAL_MS) {
+      const { seed, serial } = this.#role
+      this.#role = { seed, serial: serial + 1, not_before: now, not_after: now + ROLE_LIFETIME_MS }
+      replacePrivateFile(this.#path, toText({ format: 1, wire: this.#role } satisfies RolesFile))
+      this.#certificate = this.#issue()
+    }
+    return this.#certificate
+  }
+
+  #issue(): RoleCertificate {
+    return issueRoleCertificate({
+      identity: this.#identity,
+      network: this.#network,
+      role: 'wire',
+      publicKey: this.key.publicKey,
+      serial: this.#role.serial,
+      notBefore: this.#role.not_before,
+      notAfter: this.#role.not_after,
+    })
   }
 }
 
@@ -160,14 +197,14 @@ function readIdentity(path: string): { seed: Uint8Array; identity: SigningKey; p
   return { seed, identity, providerId }
 }
 
-function readWire(path: string, now: number): RolesFile['wire'] & { key: SigningKey } {
-  let { wire } = readPrivateJson(path, rolesSchema)
+function readWire(path: string, now: number): RolesFile['wire'] {
+  const { wire } = readPrivateJson(path, rolesSchema)
   if (wire.not_after - now < ROLE_RENEWAL_MS || wire.not_before > now + LIMITS.clockSkewMs) {
     const renewed = newRoles(wire.serial + 1, now)
     replacePrivateFile(path, toText(renewed))
-    wire = renewed.wire
+    return renewed.wire
   }
-  return { ...wire, key: ed25519FromSeed(readSeed(path, wire.seed)) }
+  return wire
 }
 
 function readPublisher(path: string): PublisherKeys {

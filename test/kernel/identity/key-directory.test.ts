@@ -19,8 +19,8 @@ const root = await mkdtemp(join(tmpdir(), 'cytoplex-keys-'))
 after(() => rm(root, { recursive: true }))
 let count = 0
 const newDir = () => join(root, `${count++}`, 'keys')
-const open = (dir: string, options: { now?: number; allowCreate?: boolean; network?: string } = {}) =>
-  openKeyDirectory(dir, { network: 'test', allowCreate: true, now: NOW, ...options })
+const open = (dir: string, { now = NOW, ...options }: { now?: number; allowCreate?: boolean; network?: string } = {}) =>
+  openKeyDirectory(dir, { network: 'test', allowCreate: true, clock: { now: () => now }, ...options })
 
 const refuses = (dir: string, message: RegExp, options = {}) =>
   assert.throws(
@@ -90,6 +90,25 @@ test('the wire key is replaced when less than 30 days are left, with the next se
   assert.notDeepEqual(renewed.key.publicKey, first.key.publicKey)
   assert.equal(renewed.certificate.not_before, now)
   assert.deepEqual(open(dir, { now: now + DAY }).wire.certificate, renewed.certificate)
+})
+
+test('while the node runs, the wire key is certified anew in time, and a restart finds that certificate', () => {
+  const dir = newDir()
+  let now = NOW
+  const clock = { now: () => now }
+  const { wire, providerId } = openKeyDirectory(dir, { network: 'test', allowCreate: true, clock })
+  const first = wire.certificate
+  now = NOW + 335 * DAY
+  assert.equal(wire.certificate, first)
+  now += 1
+  const renewed = wire.certificate
+  assert.equal(renewed.public_key, first.public_key)
+  assert.equal(renewed.serial, first.serial + 1)
+  assert.deepEqual(
+    verifyRoleCertificate(nativeVerifier, 'test', renewed, { providerId, role: 'wire', now }),
+    wire.key.publicKey,
+  )
+  assert.deepEqual(open(dir, { now }).wire.certificate, renewed)
 })
 
 test('a wire key from the future, made by a clock that was wrong, is replaced', () => {
