@@ -6,6 +6,8 @@ import { methodsFor } from './routes.ts'
 
 /** Seconds that a browser may remember a preflight. */
 const PREFLIGHT_SECONDS = 600
+/** Characters of an unknown path that a message shows. */
+const SHOWN = 200
 
 /**
  * The second hook for requests that no route takes, after their guard: 404, or 405 with `Allow`; `OPTIONS` and preflights (Fetch
@@ -14,8 +16,9 @@ const PREFLIGHT_SECONDS = 600
 export function refuseStray(request: FastifyRequest, reply: FastifyReply): undefined {
   const { method, url } = request.raw
   const methods = methodsFor(url ?? '')
-  if (methods.length === 0) {
-    const message = `no such route: ${method} ${url}`
+  // A path may look right and yet be none: with a parameter that is too long.
+  if (methods.length === 0 || (method !== 'OPTIONS' && methods.includes(method ?? ''))) {
+    const message = `no such route: ${method} ${url?.slice(0, SHOWN)}`
     return sendError(new ProviderError('PROV_001', message, { status: 404 }), request, reply)
   }
   const allow = methods.join(', ')

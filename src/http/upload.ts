@@ -61,7 +61,10 @@ export async function receiveUpload(
   failed.catch(() => undefined)
 
   parser.on('file', (name: string | undefined, stream: Readable) => {
-    stream.on('error', fail)
+    // A reader that leaves early aborts its stream; why it left is what it throws itself.
+    stream.on('error', (error) => {
+      if (error.name !== 'AbortError') fail(error)
+    })
     const problem = unexpectedPart(name, streams)
     if (problem !== undefined || name === undefined) {
       stream.resume()

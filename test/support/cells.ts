@@ -8,7 +8,10 @@ import { Catalogue } from '../../src/domain/cells/catalogue.ts'
 import { CellIndex } from '../../src/domain/cells/cell-index.ts'
 import { type CacheBudget, PullThroughCache } from '../../src/domain/cells/pull-through.ts'
 import { Repository, type VerifiedCell } from '../../src/domain/cells/repository.ts'
+import { concatBytes, toHex } from '../../src/kernel/base/bytes.ts'
 import type { Clock } from '../../src/kernel/base/clock.ts'
+import { sha256Hex } from '../../src/kernel/base/hash.ts'
+import { leafHash, merkleRoot } from '../../src/kernel/base/merkle.ts'
 import { manifestDigest } from '../../src/kernel/identity/manifest-signature.ts'
 import { createPublisherKeys, type PublisherKeys, publisherKeys } from '../../src/kernel/identity/manifest-signer.ts'
 import { BlobStore, type BlobSummary, type BlobWriter } from '../../src/kernel/storage/blobs.ts'
@@ -54,6 +57,20 @@ export async function staged(blobs: BlobStore, bytes: Uint8Array): Promise<BlobW
   await writer.write(bytes)
   await writer.finish()
   return writer
+}
+
+/** The same without a file. */
+export function summaryOf(bytes: Uint8Array): BlobSummary {
+  const leaves: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; at += LIMITS.chunkBytes) {
+    leaves.push(leafHash(bytes.subarray(at, at + LIMITS.chunkBytes)))
+  }
+  return {
+    digest: sha256Hex(bytes),
+    size: bytes.length,
+    chunks: concatBytes(leaves),
+    chunksRoot: toHex(merkleRoot(leaves)),
+  }
 }
 
 /** The `package` of a manifest. */

@@ -69,7 +69,7 @@ async function serve(
   const source = await open(node, digest, gone.signal, request)
   if (source === undefined) return
   try {
-    await answer(source, request, reply, gone.signal)
+    await answer(source, request, reply, gone)
   } finally {
     reply.raw.off('close', stop)
     await source.close()
@@ -99,7 +99,7 @@ async function answer(
   source: PackageSource,
   request: FastifyRequest,
   reply: FastifyReply,
-  gone: AbortSignal,
+  gone: AbortController,
 ): Promise<void> {
   const { headers } = request.raw
   const { raw } = reply
@@ -143,36 +143,41 @@ async function stream(
   { start, end }: ByteRange,
   request: FastifyRequest,
   reply: FastifyReply,
-  gone: AbortSignal,
+  gone: AbortController,
   writeHead: () => ServerResponse,
 ): Promise<void> {
-  const chunks = source.read(start, end, gone)[Symbol.asyncIterator]()
-  const left = new Promise<void>((resolve) => gone.addEventListener('abort', () => resolve(), { once: true }))
+  const chunks = source.read(start, end, gone.signal)[Symbol.asyncIterator]()
+  const left = new Promise<void>((resolve) => gone.signal.addEventListener('abort', () => resolve(), { once: true }))
+  const stop = (): void => gone.abort()
   try {
     let chunk = await chunks.next()
     reply.hijack()
     const raw = writeHead()
     let missing = end - start + 1
-    while (!chunk.done && !gone.aborted) {
+    while (!chunk.done && !gone.signal.aborted) {
       missing -= chunk.value.length
-      await Promise.race([written(raw, chunk.value), left])
+      await Promise.race([written(raw, chunk.value, stop), left])
       chunk = await chunks.next()
     }
-    if (missing !== 0 && !gone.aborted) throw new Error(`${source.digest}: the source ended ${missing} bytes early`)
+    if (missing !== 0 && !gone.signal.aborted)
+      throw new Error(`${source.digest}: the source ended ${missing} bytes early`)
     raw.end()
-    finished(request, gone.aborted ? CLIENT_GONE : raw.statusCode)
+    finished(request, gone.signal.aborted ? CLIENT_GONE : raw.statusCode)
   } catch (error) {
-    if (gone.aborted) finished(request, CLIENT_GONE)
+    if (gone.signal.aborted) finished(request, CLIENT_GONE)
     else sendError(error, request, reply)
   } finally {
     await chunks.return?.()
   }
 }
 
-/** Resolves when the connection has taken `chunk`. */
-const written = (response: ServerResponse, chunk: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => {
-    response.write(chunk, (error) => (error ? reject(error) : resolve()))
+/** Resolves when the connection has taken `chunk`; calls `failed` first when it cannot. */
+const written = (response: ServerResponse, chunk: Uint8Array, failed: () => void): Promise<void> =>
+  new Promise((resolve) => {
+    response.write(chunk, (error) => {
+      if (error) failed()
+      resolve()
+    })
   })
 
 const headerText = (header: string | string[] | undefined): string | undefined =>

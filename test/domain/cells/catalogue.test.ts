@@ -34,7 +34,8 @@ describe('pages', () => {
   it('are filled in order of arrival, and a cell keeps its page', async (t) => {
     const cells = await openCells(t)
     const names = Array.from({ length: LIMITS.announcementCells + 3 }, (_, i) => `cell-${i}`)
-    const records = await Promise.all(names.map((name) => register(cells, name)))
+    const records: CellRecord[] = []
+    for (const name of names) records.push(await register(cells, name))
     assert.deepEqual(
       records.map(({ page }) => page),
       names.map((_, i) => (i < LIMITS.announcementCells ? 0 : 1)),

@@ -291,7 +291,11 @@ describe('delete', () => {
   it('is 403 while a registered cell depends on it and no other version would do', async (t) => {
     const cells = await openCells(t)
     await register(cells, { version: '1.0.0' })
-    await register(cells, { cell_type: 'reader', dependencies: needs('parse', '^1.0.0') })
+    await register(cells, {
+      cell_type: 'reader',
+      capabilities: offers('read', '1.0.0'),
+      dependencies: needs('parse', '^1.0.0'),
+    })
     await fails(
       cells.repository.delete('parser', '1.0.0'),
       'PROV_015',
@@ -312,10 +316,18 @@ describe('delete', () => {
   it('a cached copy neither blocks nor stands in', async (t) => {
     const cells = await openCells(t)
     await register(cells, { version: '1.0.0' })
-    await cache(cells, { cell_type: 'cached-reader', dependencies: needs('parse', '^1.0.0') })
+    await cache(cells, {
+      cell_type: 'cached-reader',
+      capabilities: offers('read', '1.0.0'),
+      dependencies: needs('parse', '^1.0.0'),
+    })
     await cells.repository.delete('parser', '1.0.0')
     await register(cells, { version: '1.0.0' })
-    await register(cells, { cell_type: 'reader', dependencies: needs('parse', '^1.0.0') })
+    await register(cells, {
+      cell_type: 'reader',
+      capabilities: offers('read', '1.0.0'),
+      dependencies: needs('parse', '^1.0.0'),
+    })
     await cache(cells, { cell_type: 'cached-parser', capabilities: offers('parse', '1.5.0') })
     await fails(cells.repository.delete('parser', '1.0.0'), 'PROV_015', 403, /reader@1.0.0/)
   })

@@ -198,7 +198,7 @@ describe('any candidates', () => {
   const version = fc.constantFrom('1.0.0', '1.0.1', '1.1.0-beta.2', '2.0.0')
   const measure = fc.option(fc.constantFrom(1, 2, 3), { nil: undefined })
   const anyCandidate = fc.record({
-    id: fc.hexaString({ minLength: 4, maxLength: 4 }),
+    id: fc.stringMatching(/^[0-9a-f]{4}$/),
     publisher: fc.constantFrom(PINNED, STRANGER, SELF),
     cellType: fc.constant('parser'),
     version,
