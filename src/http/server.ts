@@ -15,7 +15,7 @@ import { createMeters, type RouteMeter } from './meter.ts'
 import { openApiDocument } from './openapi.ts'
 import type { HttpContext, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
-import { shutDown } from './shutdown.ts'
+import { prepareShutdown } from './shutdown.ts'
 import { refuseStray } from './strays.ts'
 import { compileCheck, compileTextCheck } from './validation.ts'
 
@@ -68,6 +68,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   const app = createApp(deadlines, stray)
   registerRoutes(app, gate, contextOf(node, options), meterOf, logger)
   registerStrays(app, stray)
+  const shutDown = prepareShutdown(app)
   try {
     await app.listen({ host: config.host, port: config.port })
   } catch (error) {
@@ -79,7 +80,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   return {
     url: urlOf(app.server.address() as AddressInfo),
     app,
-    close: () => shutDown(app).finally(() => deadlines.stop()),
+    close: () => shutDown().finally(() => deadlines.stop()),
   }
 }
 

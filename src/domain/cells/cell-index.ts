@@ -24,6 +24,8 @@ import { TIERS } from './trust.ts'
 
 /** Posting lists that are kept parsed. */
 const MAX_LISTS = 20_000
+/** Characters of answers that are kept in memory: those of some 8,000 cells. */
+const MAX_ANSWER_LENGTH = 16 * 1024 * 1024
 
 /**
  * The cells that this node holds, registered or cached, and the lists by which they are found: capability and cell type, each with
@@ -33,6 +35,8 @@ export class CellIndex {
   readonly #store: Store
   readonly #provider: string
   readonly #lists = new Map<string, readonly Candidate[]>()
+  readonly #answers = new Map<string, string>()
+  #answersLength = 0
 
   constructor(store: Store, provider: string) {
     this.#store = store
@@ -65,8 +69,22 @@ export class CellIndex {
 
   /** The stored answer of a candidate. */
   answer(ranked: Ranked): CellAnswerText | undefined {
-    const text = this.#store.get(answerTexts, ranked.candidate.id)
+    const text = this.#answerText(ranked.candidate.id)
     return text === undefined ? undefined : finishAnswer(text, TIERS[ranked.tier]!)
+  }
+
+  #answerText(id: string): string | undefined {
+    const known = this.#answers.get(id)
+    if (known !== undefined) return known
+    const text = this.#store.get(answerTexts, id)
+    if (text === undefined) return undefined
+    if (this.#answersLength + text.length > MAX_ANSWER_LENGTH) {
+      this.#answers.clear()
+      this.#answersLength = 0
+    }
+    this.#answers.set(id, text)
+    this.#answersLength += text.length
+    return text
   }
 
   package(digest: string): PackageRecord | undefined {
@@ -181,8 +199,10 @@ export class CellIndex {
     bump(tx, 'cells', -1)
   }
 
-  /** Forgets the parsed lists of a cell after its transaction is on disk. */
-  changed(cell: Pick<CellRecord, 'manifest'>): void {
+  /** Forgets the parsed lists and the answer of a cell after its transaction is on disk. */
+  changed(cell: Pick<CellRecord, 'id' | 'manifest'>): void {
+    this.#answersLength -= this.#answers.get(cell.id)?.length ?? 0
+    this.#answers.delete(cell.id)
     this.#lists.delete(postingKey('cell_type', cell.manifest.cell_type))
     for (const { name } of cell.manifest.capabilities) this.#lists.delete(postingKey('capability', name))
   }

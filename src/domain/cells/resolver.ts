@@ -49,8 +49,9 @@ export function best<C extends Candidate>(
   const floor = tierFloor(query, candidates, trust)
   for (const candidate of candidates) {
     const tier = trust.tierOf(candidate, query)
-    if (misfit(query, candidate, tier, floor, trust) !== undefined) continue
-    if (winner === undefined || compare(query, { candidate, tier }, winner) < 0) winner = { candidate, tier }
+    // Comparing two candidates costs less than finding out whether one fits.
+    if (winner !== undefined && compare(query, { candidate, tier }, winner) >= 0) continue
+    if (misfit(query, candidate, tier, floor, trust) === undefined) winner = { candidate, tier }
   }
   return winner
 }

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ROUTES } from '../../src/http/routes.ts'
+import { StartError } from '../../src/kernel/base/errors.ts'
+import { ADMIN, ADMIN_KEY, type Call, form, METADATA, MULTIPART, part, sendRaw, start } from './harness.ts'
+
+/** A call that a route refuses only for its credential. */
+function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Call {
+  const filled = path
+    .replace(':digest', `sha256:${'0'.repeat(64)}`)
+    .replace(':cell_type', 'adder')
+    .replace(':version', '1.0.0')
+  const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
+  if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
+  const request = { request_id: 'r', capability: 'add', cell_type: 'adder' }
+  return body === undefined ? { method, path: filled } : { method, path: filled, body: request }
+}
+
+test('every route × no, a wrong and the right credential', async (t) => {
+  const { send } = await start(t)
+  assert.ok(ROUTES.length > 10)
+  const wrong = [
+    { 'X-API-Key': 'wrong' },
+    { 'X-API-Key': '' },
+    { Authorization: 'Bearer wrong' },
+    { Authorization: `Basic ${ADMIN_KEY}` },
+    { Authorization: 'Bearer' },
+    { ...ADMIN, Authorization: 'Bearer wrong' },
+  ] as Record<string, string>[]
+  for (const route of ROUTES) {
+    const call = callOf(route)
+    const name = `${route.method} ${route.path}`
+    const status = async (headers: Record<string, string>): Promise<number> =>
+      (await send({ ...call, headers: { ...call.headers, ...headers } })).status
+
+    if (route.access === 'admin') assert.equal(await status({}), 401, name)
+    else assert.notEqual(await status({}), 401, name)
+    for (const headers of wrong) assert.equal(await status(headers), 401, `${name} ${JSON.stringify(headers)}`)
+    for (const headers of [ADMIN, { Authorization: `bearer ${ADMIN_KEY}` }]) {
+      assert.ok([200, 201, 404].includes(await status(headers)), name)
+    }
+  }
+})
+
+test('what a route with a refused credential answers', async (t) => {
+  const { send, logs, node } = await start(t)
+  const answer = await send({ path: '/api/v1/peers' })
+  assert.equal(answer.headers['www-authenticate'], 'Bearer')
+  assert.equal((answer.json().error as { code: string }).code, 'PROV_016')
+  // The body is wrong too, and nobody looks at it.
+  const body = { method: 'POST', body: 'nonsense', headers: { 'Content-Type': 'text/plain', 'X-API-Key': 'wrong-key' } }
+  assert.equal((await send({ ...body, path: '/api/v1/cells/request' })).status, 401)
+  assert.equal((await send({ ...body, path: '/api/v1/repository/cells' })).status, 401)
+  assert.equal((await send({ ...body, path: '/nowhere' })).status, 401)
+  assert.equal(node.staged.size, 0)
+  const text = JSON.stringify(logs)
+  assert.match(text, /wrong credential/)
+  assert.doesNotMatch(text, /wrong-key/)
+})
+
+test('hosts: only names of this node are answered', async (t) => {
+  const config = { allowed_hosts: ['Node.Example', 'with-port.example:81'], public_url: 'https://cells.example/x' }
+  const { send, port } = await start(t, config)
+  const status = async (host: string): Promise<number> =>
+    (await send({ path: '/health', headers: { Host: host } })).status
+  for (const host of [
+    'localhost',
+    'LOCALHOST:8000',
+    '127.0.0.1',
+    '10.1.2.3:8000',
+    '[::1]',
+    '[2001:db8::1]:8000',
+    'node.example',
+    'NODE.example:1',
+    'with-port.example:81',
+    'cells.example',
+  ]) {
+    assert.equal(await status(host), 200, host)
+    assert.equal(await status(host), 200, `${host}, remembered`)
+  }
+  for (const host of [
+    'evil.example',
+    'localhost.evil.example',
+    'node.example.evil.example',
+    'user@localhost',
+    'localhost:port',
+    '[::1',
+    '[::1%25"]',
+    '1.2.3',
+    'localhost/x',
+    'with-port.example:82',
+  ]) {
+    const answer = await send({ path: '/health', headers: { Host: host } })
+    assert.equal(answer.status, 421, host)
+    assert.equal((answer.json().error as { code: string }).code, 'PROV_001')
+  }
+  assert.match(await sendRaw(port, 'GET /health HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 421 /)
+  assert.match(await sendRaw(port, 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /)
+  assert.equal((await send({ path: '/nowhere', headers: { Host: 'evil.example' } })).status, 421, 'unknown routes too')
+})
+
+test('a forwarded host counts only from a trusted proxy, and is checked as well', async (t) => {
+  const { send } = await start(t, { trusted_proxies: ['127.0.0.1', '10.0.0.0/8', '::1/128'] })
+  const status = async (forwarded: string): Promise<number> =>
+    (await send({ path: '/health', headers: { Host: 'internal', 'X-Forwarded-Host': forwarded } })).status
+  assert.equal(await status('localhost'), 200)
+  assert.equal(await status('evil.example'), 421)
+  assert.equal(await status('evil.example, localhost'), 200, "the last entry is the proxy's own")
+})
+
+test('origins: pages of others read nothing and change nothing', async (t) => {
+  const page = 'https://app.example'
+  const { send, server } = await start(t, { allowed_origins: [page] })
+  const ask = (origin: string, method = 'POST') =>
+    send({
+      method,
+      path: method === 'POST' ? '/api/v1/cells/request' : '/health',
+      headers: { Origin: origin },
+      ...(method === 'POST' ? { body: { request_id: 'r', capability: 'add' } } : {}),
+    })
+
+  for (const origin of ['https://evil.example', 'null', 'http://127.0.0.1:1', `${page}.evil.example`]) {
+    const refused = await ask(origin)
+    assert.equal(refused.status, 403, origin)
+    assert.equal((refused.json().error as { code: string }).code, 'PROV_015')
+    assert.equal(refused.headers['access-control-allow-origin'], undefined)
+    const read = await ask(origin, 'GET')
+    assert.equal(read.status, 200)
+    assert.equal(read.headers['access-control-allow-origin'], undefined)
+    assert.equal((await ask(origin, 'OPTIONS')).status, 403)
+    assert.equal((await send({ method: 'DELETE', path: '/nowhere', headers: { Origin: origin } })).status, 403)
+  }
+  for (const [origin, allowed] of [
+    [page, page],
+    [server.url, undefined],
+  ] as const) {
+    const answer = await ask(origin)
+    assert.equal(answer.status, 200, origin)
+    assert.equal(answer.headers['access-control-allow-origin'], allowed)
+    assert.equal(answer.headers.vary, 'Origin')
+  }
+  const preflight = await send({
+    method: 'OPTIONS',
+    path: '/api/v1/repository/cells',
+    headers: { Origin: page, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'x-api-key' },
+  })
+  assert.equal(preflight.status, 204)
+  assert.equal(preflight.headers['access-control-allow-origin'], page)
+  assert.equal(preflight.headers['access-control-allow-methods'], 'GET, HEAD, OPTIONS, POST')
+  assert.match(String(preflight.headers['access-control-allow-headers']), /X-API-Key/)
+  assert.equal(preflight.headers['access-control-allow-credentials'], undefined)
+})
+
+test('an address or URL in the configuration that cannot be read stops the start', async (t) => {
+  for (const entry of ['proxy.example', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/', '::1/129']) {
+    await assert.rejects(start(t, { trusted_proxies: [entry] }), (error) => {
+      assert.ok(error instanceof StartError)
+      assert.match(error.message, /http\.trusted_proxies: found/)
+      return true
+    })
+  }
+  await assert.rejects(start(t, { public_url: 'https://[' }), StartError)
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { StartError } from '../../src/kernel/base/errors.ts'
+import { ADMIN, start } from './harness.ts'
+
+test('health and readiness', async (t) => {
+  const { node, send } = await start(t)
+  const health = await send({ path: '/health' })
+  assert.equal(health.text, 'OK')
+  assert.equal(health.headers['content-type'], 'text/plain; charset=utf-8')
+  const head = await send({ path: '/health', method: 'HEAD' })
+  assert.equal(head.status, 200)
+  assert.equal(head.headers['content-length'], '2')
+  assert.equal(head.text, '')
+
+  const ready = async () => {
+    const { status, text } = await send({ path: '/ready' })
+    return { status, text }
+  }
+  assert.deepEqual(await ready(), { status: 200, text: 'READY' })
+  node.state = { ready: true, degraded: true, reasons: ['one seed is away', 'disk is slow'] }
+  assert.deepEqual(await ready(), { status: 200, text: 'DEGRADED: one seed is away; disk is slow' })
+  node.state = { ready: false, degraded: true, reasons: ['no peers'] }
+  assert.deepEqual(await ready(), { status: 503, text: 'NOT READY: no peers' })
+})
+
+test('info and peers', async (t) => {
+  const { node, send } = await start(t)
+  const info = await send({ path: '/api/v1/discovery/info' })
+  assert.equal(info.status, 200)
+  assert.equal(info.json().provider_id, node.providerId)
+  const peers = await send({ path: '/api/v1/peers', headers: ADMIN })
+  assert.deepEqual(peers.json(), { total: 0, peers: [], seeds: [], known_providers: 0 })
+})
+
+test('metrics count requests by route and status', async (t) => {
+  const { send } = await start(t)
+  await send({ path: '/health' })
+  await send({ path: '/health' })
+  await send({ path: '/api/v1/repository/cells/missing' })
+  await send({ path: '/nowhere/with/something' })
+  const metrics = await send({ path: '/metrics' })
+  assert.equal(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+  for (const line of [
+    'cytoplex_http_requests_total{route="/health",status="200"} 2',
+    'cytoplex_http_requests_total{route="/api/v1/repository/cells/:cell_type",status="404"} 1',
+    'cytoplex_http_requests_total{route="none",status="404"} 1',
+    'cytoplex_http_request_duration_seconds_count{route="/health"} 2',
+  ]) {
+    assert.ok(metrics.text.includes(`${line}\n`), line)
+  }
+})
+
+test('requests are logged with their id for who looks closely', async (t) => {
+  const { send, logs } = await start(t, {}, 'debug')
+  await send({ path: '/health', headers: ADMIN })
+  await send({ method: 'POST', path: '/api/v1/cells/request', body: { request_id: 'r', capability: 'add' } })
+  const lines = logs.filter((line) => line.msg === 'request')
+  assert.deepEqual(
+    lines.map(({ method, url, status }) => ({ method, url, status })),
+    [
+      { method: 'GET', url: '/health', status: 200 },
+      { method: 'POST', url: '/api/v1/cells/request', status: 200 },
+    ],
+  )
+  assert.equal(new Set(lines.map((line) => line.request_id)).size, 2)
+  assert.doesNotMatch(JSON.stringify(logs), new RegExp(ADMIN['X-API-Key']))
+})
+
+test('the reference comes from this node alone', async (t) => {
+  const { send } = await start(t)
+  const page = await send({ path: '/docs' })
+  assert.equal(page.status, 200)
+  assert.match(String(page.headers['content-type']), /^text\/html/)
+  assert.match(
+    String(page.headers['content-security-policy']),
+    /default-src 'none'; script-src 'self';.*connect-src 'self'/,
+  )
+  assert.doesNotMatch(page.text, /https?:\/\/|<script>|onload=/)
+  const scripts = [...page.text.matchAll(/src="([^"]+)"/g)].map((match) => match[1]!)
+  assert.deepEqual(scripts, ['/docs/viewer.js', '/docs/start.js'])
+  for (const path of scripts) {
+    const script = await send({ path })
+    assert.equal(script.status, 200)
+    assert.match(String(script.headers['content-type']), /^text\/javascript/)
+    assert.ok(script.bytes.length > 100)
+  }
+  const started = await send({ path: '/docs/start.js' })
+  assert.match(started.text, /"withDefaultFonts":false/)
+  assert.match(started.text, /"telemetry":false/)
+})
+
+test('a port that is taken is a reason not to start', async (t) => {
+  const { port } = await start(t)
+  await assert.rejects(start(t, { port }), (error) => {
+    assert.ok(error instanceof StartError)
+    assert.match(error.message, new RegExp(`cannot listen for HTTP on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`))
+    return true
+  })
+})
+
+test('the URL of a server works, on whatever it listens', async (t) => {
+  for (const host of ['127.0.0.1', '0.0.0.0', 'localhost']) {
+    const { server } = await start(t, { host })
+    assert.match(server.url, /^http:\/\/(127\.0\.0\.1|\[::1\]):[0-9]+$/)
+    const answer = await fetch(`${server.url}/health`)
+    assert.equal(await answer.text(), 'OK')
+  }
+})
