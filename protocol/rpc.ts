@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Annotations, CellStatus } from './annotations.ts'
 import { Announcement } from './announcement.ts'
-import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Timestamp } from './fields.ts'
+import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
 import { Manifest, SignatureToken } from './manifest.ts'
 
@@ -115,7 +115,13 @@ export type CellAnswerMessage = Static<typeof CellAnswerMessage>
 
 /** Asks for a package by digest: who signed it, and the digests of its chunks. */
 export const PackageRequest = Type.Object(
-  { type: Type.Literal('package_request'), ...Correlation, digest: Digest },
+  {
+    type: Type.Literal('package_request'),
+    ...Correlation,
+    digest: Digest,
+    /** The cell that the asker knows it by, where several have the same bytes. */
+    cell_id: Type.Optional(Sha256Hex),
+  },
   closed,
 )
 export type PackageRequest = Static<typeof PackageRequest>

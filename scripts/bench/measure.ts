@@ -24,14 +24,14 @@ export function median(values: readonly number[]): number {
 
 /**
  * Runs every function once to warm up, then all of them in turn, `rounds` times, so that what else the machine does hits all alike. Returns
- * the figures of each.
+ * the figures of each. A single round is no measurement, and is not warmed up.
  */
 export async function alternate<Runs extends Readonly<Record<string, () => Promise<number>>>>(
   rounds: number,
   runs: Runs,
 ): Promise<Record<keyof Runs, number[]>> {
   const entries = Object.entries(runs).map(([name, run]) => ({ name, run, figures: [] as number[] }))
-  for (const { run } of entries) await run()
+  if (rounds > 1) for (const { run } of entries) await run()
   for (let round = 0; round < rounds; round++) {
     for (const { run, figures } of entries) figures.push(await run())
   }

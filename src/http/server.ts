@@ -118,6 +118,8 @@ function createApp(deadlines: BodyDeadlines, stray: Guard): FastifyInstance {
     },
     clientErrorHandler: (error, socket) => refuseConnection(error, socket as Socket),
   })
+  // Declared, so that all requests keep one shape; the guard sets it before anybody reads it.
+  app.decorateRequest('exchange')
   app.setValidatorCompiler(({ schema, httpPart }) => {
     if (httpPart !== 'body') return compileTextCheck(schema as object, httpPart === 'querystring' ? 'query' : 'path')
     const check = compileCheck(schema as object, 'body')

@@ -1,5 +1,5 @@
 import type { Announcement } from '../../protocol/announcement.ts'
-import type { CellRequest, OfferedCell } from '../../protocol/rpc.ts'
+import type { CellRequest, OfferedCell, PackageRequest } from '../../protocol/rpc.ts'
 
 /** A package that is open for one transfer. */
 export interface OpenPackage {
@@ -39,9 +39,9 @@ export interface NetworkHandlers {
     request: CellRequest,
     from: string,
   ): readonly OfferedCell[] | string | Promise<readonly OfferedCell[] | string>
-  /** The cell that a package (`sha256:<hex>`) belongs to, and its chunk digests (base64url); undefined when it is not held. */
+  /** The cell that a package belongs to (the one asked for, if it does), and its chunk digests (base64url); undefined when it is not held. */
   onPackageRequest(
-    digest: string,
+    request: Pick<PackageRequest, 'digest' | 'cell_id'>,
     from: string,
   ): Promise<{ readonly cell: OfferedCell; readonly chunks: string } | undefined>
   /** The page after the key `after`. A page must fit one frame (`LIMITS.frameBytes`), or the peer gets `internal`. */

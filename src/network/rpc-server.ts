@@ -117,9 +117,8 @@ class AnsweringPeer {
       else this.#refuse(id, requestSchemas.cell_request, request)
     } else if (type === 'package_request') {
       if (requestSchemas.package_request.Check(request)) {
-        const { digest } = request
         this.#answer(id, async () => {
-          const found = await this.#handlers.onPackageRequest(digest, this.#remote)
+          const found = await this.#handlers.onPackageRequest(request, this.#remote)
           return JSON.stringify({ type: 'package_response', id, cell: found?.cell, chunks: found?.chunks })
         })
       } else this.#refuse(id, requestSchemas.package_request, request)

@@ -121,7 +121,7 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
       events,
       handlers: {
         onCellRequest: (request, from) => handlers.onCellRequest(request, from),
-        onPackageRequest: (digest, from) => handlers.onPackageRequest(digest, from),
+        onPackageRequest: (request, from) => handlers.onPackageRequest(request, from),
         onAnnouncementsRequest: (after, from) => handlers.onAnnouncementsRequest(after, from),
         openPackage: (digest) => handlers.openPackage(digest),
         onAnnouncement: (bytes, from) => handlers.onAnnouncement(bytes, from),
@@ -133,7 +133,11 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
   const announcer = new Announcer(parts)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts)
-  const fetcher = new PackageFetcher(parts, (page, evictedPages) => announcer.changed(page, ...evictedPages))
+  const fetcher = new PackageFetcher(parts, (kept, evicted) => {
+    announcer.changed(kept.page, ...evicted.map(({ page }) => page))
+    provider.add(kept.manifest)
+    for (const { manifest } of evicted) provider.remove(manifest)
+  })
 
   events.on('peer_connected', ({ providerId }) => learner.catchUp(providerId))
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
@@ -157,8 +161,7 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
     registerCell: async (registration) => {
       const { page, ...registered } = await registerCell(parts, registration)
       announcer.changed(page)
-      const { cell_type: cellType, capabilities } = registered.manifest
-      provider.add([`cell_type/${cellType}`, ...capabilities.map(({ name }) => `capability/${name}`)])
+      provider.add(registered.manifest)
       return registered
     },
     listCells: (query) => parts.repository.list(query),
@@ -166,9 +169,10 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
     deleteCell: async (cellType, version) => {
       const deleted = await parts.repository.delete(cellType, version)
       announcer.changed(deleted.page)
+      provider.remove(deleted.manifest)
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
     },
-    openPackage: (digest) => openPackage(parts, fetcher, digest),
+    openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
     info: () => providerInfo(parts),
     peers: () => peerList(parts),
     health: () => nodeHealth(parts),

@@ -75,7 +75,8 @@ describe('requests to peers', () => {
           from = peer
           return request.name === 'text' ? JSON.stringify([offered()]) : [offered()]
         },
-        onPackageRequest: async (digest) => (digest.endsWith('0') ? { cell: offered(), chunks: 'AAAA' } : undefined),
+        onPackageRequest: async ({ digest }) =>
+          digest.endsWith('0') ? { cell: offered(), chunks: 'AAAA' } : undefined,
         onAnnouncementsRequest: async (after) => ({ announcements: [], ...(after === undefined ? { next: 'k' } : {}) }),
       },
     })

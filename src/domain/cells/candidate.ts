@@ -16,7 +16,7 @@ export interface Candidate {
   /** Version of the capability that was asked for; by cell type, the cell's version again. */
   readonly offered: string
   readonly status: CellStatus
-  /** Registered here, which vouches for the publisher. */
+  /** Registered here; of what a peer offers, whether its publisher has registered cells of the same name here. It vouches for the publisher. */
   readonly registered: boolean
   readonly requirements?: Requirements | undefined
   /** Bytes of the package. */

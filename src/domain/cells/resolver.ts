@@ -38,15 +38,16 @@ export const inRange = (version: string, range: string | undefined): boolean =>
 
 /**
  * The best of `candidates` for `query`: by publisher tier, then status, then highest offered version, then the priority's ranking,
- * then highest cell version, then the smaller id. Every node that knows the same candidates gives the same answer.
+ * then highest cell version, then the smaller id. Every node that knows the same candidates gives the same answer. `floor` is given
+ * where these are only a part of what is known.
  */
 export function best<C extends Candidate>(
   query: CellQuery,
   candidates: readonly C[],
   trust: TrustPolicy,
+  floor: Tier = tierFloor(query, candidates, trust),
 ): Ranked<C> | undefined {
   let winner: Ranked<C> | undefined
-  const floor = tierFloor(query, candidates, trust)
   for (const candidate of candidates) {
     const tier = trust.tierOf(candidate, query)
     // Comparing two candidates costs less than finding out whether one fits.
@@ -56,15 +57,15 @@ export function best<C extends Candidate>(
   return winner
 }
 
-/** All candidates: those that fit, best first, and the others with the reason. */
+/** All candidates: those that fit, best first, and the others with the reason. `floor` as in {@link best}. */
 export function rank<C extends Candidate>(
   query: CellQuery,
   candidates: readonly C[],
   trust: TrustPolicy,
+  floor: Tier = tierFloor(query, candidates, trust),
 ): { fitting: Ranked<C>[]; rejected: Rejected<C>[] } {
   const fitting: Ranked<C>[] = []
   const rejected: Rejected<C>[] = []
-  const floor = tierFloor(query, candidates, trust)
   for (const candidate of candidates) {
     const tier = trust.tierOf(candidate, query)
     const reason = misfit(query, candidate, tier, floor, trust)
@@ -86,7 +87,7 @@ export function compare(query: CellQuery, a: Ranked, b: Ranked): number {
 }
 
 /** The worst tier that may win: unknown publishers only where nobody better offers the name, whatever the version. */
-function tierFloor(query: CellQuery, candidates: readonly Candidate[], trust: TrustPolicy): Tier {
+export function tierFloor(query: CellQuery, candidates: readonly Candidate[], trust: TrustPolicy): Tier {
   for (const candidate of candidates) if (trust.tierOf(candidate, query) < 3) return 2
   return 3
 }

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
+import { unlessAborted } from '../../kernel/base/racing.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
@@ -14,11 +15,16 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/
  * Opens a package to be read: the one that is here, else the one that a peer holds, pulled through. Throws `PROV_001` for a digest of
  * another form and `PROV_002` when nobody known holds the package.
  */
-export async function openPackage(parts: Parts, fetcher: PackageFetcher, digest: string): Promise<PackageSource> {
+export async function openPackage(
+  parts: Parts,
+  fetcher: PackageFetcher,
+  digest: string,
+  signal?: AbortSignal,
+): Promise<PackageSource> {
   if (!DIGEST.test(digest))
     throw new ProviderError('PROV_001', `"${digest.slice(0, 80)}" is no digest: sha256: and 64 hexadecimal digits`)
   while (true) {
-    const source = (await openHere(parts, digest)) ?? (await fetcher.open(digest, holders(parts, digest)))
+    const source = (await openHere(parts, digest)) ?? (await openElsewhere(parts, fetcher, digest, signal))
     if (source !== undefined) return source
   }
 }
@@ -40,6 +46,23 @@ export async function openHere(
     complete: true,
     read: (start, end) => readAhead(fileReader(handle), start, end, () => undefined),
     close: () => handle.close(),
+  }
+}
+
+/** A reader who leaves while peers are asked does not keep the package from coming: others may wait for it. */
+async function openElsewhere(
+  parts: Parts,
+  fetcher: PackageFetcher,
+  digest: string,
+  signal: AbortSignal | undefined,
+): Promise<PackageSource | undefined> {
+  const opening = fetcher.open(digest, holders(parts, digest), parts.offers.offerOf(digest)?.id)
+  if (signal === undefined) return await opening
+  try {
+    return await unlessAborted(opening, signal)
+  } catch (error) {
+    if (signal.aborted) opening.then((source) => source?.close()).catch(() => undefined)
+    throw error
   }
 }
 

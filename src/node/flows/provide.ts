@@ -1,3 +1,4 @@
+import type { Manifest } from '../../../protocol/manifest.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { NodeParts } from '../parts.ts'
@@ -44,10 +45,20 @@ export class DhtProvider implements Part {
     this.#stopped.abort(new Error('the node is stopping'))
   }
 
-  /** These names lead here from now on (`capability/<name>`, `cell_type/<name>`). */
-  add(names: readonly string[]): void {
-    for (const name of names) this.#queue.add(name)
+  /** A cell came: its names lead here. */
+  add(manifest: Manifest): void {
+    for (const name of namesOf(manifest)) this.#queue.add(name)
     void this.#drain()
+  }
+
+  /** A cell went: names under which nothing is left do not lead here any more. */
+  remove(manifest: Manifest): void {
+    for (const [by, name] of lookupsOf(manifest)) {
+      if (this.#parts.index.candidates(by, name).length > 0) continue
+      this.#parts.network.unprovide(`${by}/${name}`).catch((error: unknown) => {
+        this.#parts.logger.debug({ name, reason: errorMessage(error) }, 'the DHT record was not withdrawn')
+      })
+    }
   }
 
   async #drain(): Promise<void> {
@@ -105,3 +116,10 @@ export class DhtProvider implements Part {
     }
   }
 }
+
+const lookupsOf = ({ cell_type: cellType, capabilities }: Manifest): ['cell_type' | 'capability', string][] => [
+  ['cell_type', cellType],
+  ...capabilities.map(({ name }): ['capability', string] => ['capability', name]),
+]
+
+const namesOf = (manifest: Manifest): string[] => lookupsOf(manifest).map(([by, name]) => `${by}/${name}`)

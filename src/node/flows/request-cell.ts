@@ -3,8 +3,9 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import { type CellAnswerText, finishAnswer } from '../../domain/cells/answer.ts'
 import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, type Rejected, rank } from '../../domain/cells/resolver.ts'
-import { TIERS } from '../../domain/cells/trust.ts'
+import { best, compare, type Ranked, type Rejected, rank, tierFloor } from '../../domain/cells/resolver.ts'
+import { TIERS, type Tier } from '../../domain/cells/trust.ts'
+import { firstFound, within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { RequestOutcome } from '../api.ts'
 import { candidateOf, type VerifiedOffer } from '../offers.ts'
@@ -67,12 +68,16 @@ export class CellRequests {
   /** The answer from the own store, unless a peer announces something better. */
   locally(query: CellQuery): CellAnswerText | undefined {
     const { index, trust, directory, events } = this.#parts
-    const here = this.#here(query)
-    if (here === undefined) return undefined
+    const candidates = index.candidates(query.by, query.name)
+    if (candidates.length === 0) return undefined
+    let here: Ranked | undefined
     if (directory.has(query.by, query.name)) {
-      const announced = best(query, this.#announced(query), trust)
-      if (announced !== undefined && compare(query, announced, here) < 0) return undefined
-    }
+      const field = this.#field(query)
+      here = best(query, candidates, trust, field.floor)
+      const announced = best(query, field.announced, trust, field.floor)
+      if (here !== undefined && announced !== undefined && compare(query, announced, here) < 0) return undefined
+    } else here = best(query, candidates, trust)
+    if (here === undefined) return undefined
     events.emit('request_answered', LOCAL)
     return index.answer(here)
   }
@@ -83,14 +88,11 @@ export class CellRequests {
     let search = this.#searches.get(key)
     const startedAt = this.#parts.clock.now()
     if (search === undefined) {
-      if (this.#searches.size >= MAX_SEARCHES) return this.#notFound(query, new Search())
+      if (this.#searches.size >= MAX_SEARCHES) return this.#late(query, startedAt)
       search = this.#run(query).finally(() => this.#searches.delete(key))
       this.#searches.set(key, search)
     }
-    const outcome = await within<RequestOutcome>(search, waitMs, () => ({
-      status: 'pending',
-      estimatedWaitMs: Math.max(0, SEARCH_MS - (this.#parts.clock.now() - startedAt)),
-    }))
+    const outcome = await within(search, waitMs, () => this.#late(query, startedAt))
     const source = outcome.status === 'success' ? outcome.source : 'none'
     this.#parts.events.emit('request_answered', { door: 'http', outcome: outcome.status, source })
     return outcome
@@ -108,49 +110,58 @@ export class CellRequests {
     }
   }
 
+  /** When nobody has answered in time: what is here, if it fits. */
+  #late(query: CellQuery, startedAt: number): RequestOutcome {
+    const here = this.#here(query, this.#field(query).floor)
+    const cell = here && this.#parts.index.answer(here)
+    if (cell !== undefined) return { status: 'success', source: 'local', cell }
+    return {
+      status: 'pending',
+      estimatedWaitMs: Math.max(0, SEARCH_MS - (this.#parts.clock.now() - startedAt)),
+    }
+  }
+
   async #search(query: CellQuery, signal: AbortSignal): Promise<RequestOutcome> {
-    const search = new Search()
-    const announced = rank(query, this.#announced(query), this.#parts.trust)
+    const field = this.#field(query)
+    const search = new Search(field)
+    const announced = rank(query, field.announced, this.#parts.trust, field.floor)
     search.rejected.push(...announced.rejected)
     search.source('directory', 'answered', announced.fitting.length)
-    const better = this.#betterThanHere(query, announced.fitting)
-    const providers = new Set(better.map(({ candidate }) => candidate.provider))
+    const here = this.#here(query, field.floor)
+    const isBetter = (other: Ranked): boolean => here === undefined || compare(query, other, here) < 0
+    const providers = new Set(announced.fitting.filter(isBetter).map(({ candidate }) => candidate.provider))
     const found = await this.#askInTurn(query, this.#healthyFirst(providers), search, signal)
-    if (found !== undefined && this.#betterThanHere(query, [found]).length > 0) return this.#success(found, 'directory')
-    const here = this.#here(query)
+    if (found !== undefined && isBetter(found)) return this.#success(found, 'directory')
     const cell = here && this.#parts.index.answer(here)
     if (cell !== undefined) return { status: 'success', source: 'local', cell }
     const viaDht = await this.#askDht(query, search, signal)
     return viaDht === undefined ? this.#notFound(query, search) : this.#success(viaDht, 'dht')
   }
 
-  /** What the directory knows, as far as this node may take it. */
-  #announced(query: CellQuery): Elsewhere[] {
-    const { directory, trust } = this.#parts
-    const elsewhere: Elsewhere[] = []
+  /** What is known of a name: what the directory announces, as far as this node may take it, and which tier may win. */
+  #field(query: CellQuery): Field {
+    const { index, directory, trust } = this.#parts
+    const here = index.candidates(query.by, query.name)
+    const vouched = new Set(here.filter(({ registered }) => registered).map(({ publisher }) => publisher))
+    const announced: Elsewhere[] = []
     for (const { provider, cell, offered } of directory.find(query.by, query.name)) {
       if (!trust.accepts(cell.publisher)) continue
-      elsewhere.push({
+      announced.push({
         id: cell.manifest_digest,
         publisher: cell.publisher,
         cellType: cell.cell_type,
         version: cell.version,
         offered,
         status: 'active',
-        registered: false,
+        registered: vouched.has(cell.publisher),
         provider,
       })
     }
-    return elsewhere
+    return { vouched, announced, floor: tierFloor(query, [...here, ...announced], trust) }
   }
 
-  #here(query: CellQuery): Ranked | undefined {
-    return best(query, this.#parts.index.candidates(query.by, query.name), this.#parts.trust)
-  }
-
-  #betterThanHere(query: CellQuery, ranked: readonly Ranked<Elsewhere>[]): readonly Ranked<Elsewhere>[] {
-    const here = this.#here(query)
-    return here === undefined ? ranked : ranked.filter((other) => compare(query, other, here) < 0)
+  #here(query: CellQuery, floor: Tier): Ranked | undefined {
+    return best(query, this.#parts.index.candidates(query.by, query.name), this.#parts.trust, floor)
   }
 
   #healthyFirst(providers: Iterable<string>): string[] {
@@ -183,11 +194,13 @@ export class CellRequests {
   /** The best offer of a peer, if one fits. */
   #judge(query: CellQuery, result: AskResult, search: Search): Ranked<Elsewhere> | undefined {
     search.peers.push({ provider_id: result.provider, outcome: result.outcome })
+    const { vouched, floor } = search.field
     const candidates = result.offers.flatMap((offer): Elsewhere[] => {
       const candidate = candidateOf(offer, query)
-      return candidate === undefined ? [] : [{ ...candidate, provider: result.provider, offer }]
+      if (candidate === undefined) return []
+      return [{ ...candidate, registered: vouched.has(candidate.publisher), provider: result.provider, offer }]
     })
-    const { fitting, rejected } = rank(query, candidates, this.#parts.trust)
+    const { fitting, rejected } = rank(query, candidates, this.#parts.trust, floor)
     search.rejected.push(...rejected)
     return fitting[0]
   }
@@ -218,7 +231,7 @@ export class CellRequests {
 
   #notFound(query: CellQuery, search: Search): RequestOutcome {
     const { index, trust } = this.#parts
-    const here = rank(query, index.candidates(query.by, query.name), trust)
+    const here = rank(query, index.candidates(query.by, query.name), trust, search.field.floor)
     const rejected = [...here.rejected, ...search.rejected]
     return {
       status: 'not_found',
@@ -232,12 +245,25 @@ export class CellRequests {
   }
 }
 
+/** What is known of a name when a request comes. */
+interface Field {
+  /** Publishers of what is registered here under that name. */
+  readonly vouched: ReadonlySet<string>
+  readonly announced: readonly Elsewhere[]
+  readonly floor: Tier
+}
+
 /** Where one search looked, and what did not fit. */
 class Search {
+  readonly field: Field
   readonly asked = new Set<string>()
   readonly sources: Coverage['sources'] = []
   readonly peers: Coverage['peers'] = []
   readonly rejected: Rejected[] = []
+
+  constructor(field: Field) {
+    this.field = field
+  }
 
   source(source: 'directory' | 'dht', outcome: Coverage['sources'][number]['outcome'], candidates: number): void {
     this.sources.push({ source, outcome, candidates })
@@ -256,35 +282,4 @@ function alternatives(query: CellQuery, rejected: readonly Rejected[]): Alternat
     })
   }
   return [...byCell.values()]
-}
-
-/** Resolves with the first result that is not undefined; with undefined when there is none. */
-function firstFound<T>(promises: readonly Promise<T | undefined>[]): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    let open = promises.length
-    if (open === 0) resolve(undefined)
-    for (const promise of promises) {
-      promise.then((value) => {
-        if (value !== undefined) resolve(value)
-        else if (--open === 0) resolve(undefined)
-      }, reject)
-    }
-  })
-}
-
-/** The result, or after `ms` what `late` says. */
-function within<T>(promise: Promise<T>, ms: number, late: () => T): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(late()), ms)
-    promise.then(
-      (value) => {
-        clearTimeout(timer)
-        resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error)
-      },
-    )
-  })
 }

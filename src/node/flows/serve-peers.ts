@@ -21,11 +21,13 @@ const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_fou
 export function peerHandlers(parts: Parts, learner: Learner): NetworkHandlers {
   return {
     onCellRequest: (request) => offeredCells(parts, request),
-    onPackageRequest: async (digest) => {
+    onPackageRequest: async ({ digest, cell_id: wanted }) => {
       const hex = digest.slice('sha256:'.length)
       const record = parts.index.package(hex)
-      const cell = record === undefined ? undefined : await parts.index.cellOfPackage(hex)
-      return record === undefined || cell === undefined ? undefined : { cell: offeredCell(cell), chunks: record.chunks }
+      if (record === undefined) return undefined
+      const named = wanted === undefined ? undefined : parts.index.get(wanted)
+      const cell = named?.manifest.package.digest === digest ? named : await parts.index.cellOfPackage(hex)
+      return cell && { cell: offeredCell(cell), chunks: record.chunks }
     },
     onAnnouncementsRequest: (after) => parts.directory.page(after, { maxBytes: PAGE_BYTES, maxCount: PAGE_COUNT }),
     openPackage: async (digest) => {
