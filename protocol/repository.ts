@@ -6,6 +6,8 @@ import { Capability, Dependency, Manifest, Requirements, SignatureToken } from '
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 
+const Link = Type.String({ maxLength: 2048, pattern: '^https://' })
+
 /**
  * The `metadata` part of an upload (Provider API, "Register New Cell": the format of "Get Cell Details"). Fields that only the
  * server can know are ignored. With a `manifest` part, the manifest's fields win and must agree where both are given.
@@ -24,10 +26,10 @@ export const CellMetadata = Type.Object(
     tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32 })),
     metadata: Type.Optional(
       Type.Object({
-        license: Type.Optional(Type.String({ maxLength: 128 })),
-        documentation_url: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://' })),
-        repository_url: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://' })),
-        issue_tracker_url: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://' })),
+        license: Type.Optional(Nullable(Type.String({ maxLength: 128 }))),
+        documentation_url: Type.Optional(Nullable(Link)),
+        repository_url: Type.Optional(Nullable(Link)),
+        issue_tracker_url: Type.Optional(Nullable(Link)),
       }),
     ),
     performance: Type.Optional(PerformanceCharacteristics),

@@ -54,6 +54,6 @@ export async function runRow(
       defer: (end) => void ends.push(end),
     })
   } finally {
-    for (const end of ends.reverse()) await end()
+    await Promise.all(ends.map((end) => end()))
   }
 }

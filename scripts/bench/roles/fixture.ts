@@ -15,15 +15,16 @@ import { wasmOf } from '../wasm.ts'
 const AT_ONCE = 1000
 const PACKAGE_BYTES = 64 * 1024
 
-/** A data directory with `cells` signed cells that share one package. */
+/** A data directory with `cells` signed cells, which share one package unless each has its own. */
 interface Filling {
   readonly dataDir: string
   readonly cells: number
   readonly cellsPerCapability: number
+  readonly ownPackages?: boolean
 }
 
 /** Makes what registering that many cells would have made, without a synced write for each. */
-async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<void> {
+async function fill({ dataDir, cells, cellsPerCapability, ownPackages = false }: Filling): Promise<void> {
   const { config } = loadConfig({ env: {}, flags: { data_dir: dataDir } })
   const network = config.network.name
   await checkDataDirectory(config.data_dir, network, { directory: config.key_dir, present: false })
@@ -33,12 +34,8 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
   const catalogue = new Catalogue(store)
   const createdAt = new Date().toISOString()
 
-  const writer = await blobs.create()
-  await writer.write(wasmOf(PACKAGE_BYTES, 0))
-  const summary = await writer.finish()
-
-  const add = (tx: Transaction, number: number): void => {
-    const cell = recordOf(tx, number)
+  const add = (tx: Transaction, number: number, summary: BlobSummary): void => {
+    const cell = recordOf(tx, number, summary)
     const { manifest } = cell
     index.add(tx, cell, summary)
     catalogue.add(tx, cell)
@@ -52,14 +49,14 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
     bump(tx, 'types', 1)
   }
 
-  function recordOf(tx: Transaction, number: number): CellRecord {
+  function recordOf(tx: Transaction, number: number, summary: BlobSummary): CellRecord {
     const at = Math.floor(number / cellsPerCapability)
     const manifest = manifestFor({
       publisher: keys.publisher.publisher,
       cellType: cellName(number),
       capability: capabilityName(at),
       version: `1.${number % cellsPerCapability}.0`,
-      package: summary satisfies BlobSummary,
+      package: summary,
     })
     const id = manifestDigest(manifest)
     return {
@@ -78,18 +75,23 @@ async function fill({ dataDir, cells, cellsPerCapability }: Filling): Promise<vo
     }
   }
 
-  await blobs.keep(
-    writer,
-    (digest) => index.package(digest) !== undefined,
-    async () => {
-      for (let from = 0; from < cells; from += AT_ONCE) {
+  const addWithPackage = async (from: number, to: number): Promise<void> => {
+    const writer = await blobs.create()
+    await writer.write(wasmOf(PACKAGE_BYTES, from))
+    const summary = await writer.finish()
+    const named = (digest: string): boolean => index.package(digest) !== undefined
+    await blobs.keep(writer, named, async () => {
+      for (let start = from; start < to; start += AT_ONCE) {
         await store.transact((tx) => {
-          for (let number = from; number < Math.min(cells, from + AT_ONCE); number++) add(tx, number)
+          for (let number = start; number < Math.min(to, start + AT_ONCE); number++) add(tx, number, summary)
         })
       }
-    },
-  )
-  await writer.close()
+    })
+    await writer.close()
+  }
+
+  if (ownPackages) for (let number = 0; number < cells; number++) await addWithPackage(number, number + 1)
+  else await addWithPackage(0, cells)
   await close()
 }
 

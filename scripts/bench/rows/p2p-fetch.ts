@@ -12,20 +12,22 @@ export const p2pFetch: Row = {
   title: 'package fetch over P2P, 64 MiB, verified and durable',
   async run(context) {
     const size = context.quick ? MIB : 64 * MIB
-    const holder = await context.worker('node')
+    const [holder, asker, server, client] = await Promise.all([
+      context.worker('node'),
+      context.worker('node'),
+      context.worker('raw-stream'),
+      context.worker('raw-stream'),
+    ])
     const { addresses } = await holder.call<Started>('start', { dataDir: await context.folder('p2p-fetch-holder') })
     // One for each round, and one to warm up: a package is fetched once.
     const digests: string[] = []
     for (let number = 0; number <= context.rounds; number++) {
       digests.push(await holder.call<string>('register', { size, number }))
     }
-    const asker = await context.worker('node')
     await asker.call('start', { dataDir: await context.folder('p2p-fetch-asker'), seeds: addresses })
     await asker.call('connected', { cells: 0 })
 
-    const server = await context.worker('raw-stream')
     const address = await server.call<string>('start', { answer: '', bytes: size })
-    const client = await context.worker('raw-stream')
     await client.call('start', { answer: '', bytes: 0 })
 
     const rate = (ms: number): number => size / 1000 / ms

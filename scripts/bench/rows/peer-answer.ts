@@ -11,19 +11,21 @@ export const peerAnswer: Row = {
     const cells = context.quick ? 50 : 2000
     const dataDir = await context.folder('peer-answer-holder')
     const fixture = await context.worker('fixture')
-    await fixture.call('fill', { dataDir, cells, cellsPerCapability: 1 })
+    await fixture.call('fill', { dataDir, cells, cellsPerCapability: 1, ownPackages: true })
     await fixture.stop()
 
-    const holder = await context.worker('node')
+    const [holder, asker, server, client] = await Promise.all([
+      context.worker('node'),
+      context.worker('node'),
+      context.worker('raw-stream'),
+      context.worker('raw-stream'),
+    ])
     const { addresses } = await holder.call<Started>('start', { dataDir })
-    const asker = await context.worker('node')
     await asker.call('start', { dataDir: await context.folder('peer-answer-asker'), seeds: addresses })
     await asker.call('connected', { cells })
 
     const sizes = await asker.call<{ request: object; answer: string }>('sample')
-    const server = await context.worker('raw-stream')
     const address = await server.call<string>('start', { answer: sizes.answer, bytes: 0 })
-    const client = await context.worker('raw-stream')
     await client.call('start', { answer: '', bytes: 0 })
 
     const busy = { asker: 0, holder: 0 }

@@ -12,13 +12,15 @@ export const registrations: Row = {
   name: 'registrations',
   title: 'durable registrations of 64 KiB packages',
   async run(context) {
-    const node = await context.worker('node')
+    const [node, load, disk] = await Promise.all([
+      context.worker('node'),
+      context.worker('load'),
+      context.worker('disk'),
+    ])
     const { httpPort } = await node.call<Started>('start', {
       dataDir: await context.folder('registrations'),
       withHttp: true,
     })
-    const load = await context.worker('load')
-    const disk = await context.worker('disk')
     await disk.call('start', { directory: await context.folder('registrations-baseline') })
 
     const lines: Measurement[] = []

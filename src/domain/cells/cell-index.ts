@@ -115,6 +115,7 @@ export class CellIndex {
     return undefined
   }
 
+  /** How many were registered here. */
   count(name: 'cells' | 'types' | 'capabilities'): number {
     return this.#store.get(counters, `count:${name}`) ?? 0
   }
@@ -143,8 +144,7 @@ export class CellIndex {
     for (const [key, candidate] of candidatesOf(cell)) {
       const list = tx.get(postings, key) ?? []
       const at = list.findIndex((other) => byVersion(candidate, other) < 0)
-      tx.put(postings, key, at === -1 ? [...list, candidate] : list.toSpliced(at, 0, candidate))
-      if (list.length === 0 && key.startsWith('c:')) bump(tx, 'capabilities', 1)
+      changePostings(tx, key, list, at === -1 ? [...list, candidate] : list.toSpliced(at, 0, candidate))
     }
     for (const { capability, version_constraint: range } of cell.manifest.dependencies) {
       const { cell_type: cellType, version } = cell.manifest
@@ -157,21 +157,23 @@ export class CellIndex {
     const held = tx.get(packages, digest) ?? { size: summary.size, chunks: toBase64Url(summary.chunks), refs: 0 }
     tx.put(packages, digest, { ...held, refs: held.refs + 1 })
     tx.put(packageCells, `${digest}!${cell.id}`, '')
-    bump(tx, 'cells', 1)
+    if (cell.origin === 'registered') bump(tx, 'cells', 1)
   }
 
-  /** Replaces a cell's record, where its place in the lists stays as it is but for `origin`. */
-  replace(tx: Transaction, cell: CellRecord): void {
+  /** Makes a cached copy a registered cell. Its place in the lists stays. */
+  adopt(tx: Transaction, cell: CellRecord): void {
     tx.put(cellTexts, cell.id, encodeCell(cell))
     tx.put(answerTexts, cell.id, answerText(cell, this.#provider))
     for (const [key, candidate] of candidatesOf(cell)) {
       const list = tx.get(postings, key) ?? []
-      tx.put(
-        postings,
+      changePostings(
+        tx,
         key,
+        list,
         list.map((other) => (other.id === cell.id ? candidate : other)),
       )
     }
+    bump(tx, 'cells', 1)
   }
 
   /** Removes a cell from every list. The caller removes the package's file once nothing names it. */
@@ -179,12 +181,13 @@ export class CellIndex {
     tx.delete(cellTexts, cell.id)
     tx.delete(answerTexts, cell.id)
     for (const [key] of candidatesOf(cell)) {
-      const list = (tx.get(postings, key) ?? []).filter((other) => other.id !== cell.id)
-      if (list.length > 0) tx.put(postings, key, list)
-      else {
-        tx.delete(postings, key)
-        if (key.startsWith('c:')) bump(tx, 'capabilities', -1)
-      }
+      const list = tx.get(postings, key) ?? []
+      changePostings(
+        tx,
+        key,
+        list,
+        list.filter((other) => other.id !== cell.id),
+      )
     }
     for (const { capability } of cell.manifest.dependencies) {
       const list = (tx.get(dependents, capability) ?? []).filter((other) => other.id !== cell.id)
@@ -196,7 +199,7 @@ export class CellIndex {
     if (held !== undefined && held.refs > 1) tx.put(packages, digest, { ...held, refs: held.refs - 1 })
     else tx.delete(packages, digest)
     tx.delete(packageCells, `${digest}!${cell.id}`)
-    bump(tx, 'cells', -1)
+    if (cell.origin === 'registered') bump(tx, 'cells', -1)
   }
 
   /** Forgets the parsed lists and the answer of a cell after its transaction is on disk. */
@@ -213,6 +216,16 @@ export const packageDigest = (cell: Pick<CellRecord, 'manifest'>): string =>
   cell.manifest.package.digest.slice('sha256:'.length)
 
 const postingKey = (by: CellQuery['by'], name: string): string => `${by === 'capability' ? 'c' : 't'}:${name}`
+
+/** Stores a posting list, and counts the capabilities that something was registered under. */
+function changePostings(tx: Transaction, key: string, before: readonly Candidate[], after: Candidate[]): void {
+  if (after.length > 0) tx.put(postings, key, after)
+  else tx.delete(postings, key)
+  if (!key.startsWith('c:')) return
+  const isOffered = (list: readonly Candidate[]): number => Number(list.some(({ registered }) => registered))
+  const change = isOffered(after) - isOffered(before)
+  if (change !== 0) bump(tx, 'capabilities', change)
+}
 
 export function bump(tx: Transaction, name: 'cells' | 'types' | 'capabilities', by: number): void {
   tx.put(counters, `count:${name}`, (tx.get(counters, `count:${name}`) ?? 0) + by)

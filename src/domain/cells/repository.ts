@@ -171,7 +171,7 @@ export class Repository {
       page: cached?.page ?? this.#catalogue.nextPage(tx, cell.id, manifest),
     }
     if (cached === undefined) this.#index.add(tx, record, summary)
-    else this.#index.replace(tx, record)
+    else this.#index.adopt(tx, record)
     tx.delete(cachedCells, record.id)
     this.#catalogue.add(tx, record)
     this.#addVersion(tx, record, type, registrant.credential)

@@ -92,7 +92,7 @@ const ANNOTATION_KEYS = ['license', 'documentation_url', 'repository_url', 'issu
 
 function annotationsOf(metadata: CellMetadata): Annotations {
   const links = Object.fromEntries(
-    ANNOTATION_KEYS.flatMap((key) => (metadata.metadata?.[key] === undefined ? [] : [[key, metadata.metadata[key]]])),
+    ANNOTATION_KEYS.flatMap((key) => (metadata.metadata?.[key] == null ? [] : [[key, metadata.metadata[key]]])),
   )
   return {
     ...(metadata.description === undefined ? {} : { description: metadata.description }),
