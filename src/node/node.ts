@@ -139,7 +139,7 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
     for (const { manifest } of evicted) provider.remove(manifest)
   })
 
-  events.on('peer_connected', ({ providerId }) => learner.catchUp(providerId))
+  await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(provider)

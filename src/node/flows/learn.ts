@@ -1,6 +1,7 @@
 import type { Announcement } from '../../../protocol/announcement.ts'
 import { checkAnnouncement, type Refusal, readAnnouncement } from '../../domain/federation/announcement.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
+import type { Part } from '../../kernel/base/lifecycle.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { Verdict } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
@@ -11,15 +12,38 @@ type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directo
 const PAGE_MS = 10_000
 /** Pages that are asked of one peer. */
 const MAX_PAGES = 1000
+/** Milliseconds after which a newly met peer is asked once more: what it heard before gossip between the two had begun. */
+const SETTLE_MS = 3000
 
 /** Takes in what other nodes announce: by gossip, and all at once from a peer that was just met. */
-export class Learner {
+export class Learner implements Part {
+  readonly name = 'learner'
   readonly #parts: Parts
   /** Peers that are being asked. */
   readonly #asking = new Set<string>()
+  readonly #settling = new Set<NodeJS.Timeout>()
+  #unsubscribe: (() => void) | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#parts.events.on('peer_connected', ({ providerId }) => this.#met(providerId))
+  }
+
+  stop(): void {
+    this.#unsubscribe?.()
+    for (const timer of this.#settling) clearTimeout(timer)
+  }
+
+  async #met(peer: string): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#settling.delete(timer)
+      void this.catchUp(peer)
+    }, SETTLE_MS)
+    this.#settling.add(timer)
+    await this.catchUp(peer)
   }
 
   /** Judges a gossiped announcement before it is relayed, and takes it in when it is good. */
