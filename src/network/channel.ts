@@ -13,6 +13,12 @@ import {
 } from './session.ts'
 import { partsOf } from './streams.ts'
 
+/**
+ * Frames from which on a batch for a peer that has nothing to do leaves in two halves: then one side works on one half while the other works on
+ * the other. In one batch, each would wait for the other.
+ */
+const SPLIT_FRAMES = 16
+
 /** Milliseconds for the handshake of a stream: one round trip and two signatures. */
 const HANDSHAKE_MS = 5000
 
@@ -22,6 +28,8 @@ export interface ChannelUser {
   onFrame(value: unknown): void
   /** Called once; nothing follows. */
   onClose(error: Error): void
+  /** Frames that were sent, or are about to be, and that the peer has not answered. For the side that asks. */
+  unanswered?(): number
 }
 
 /** Options of a channel. */
@@ -40,7 +48,7 @@ export interface ChannelOptions {
 
 /**
  * One standing stream: handshake, then signed batches in both directions. What is sent during one turn of the event loop leaves as one
- * batch, in one buffer, with one signature.
+ * batch (two, for a peer that would be idle otherwise), in one buffer, with one signature.
  */
 export class Channel {
   readonly remote: string
@@ -100,11 +108,19 @@ export class Channel {
     }
     this.#outbox.push(payload)
     this.#outboxBytes += FRAME_HEADER_BYTES + payload.byteLength
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
     setImmediate(() => {
       this.#flushing = false
-      this.#flush()
+      const waiting = this.#outbox.length
+      if (waiting >= SPLIT_FRAMES && this.#user.unanswered?.() === waiting && !this.#stream.writableNeedsDrain) {
+        this.#flushBatch(Math.ceil(waiting / 2))
+        this.#flushSoon()
+      } else this.#flush()
     })
   }
 
@@ -193,12 +209,12 @@ export class Channel {
     if (this.#pauseWhenFull) this.#setReading(!this.#stream.writableNeedsDrain)
   }
 
-  #flushBatch(): void {
+  #flushBatch(most: number = LIMITS.batchFrames): void {
     let count = 0
     let bytes = 0
     for (const payload of this.#outbox) {
       const next = bytes + FRAME_HEADER_BYTES + payload.byteLength
-      if (count === LIMITS.batchFrames || next > LIMITS.batchBytes) break
+      if (count === most || count === LIMITS.batchFrames || next > LIMITS.batchBytes) break
       bytes = next
       count++
     }

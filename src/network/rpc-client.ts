@@ -46,7 +46,11 @@ class StandingStream {
       stream,
       remote,
       self,
-      user: { onFrame: (value) => standing.#receive(value), onClose: (error) => standing.#close(error) },
+      user: {
+        onFrame: (value) => standing.#receive(value),
+        onClose: (error) => standing.#close(error),
+        unanswered: () => standing.#pending.size,
+      },
       pauseWhenFull: false,
     })
     return standing
@@ -103,12 +107,12 @@ class StandingStream {
     const pending = this.#pending.get(id)
     // The answer to a request that was given up.
     if (pending === undefined) return
-    if (errorSchema.Check(value)) {
-      this.#pending.delete(id)
-      pending.reject(new PeerError(value.code, `${this.remote} answered ${value.code}: ${value.message}`))
-      return
-    }
     if (!responseSchemas[pending.method].Check(value)) {
+      if (errorSchema.Check(value)) {
+        this.#pending.delete(id)
+        pending.reject(new PeerError(value.code, `${this.remote} answered ${value.code}: ${value.message}`))
+        return
+      }
       throw new PeerError(
         'violation',
         `the answer of ${this.remote} to ${pending.method} has another form than the schema`,

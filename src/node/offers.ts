@@ -4,6 +4,7 @@ import type { Candidate } from '../domain/cells/candidate.ts'
 import type { Publishers } from '../domain/cells/publishers.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { VerifiedCell } from '../domain/cells/repository.ts'
+import { equalJson } from '../kernel/base/equal-json.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
 import type { SignatureVerifier } from '../kernel/identity/verify-pure.ts'
 
@@ -21,7 +22,8 @@ export class OfferVerifier {
   readonly #network: string
   readonly #verifier: SignatureVerifier
   readonly #publishers: Publishers
-  readonly #verified = new Map<string, VerifiedOffer>()
+  /** By signature token. */
+  readonly #verified = new Map<string, { readonly offered: OfferedCell; readonly offer: VerifiedOffer }>()
 
   constructor(network: string, verifier: SignatureVerifier, publishers: Publishers) {
     this.#network = network
@@ -29,10 +31,15 @@ export class OfferVerifier {
     this.#publishers = publishers
   }
 
+  /** An offer that was verified before, in the same words. */
+  known(offered: OfferedCell): VerifiedOffer | undefined {
+    const known = this.#verified.get(offered.signature)
+    return known !== undefined && equalJson(known.offered, offered) ? known.offer : undefined
+  }
+
   /** Throws `ProviderError` when manifest or signature do not hold, or the publisher's keys do not count any more. */
   async verify(offered: OfferedCell): Promise<VerifiedOffer> {
-    const text = JSON.stringify(offered)
-    const known = this.#verified.get(text)
+    const known = this.known(offered)
     if (known !== undefined) return known
     const manifest = parseManifest(offered.manifest)
     const { kind, publisher } = verifyManifest(this.#verifier, this.#network, manifest, offered.signature)
@@ -47,7 +54,7 @@ export class OfferVerifier {
       status: offered.status,
     }
     if (this.#verified.size >= MAX_OFFERS) this.#verified.clear()
-    this.#verified.set(text, offer)
+    this.#verified.set(offered.signature, { offered, offer })
     return offer
   }
 }

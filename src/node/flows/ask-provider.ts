@@ -41,7 +41,7 @@ export class Asker {
     query: CellQuery,
     options: { signal: AbortSignal; deadlineMs: number },
   ): Promise<AskResult> {
-    const { network } = this.#parts
+    const { network, offerVerifier, trust } = this.#parts
     try {
       const { cells } = await network.request(
         provider,
@@ -58,7 +58,11 @@ export class Asker {
       )
       this.#failures.delete(provider)
       if (cells.length === 0) return { provider, outcome: 'not_found', offers: [] }
-      const offers = (await Promise.all(cells.map((cell) => this.#verified(provider, cell)))).flat()
+      const offers: VerifiedOffer[] = []
+      for (const cell of cells) {
+        const offer = offerVerifier.known(cell) ?? (await this.#verified(provider, cell))
+        if (offer !== undefined && trust.accepts(offer.manifest.publisher)) offers.push(offer)
+      }
       return { provider, outcome: offers.length > 0 ? 'answered' : 'rejected', offers }
     } catch (error) {
       if (this.#failures.size >= MAX_FAILURES) this.#failures.clear()
@@ -68,14 +72,13 @@ export class Asker {
     }
   }
 
-  async #verified(provider: string, cell: OfferedCell): Promise<VerifiedOffer[]> {
+  async #verified(provider: string, cell: OfferedCell): Promise<VerifiedOffer | undefined> {
     try {
-      const offer = await this.#parts.offerVerifier.verify(cell)
-      return this.#parts.trust.accepts(offer.manifest.publisher) ? [offer] : []
+      return await this.#parts.offerVerifier.verify(cell)
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error
       this.#parts.logger.warn({ provider, reason: error.message }, 'a peer offered a cell that does not verify')
-      return []
+      return undefined
     }
   }
 }

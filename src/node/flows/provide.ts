@@ -14,8 +14,8 @@ const RETRY_MS = 1000
 /** Peers from which on the DHT is told once: with fewer, each new one may be among the closest to any name. */
 const SETTLED_PEERS = 20
 /** Names after which a pass slows down, and by how many milliseconds a name. */
-const FAST_NAMES = 500
-const PACE_MS = 20
+const FAST_NAMES = 200
+const PACE_MS = 100
 
 /** Tells the DHT under which names this node can be found. A new name is told at once; all names, when the node meets peers. */
 export class DhtProvider implements Part {

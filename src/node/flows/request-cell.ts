@@ -176,7 +176,7 @@ export class CellRequests {
     signal: AbortSignal,
   ): Promise<Ranked<Elsewhere> | undefined> {
     const asks: Promise<Ranked<Elsewhere> | undefined>[] = []
-    for (const provider of providers) {
+    for (const [position, provider] of providers.entries()) {
       if (search.asked.size >= LIMITS.askBudget || signal.aborted) break
       if (search.asked.has(provider)) continue
       search.asked.add(provider)
@@ -185,6 +185,7 @@ export class CellRequests {
           .ask(provider, query, { signal, deadlineMs: SEARCH_MS })
           .then((result) => this.#judge(query, result, search)),
       )
+      if (position === providers.length - 1) break
       const early = await within(firstFound(asks), HEDGE_MS, () => undefined)
       if (early !== undefined) return early
     }
