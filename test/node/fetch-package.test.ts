@@ -59,8 +59,8 @@ describe('a disk that refuses one write', () => {
   it('ends the transfer: no hole is ever kept, and no other peer is blamed', async (t) => {
     const { fetcher, blobs, cache, directory, asked } = await openFetcher(t)
     const create = blobs.create.bind(blobs)
-    blobs.create = async () => {
-      const writer = await create()
+    blobs.create = () => {
+      const writer = create()
       const append = writer.appendChunk.bind(writer)
       let chunk = 0
       writer.appendChunk = async (pieces, leaf) => {

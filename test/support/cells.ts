@@ -53,7 +53,7 @@ export const newPublisher = (): PublisherKeys => publisherKeys(createPublisherKe
 
 /** Digest, size and chunk tree of some bytes, found by writing them as a blob. */
 export async function staged(blobs: BlobStore, bytes: Uint8Array): Promise<BlobWriter> {
-  const writer = await blobs.create()
+  const writer = blobs.create()
   await writer.write(bytes)
   await writer.finish()
   return writer

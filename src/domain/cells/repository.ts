@@ -50,12 +50,17 @@ export class Repository {
    * name belongs to somebody else.
    */
   async register(cell: VerifiedCell, registrant: Registrant, writer: BlobWriter): Promise<CellRecord> {
-    this.#assertFree(this.#store.get(types, cell.manifest.cell_type), cell, registrant.credential)
+    this.assertFree(cell, registrant.credential)
     const record = await this.#blobs.keep(writer, this.isPackageNamed, () =>
       this.#store.transact((tx) => this.#add(tx, cell, registrant, writer.summary)),
     )
     this.#index.changed(record)
     return record
+  }
+
+  /** Throws `PROV_007` when the version exists, `PROV_015` when the name belongs to somebody else. */
+  assertFree(cell: VerifiedCell, credential: string): void {
+    this.#assertFree(this.#store.get(types, cell.manifest.cell_type), cell, credential)
   }
 
   /** Whether a record names a package: then its file stays. */

@@ -34,10 +34,11 @@ export interface WasmValidator {
    * `WASM_TIMEOUT`, `WASM_RESOURCES`. Warnings: `WASM_MEMORY_UNBOUNDED`, `WASM_MANY_IMPORTS`, `WASM_MANY_EXPORTS`,
    * `WASM_COMPONENT_NOT_COMPILED`. `report` is null exactly when there is an error.
    *
-   * @param size bytes of the file; another size on disk rejects
+   * @param source path of the file, or the bytes of a small package
+   * @param size bytes of the package; another size on disk rejects
    * @throws Error when the file cannot be read, or the validator is closed
    */
-  validate(path: string, size: number): Promise<WasmFindings>
+  validate(source: string | Uint8Array, size: number): Promise<WasmFindings>
   /** Stops the workers. Packages under way are rejected. */
   close(): Promise<void>
 }
@@ -74,13 +75,13 @@ class WorkerPool implements WasmValidator {
     this.#options = options
   }
 
-  validate(path: string, size: number): Promise<WasmFindings> {
+  validate(source: string | Uint8Array, size: number): Promise<WasmFindings> {
     if (this.#closed) return Promise.reject(new Error('the validator is closed'))
     if (size > MAX_WASM_BYTES) {
       return Promise.resolve(refusal('WASM_TOO_LARGE', `${size} bytes, at most ${MAX_WASM_BYTES} can be opened`))
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job: { path, size }, resolve, reject })
+      this.#waiting.push({ job: { source, size }, resolve, reject })
       this.#dispatch()
     })
   }

@@ -14,8 +14,9 @@ import {
 
 /** One package to look at. */
 export interface WasmJob {
-  readonly path: string
-  /** Bytes that the file must have. */
+  /** Path of its file, or its bytes. */
+  readonly source: string | Uint8Array
+  /** Bytes that it must have. */
   readonly size: number
 }
 
@@ -40,11 +41,12 @@ function reply(message: WasmReply): void {
   parentPort?.postMessage(message)
 }
 
-async function readPackage(job: WasmJob): Promise<Uint8Array> {
-  const file = await open(job.path)
+async function readPackage({ source, size: expected }: WasmJob): Promise<Uint8Array> {
+  if (typeof source !== 'string') return source
+  const file = await open(source)
   try {
     const { size } = await file.stat()
-    if (size !== job.size) throw new Error(`${job.path} has ${size} bytes, expected ${job.size}`)
+    if (size !== expected) throw new Error(`${source} has ${size} bytes, expected ${expected}`)
     return await file.readFile()
   } finally {
     await file.close()

@@ -1,7 +1,8 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { unlinkSync } from 'node:fs'
+import { closeSync, fdatasync, openSync, read, unlinkSync, write, writeSync, writev } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { concatBytes, toHex } from '../base/bytes.ts'
 import { hasCode } from '../base/errors.ts'
@@ -63,32 +64,47 @@ export class BlobStore {
   }
 
   /** Starts a new blob. */
-  async create(): Promise<BlobWriter> {
-    const path = join(this.#incoming, randomBytes(12).toString('hex'))
-    return new BlobWriter(path, await open(path, 'wx+', 0o600))
+  create(): BlobWriter {
+    return new BlobWriter(join(this.#incoming, randomBytes(12).toString('hex')))
   }
 
   /**
-   * Moves a finished blob to its place, durably, and keeps it there while `use` runs: the one who names it in a record. When `use`
-   * fails and nothing else names the blob, `named` says so and the file is removed.
+   * Moves a finished blob to its place, durably, and keeps it there until the function that this resolves to is called: then it is removed unless
+   * something names it (`named`).
    */
+  async place(writer: BlobWriter, named: (digest: string) => boolean): Promise<() => void> {
+    const { digest } = writer.summary
+    this.#pins.set(digest, (this.#pins.get(digest) ?? 0) + 1)
+    const release = (): void => {
+      const pins = this.#pins.get(digest)! - 1
+      if (pins === 0) this.#pins.delete(digest)
+      else this.#pins.set(digest, pins)
+      this.removeUnless(digest, named)
+    }
+    try {
+      if (!writer.isMoved) {
+        await rename(writer.path, this.path(digest))
+        writer.moved()
+        await this.#directories.sync(join(this.#directory, digest.slice(0, 1)))
+      }
+      return release
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Moves a finished blob to its place and keeps it there while `use` runs: the one who names it in a record. */
   async keep<Result>(
     writer: BlobWriter,
     named: (digest: string) => boolean,
     use: () => Promise<Result>,
   ): Promise<Result> {
-    const { digest } = writer.summary
-    this.#pins.set(digest, (this.#pins.get(digest) ?? 0) + 1)
+    const release = await this.place(writer, named)
     try {
-      await rename(writer.path, this.path(digest))
-      writer.moved()
-      await this.#directories.sync(join(this.#directory, digest.slice(0, 1)))
       return await use()
     } finally {
-      const pins = this.#pins.get(digest)! - 1
-      if (pins === 0) this.#pins.delete(digest)
-      else this.#pins.set(digest, pins)
-      this.removeUnless(digest, named)
+      release()
     }
   }
 
@@ -110,23 +126,31 @@ export class BlobStore {
   }
 }
 
-/** A blob that is being written. Either `finish` it and hand it to `BlobStore.keep`, or `discard` it. */
+/** Bytes up to which a blob is held in memory until it is finished: a small one is written with one call. */
+const SMALL_BYTES = 256 * 1024
+
+const fsRead = promisify(read)
+const fsWrite = promisify(write)
+const fsWritev = promisify(writev)
+const fsDatasync = promisify(fdatasync)
+
+/** A blob that is being written. Either `finish` it and hand it to the store, or `discard` it. One call at a time, except where said otherwise. */
 export class BlobWriter {
   readonly path: string
-  readonly #handle: FileHandle
   readonly #whole: Hash = createHash('sha256')
   readonly #leaves: Uint8Array[] = []
+  /** What is in no file yet. */
+  #small: Uint8Array[] = []
+  #fd: number | undefined
   #chunk: Hash | undefined
   #chunkBytes = 0
   #size = 0
   #summary: BlobSummary | undefined
   #moved = false
-  #open = true
   #flushed: Promise<void> | undefined
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string) {
     this.path = path
-    this.#handle = handle
   }
 
   /** Bytes written so far. */
@@ -139,81 +163,68 @@ export class BlobWriter {
     return this.#leaves
   }
 
-  /** Available after `finish`. */
+  /** Available after `hashed` or `finish`. */
   get summary(): BlobSummary {
     if (this.#summary === undefined) throw new Error('the blob is not finished')
     return this.#summary
   }
 
-  /** Hashes and writes `data`. One call at a time. */
+  /** Whether the file has its final name. */
+  get isMoved(): boolean {
+    return this.#moved
+  }
+
+  /** All bytes, while they are held in memory; undefined once they are in the file only. */
+  get bytes(): Uint8Array | undefined {
+    return this.#fd === undefined ? concatBytes(this.#small) : undefined
+  }
+
+  /** Hashes and writes `data`, which may be reused when this resolves. */
   async write(data: Uint8Array): Promise<void> {
     const position = this.#size
-    this.update(data)
-    await this.writeAt(data, position)
-  }
-
-  /** Hashes `data` as the next bytes. The caller writes them with `writeAt`. */
-  update(data: Uint8Array): void {
-    this.#whole.update(data)
-    this.#size += data.length
-    for (let offset = 0; offset < data.length; ) {
-      this.#chunk ??= createHash('sha256').update(LEAF)
-      const part = data.subarray(offset, offset + LIMITS.chunkBytes - this.#chunkBytes)
-      this.#chunk.update(part)
-      this.#chunkBytes += part.length
-      offset += part.length
-      if (this.#chunkBytes === LIMITS.chunkBytes) this.#endChunk()
+    this.#hash(data)
+    if (this.#fd === undefined && this.#size <= SMALL_BYTES) {
+      this.#small.push(data.slice())
+      return
     }
-  }
-
-  /** Writes bytes that were hashed already. */
-  async writeAt(data: Uint8Array, position: number): Promise<void> {
-    for (let done = 0; done < data.length; ) {
-      const { bytesWritten } = await this.#handle.write(data, done, data.length - done, position + done)
-      done += bytesWritten
-    }
+    const fd = this.#open()
+    await writeAll(fd, data, position)
   }
 
   /**
    * Appends a whole chunk (the last one may be shorter) whose leaf digest the caller has computed and checked. Resolves when it is
-   * written; calls may overlap.
+   * written; calls may overlap. Not together with `write`.
    */
   async appendChunk(pieces: readonly Uint8Array[], leaf: Uint8Array): Promise<void> {
+    const fd = this.#open()
     let position = this.#size
     for (const piece of pieces) {
       this.#whole.update(piece)
       this.#size += piece.length
     }
+    const length = this.#size - position
     this.#leaves.push(leaf)
-    const { bytesWritten } = await this.#handle.writev(pieces, position)
-    if (bytesWritten === pieces.reduce((sum, piece) => sum + piece.length, 0)) return
-    // A short write is rare: the rest goes piece by piece.
+    const { bytesWritten } = await fsWritev(fd, pieces, position)
+    if (bytesWritten === length) return
+    // A short write is rare: all of it again, piece by piece.
     for (const piece of pieces) {
-      await this.writeAt(piece, position)
+      await writeAll(fd, piece, position)
       position += piece.length
     }
   }
 
-  /** Reads back what was written. */
+  /** Reads back what was written. May overlap with anything. */
   read(buffer: Uint8Array, length: number, position: number): Promise<{ bytesRead: number }> {
-    return this.#handle.read(buffer, 0, length, position)
+    return fsRead(this.#open(), buffer, 0, length, position)
   }
 
   /** Starts to bring what was written so far to the disk, without waiting, so that `finish` has less to do. */
   flushAhead(): void {
     // A failure here shows again in `finish`, which syncs the same file.
-    this.#flushed ??= this.#handle.datasync().then(
+    this.#flushed ??= fsDatasync(this.#open()).then(
       () => this.#endFlush(),
       () => this.#endFlush(),
     )
-  }
-
-  /** Completes the hashes and brings the bytes to the disk. The file stays readable until `close`. */
-  async finish(): Promise<BlobSummary> {
-    const summary = this.hashed()
-    await this.#flushed
-    await this.#handle.datasync()
-    return summary
   }
 
   /** Completes the hashes. */
@@ -228,22 +239,60 @@ export class BlobWriter {
     return this.#summary
   }
 
+  /** Completes the hashes and brings the bytes to the disk. The file stays readable until `close`. */
+  async finish(): Promise<BlobSummary> {
+    const summary = this.hashed()
+    const fd = this.#open()
+    await this.#flushed
+    await fsDatasync(fd)
+    return summary
+  }
+
   /** Told by the store when the file has its final name. */
   moved(): void {
     this.#moved = true
   }
 
   async close(): Promise<void> {
-    if (!this.#open) return
-    this.#open = false
     await this.#flushed
-    await this.#handle.close()
+    if (this.#fd === undefined) return
+    closeSync(this.#fd)
+    this.#fd = undefined
   }
 
   /** Closes, and deletes the bytes unless the store took them. Safe to call always. */
   async discard(): Promise<void> {
+    const isOnDisk = this.#fd !== undefined
     await this.close()
-    if (!this.#moved) await rm(this.path, { force: true })
+    this.#small = []
+    if (isOnDisk && !this.#moved) await rm(this.path, { force: true })
+  }
+
+  /** The file, with what was held in memory in it. Creating and filling it touches memory only: the disk comes with `finish`. */
+  #open(): number {
+    if (this.#fd !== undefined) return this.#fd
+    const fd = openSync(this.path, 'wx+', 0o600)
+    this.#fd = fd
+    let position = 0
+    for (const piece of this.#small) {
+      for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done, piece.length - done, position + done)
+      position += piece.length
+    }
+    this.#small = []
+    return fd
+  }
+
+  #hash(data: Uint8Array): void {
+    this.#whole.update(data)
+    this.#size += data.length
+    for (let offset = 0; offset < data.length; ) {
+      this.#chunk ??= createHash('sha256').update(LEAF)
+      const part = data.subarray(offset, offset + LIMITS.chunkBytes - this.#chunkBytes)
+      this.#chunk.update(part)
+      this.#chunkBytes += part.length
+      offset += part.length
+      if (this.#chunkBytes === LIMITS.chunkBytes) this.#endChunk()
+    }
   }
 
   #endFlush(): void {
@@ -254,5 +303,12 @@ export class BlobWriter {
     this.#leaves.push(this.#chunk!.digest())
     this.#chunk = undefined
     this.#chunkBytes = 0
+  }
+}
+
+async function writeAll(fd: number, data: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < data.length; ) {
+    const { bytesWritten } = await fsWrite(fd, data, done, data.length - done, position + done)
+    done += bytesWritten
   }
 }

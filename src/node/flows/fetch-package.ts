@@ -68,13 +68,7 @@ export class PackageFetcher {
 
   async #start(digest: string, providers: readonly string[], cellId: string | undefined): Promise<PackageTransfer> {
     const described = await this.#describe(digest, providers, cellId)
-    const transfer = new PackageTransfer(
-      this.#parts,
-      described,
-      providers,
-      await this.#parts.blobs.create(),
-      this.#onKept,
-    )
+    const transfer = new PackageTransfer(this.#parts, described, providers, this.#parts.blobs.create(), this.#onKept)
     // The first reader must be counted before the fetch can end.
     setImmediate(() => void this.#run(transfer))
     return transfer

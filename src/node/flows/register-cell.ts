@@ -11,7 +11,10 @@ import type { Registered, Registration } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import { StagedBlob } from './stage-package.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'keys' | 'publishers' | 'repository' | 'cache' | 'validator' | 'events'>
+type Parts = Pick<
+  NodeParts,
+  'blobs' | 'config' | 'keys' | 'publishers' | 'repository' | 'cache' | 'validator' | 'events'
+>
 
 /** Provider API, "Register New Cell": checks everything that was sent against everything else, then registers. Durable when it resolves. */
 export async function registerCell(
@@ -22,9 +25,9 @@ export async function registerCell(
   if (!(staged instanceof StagedBlob)) throw new TypeError('the package was not staged by this node')
   try {
     const cell = await manifestOf(parts, registration, staged)
-    const { results, report } = await validate(parts, cell, registration.metadata, staged)
-    await staged.synced()
-    const record = await parts.repository.register(cell, { credential: registration.credential, report }, staged.writer)
+    checkAgreement(cell.manifest, registration.metadata, staged)
+    parts.repository.assertFree(cell, registration.credential)
+    const { record, results } = await validateAndRegister(parts, cell, registration.credential, staged)
     parts.cache.release(record.id)
     parts.events.emit('cell_registered', {
       cellId: cell.id,
@@ -38,6 +41,24 @@ export async function registerCell(
     return { cellId: cell.id, manifest: cell.manifest, signedBy: cell.signedBy, validation: results, page: record.page }
   } finally {
     await staged.discard()
+  }
+}
+
+/** The package is opened while its bytes go to the disk: a record names it only when both have gone well. */
+async function validateAndRegister(parts: Parts, cell: VerifiedCell, credential: string, staged: StagedBlob) {
+  const placing = staged.place(parts.blobs, parts.repository.isPackageNamed)
+  placing.catch(() => undefined)
+  try {
+    // A large package is read from where it is: after it has come to its place.
+    if (staged.bytes === undefined) await placing
+    const { results, report } = await validate(parts, staged)
+    await placing
+    return { record: await parts.repository.register(cell, { credential, report }, staged.writer), results }
+  } finally {
+    await placing.then(
+      (release) => release(),
+      () => undefined,
+    )
   }
 }
 
@@ -102,23 +123,28 @@ function annotationsOf(metadata: CellMetadata): Annotations {
   }
 }
 
-async function validate(
-  parts: Parts,
-  { manifest }: VerifiedCell,
-  metadata: CellMetadata,
-  staged: StagedBlob,
-): Promise<{ results: ValidationResults; report: WasmReport | null }> {
-  const mismatches = [...packageMismatches(manifest, staged), ...metadataMismatches(manifest, metadata)]
+/** What was sent must say one thing: manifest, metadata and package. Throws `PROV_005` or `PROV_008`. */
+function checkAgreement(manifest: Manifest, metadata: CellMetadata, staged: StagedBlob): void {
+  const issues = [...packageMismatches(manifest, staged), ...metadataMismatches(manifest, metadata)]
   if (manifest.packaging_format !== 'wasm') {
-    mismatches.push({
+    issues.push({
       severity: 'error',
       code: 'FORMAT_UNKNOWN',
       message: `packaging format "${manifest.packaging_format}" has no validator on this node; allowed: wasm`,
       location: 'manifest.packaging_format',
     })
   }
-  if (mismatches.length > 0) throw invalid({ issues: mismatches, passed_checks: [] })
-  const { issues, passed, report } = await parts.validator.validate(staged.writer.path, staged.size)
+  if (issues.length > 0) throw invalid({ issues, passed_checks: [] })
+}
+
+async function validate(
+  parts: Pick<Parts, 'validator' | 'blobs'>,
+  staged: StagedBlob,
+): Promise<{ results: ValidationResults; report: WasmReport | null }> {
+  const { issues, passed, report } = await parts.validator.validate(
+    staged.bytes ?? parts.blobs.path(staged.writer.summary.digest),
+    staged.size,
+  )
   const results: ValidationResults = { issues, passed_checks: ['manifest', 'signature', 'package_digest', ...passed] }
   if (issues.some((issue) => issue.severity === 'error')) throw invalid(results)
   return { results, report }

@@ -5,10 +5,13 @@ import type { StagedPackage } from '../api.ts'
 /** A staged package with the file behind it, for the flows of this node. */
 export class StagedBlob implements StagedPackage {
   readonly writer: BlobWriter
+  /** All bytes, where they are few enough to be held in memory. */
+  readonly bytes: Uint8Array | undefined
   readonly #synced: Promise<unknown>
 
   constructor(writer: BlobWriter) {
     this.writer = writer
+    this.bytes = writer.bytes
     this.#synced = writer.finish()
     // Whoever registers awaits it; a package that is discarded need not reach the disk.
     this.#synced.catch(() => undefined)
@@ -22,9 +25,10 @@ export class StagedBlob implements StagedPackage {
     return this.writer.summary.size
   }
 
-  /** Resolves when the bytes are on disk. */
-  async synced(): Promise<void> {
+  /** Brings the bytes to their place, durably. They stay there until the function that this resolves to is called; see `BlobStore.place`. */
+  async place(blobs: BlobStore, named: (digest: string) => boolean): Promise<() => void> {
     await this.#synced
+    return await blobs.place(this.writer, named)
   }
 
   async discard(): Promise<void> {
@@ -39,7 +43,7 @@ export async function stagePackage(
   bytes: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): Promise<StagedBlob> {
-  const writer = await blobs.create()
+  const writer = blobs.create()
   try {
     for await (const piece of bytes) {
       if (writer.size + piece.length > maxBytes) {

@@ -42,9 +42,9 @@ describe('what a writer finds out', () => {
     it(`of ${size} bytes is what the vectors say`, async (t) => {
       const { blobs } = await openBlobs(t)
       const content = patterned(size)
-      const byPieces = await blobs.create()
+      const byPieces = blobs.create()
       for (let at = 0; at < size; at += 300_001) await byPieces.write(content.subarray(at, at + 300_001))
-      const byChunks = await blobs.create()
+      const byChunks = blobs.create()
       const writes: Promise<void>[] = []
       for (let at = 0; at < size; at += LIMITS.chunkBytes) {
         const chunk = content.subarray(at, at + LIMITS.chunkBytes)
@@ -68,7 +68,7 @@ describe('what a writer finds out', () => {
     const { blobs } = await openBlobs(t)
     await fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 5000 }), { maxLength: 8 }), async (pieces) => {
-        const writer = await blobs.create()
+        const writer = blobs.create()
         for (const piece of pieces) await writer.write(piece)
         const whole = Buffer.concat(pieces)
         const { digest, chunksRoot, size } = await writer.finish()
@@ -83,7 +83,7 @@ describe('what a writer finds out', () => {
 
   it('is not there before the end', async (t) => {
     const { blobs } = await openBlobs(t)
-    const writer = await blobs.create()
+    const writer = blobs.create()
     await writer.write(bytes)
     assert.throws(() => writer.summary, /not finished/)
     await writer.discard()
@@ -112,11 +112,15 @@ describe('files', () => {
 
   it('discard leaves nothing, before the end and after it, and twice', async (t) => {
     const { blobs, incoming } = await openBlobs(t)
-    const unfinished = await blobs.create()
-    await unfinished.write(bytes)
+    const inMemory = blobs.create()
+    await inMemory.write(bytes)
+    assert.deepEqual(inMemory.bytes, new Uint8Array(bytes))
+    const unfinished = blobs.create()
+    await unfinished.write(new Uint8Array(300_000))
+    assert.equal(unfinished.bytes, undefined)
     const finished = await staged(blobs, bytes)
     assert.equal((await readdir(incoming)).length, 2)
-    for (const writer of [unfinished, finished, finished]) await writer.discard()
+    for (const writer of [inMemory, unfinished, finished, finished]) await writer.discard()
     assert.deepEqual(await readdir(incoming), [])
     assert.deepEqual(await collected(blobs.digests()), [])
   })
