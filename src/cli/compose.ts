@@ -23,8 +23,11 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
     return {
       file: { provider_id: node.providerId, http_url: server.url, p2p_addrs: [...node.addresses], pid: process.pid },
       async stop() {
-        await server.close()
-        await node.stop()
+        try {
+          await server.close()
+        } finally {
+          await node.stop()
+        }
       },
     }
   } catch (error) {

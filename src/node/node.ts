@@ -53,7 +53,20 @@ export interface RunningNode extends ProviderNode {
  * Builds a node and starts its parts in order: keys, store, network, then what talks over it. Stopping goes the other way round. When a part fails,
  * what was open is closed again. Throws `StartError` for whatever the operator can mend.
  */
-export async function startNode({ config, logger, metrics, clock = systemClock }: NodeOptions): Promise<RunningNode> {
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const lifecycle = new Lifecycle()
+  try {
+    return await startIn(lifecycle, options)
+  } catch (error) {
+    await lifecycle.stop().catch((failure: unknown) => options.logger.error({ err: failure }, 'a part did not stop'))
+    throw error
+  }
+}
+
+async function startIn(
+  lifecycle: Lifecycle,
+  { config, logger, metrics, clock = systemClock }: NodeOptions,
+): Promise<RunningNode> {
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
     directory: config.key_dir,
@@ -61,7 +74,6 @@ export async function startNode({ config, logger, metrics, clock = systemClock }
   })
   const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', clock })
   const data = await openDataDirectory(config.data_dir, network, keys.providerId)
-  const lifecycle = new Lifecycle()
   await lifecycle.start({ name: 'store', start: () => undefined, stop: () => data.close() })
 
   const events = new Events(logger)

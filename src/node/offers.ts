@@ -1,9 +1,11 @@
+import { LIMITS } from '../../protocol/limits.ts'
 import type { OfferedCell } from '../../protocol/rpc.ts'
 import { answerText } from '../domain/cells/answer.ts'
 import type { Candidate } from '../domain/cells/candidate.ts'
 import type { Publishers } from '../domain/cells/publishers.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { VerifiedCell } from '../domain/cells/repository.ts'
+import { BudgetMap } from '../kernel/base/budget-map.ts'
 import { equalJson } from '../kernel/base/equal-json.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
 import type { SignatureVerifier } from '../kernel/identity/verify-pure.ts'
@@ -14,8 +16,11 @@ export interface VerifiedOffer extends VerifiedCell {
   readonly status: OfferedCell['status']
 }
 
-/** Verified offers that are remembered: verifying one again costs fifty times as much as recognising it. */
-const MAX_OFFERS = 4096
+/**
+ * Characters of JSON that remembered offers come to: some 6,000 usual ones, or a hundred of the largest. Verifying an offer again costs fifty
+ * times as much as recognising it.
+ */
+const OFFER_BUDGET = 16 * 1024 * 1024
 
 /** Verifies what peers offer. A signature is checked once per cell, however often it is offered in the same words. */
 export class OfferVerifier {
@@ -23,9 +28,11 @@ export class OfferVerifier {
   readonly #verifier: SignatureVerifier
   readonly #publishers: Publishers
   /** By signature token. */
-  readonly #verified = new Map<string, { readonly offered: OfferedCell; readonly offer: VerifiedOffer }>()
+  readonly #verified: BudgetMap<string, { readonly offered: OfferedCell; readonly offer: VerifiedOffer }>
 
-  constructor(network: string, verifier: SignatureVerifier, publishers: Publishers) {
+  /** `budget`: characters of JSON to remember. */
+  constructor(network: string, verifier: SignatureVerifier, publishers: Publishers, budget = OFFER_BUDGET) {
+    this.#verified = new BudgetMap(budget)
     this.#network = network
     this.#verifier = verifier
     this.#publishers = publishers
@@ -37,13 +44,20 @@ export class OfferVerifier {
     return known !== undefined && equalJson(known.offered, offered) ? known.offer : undefined
   }
 
-  /** Throws `ProviderError` when manifest or signature do not hold, or the publisher's keys do not count any more. */
-  async verify(offered: OfferedCell): Promise<VerifiedOffer> {
+  /**
+   * Throws `ProviderError` when manifest or signature do not hold, or the publisher's keys do not count any more. The key records of a publisher
+   * that this node has nothing of are stored only where `vouched` says so (see `Publishers.admit`).
+   */
+  async verify(
+    offered: OfferedCell,
+    vouched: (publisher: string) => boolean = () => false,
+  ): Promise<VerifiedOffer> {
     const known = this.known(offered)
     if (known !== undefined) return known
     const manifest = parseManifest(offered.manifest)
     const { kind, publisher } = verifyManifest(this.#verifier, this.#network, manifest, offered.signature)
-    if (await this.#publishers.admit(publisher, offered.signature)) this.#verified.clear()
+    const store = vouched(publisher) ? 'always' : 'known'
+    if (await this.#publishers.admit(publisher, offered.signature, store)) this.#verified.clear()
     const offer: VerifiedOffer = {
       id: manifestDigest(manifest),
       manifest,
@@ -53,8 +67,7 @@ export class OfferVerifier {
       createdAt: offered.created_at,
       status: offered.status,
     }
-    if (this.#verified.size >= MAX_OFFERS) this.#verified.clear()
-    this.#verified.set(offered.signature, { offered, offer })
+    this.#verified.set(offered.signature, { offered, offer }, JSON.stringify(offered).length)
     return offer
   }
 }
@@ -82,23 +95,34 @@ export function candidateOf(offer: VerifiedOffer, query: Pick<CellQuery, 'by' | 
   }
 }
 
-/** Packages that may be remembered as offered. */
-const MAX_PACKAGES = 10_000
+/** Characters that remembered answers and the offers behind them come to: some 6,000 usual packages, or a hundred of the largest. */
+const ANSWER_BUDGET = 32 * 1024 * 1024
+
+/** A package that was offered. */
+interface KnownOffer {
+  readonly offer: VerifiedOffer
+  /** The latest first. */
+  readonly providers: readonly string[]
+  readonly answer: string
+}
 
 /** Where the packages of answered requests can be had: what a download by digest starts from. */
 export class KnownOffers {
-  readonly #offers = new Map<
-    string,
-    { readonly offer: VerifiedOffer; readonly providers: Set<string>; readonly answer: string }
-  >()
+  /** By package digest. */
+  readonly #offers: BudgetMap<string, KnownOffer>
+
+  /** `budget`: characters of answers and offers to remember. */
+  constructor(budget = ANSWER_BUDGET) {
+    this.#offers = new BudgetMap(budget)
+  }
 
   /** Remembers an offer, and returns its answer text (see `answerText`). */
   remember(offer: VerifiedOffer, provider: string): string {
     const { digest } = offer.manifest.package
     const known = this.#offers.get(digest)
-    if (known !== undefined && known.offer === offer && known.providers.has(provider)) return known.answer
-    if (known === undefined && this.#offers.size >= MAX_PACKAGES) this.#offers.clear()
-    const providers = new Set([provider, ...(known?.providers ?? [])])
+    if (known !== undefined && known.offer === offer && known.providers.includes(provider)) return known.answer
+    // More than are ever asked for one package are not worth remembering.
+    const providers = [...new Set([provider, ...(known?.providers ?? [])])].slice(0, LIMITS.askBudget)
     const answer = answerText(
       {
         id: offer.id,
@@ -110,7 +134,8 @@ export class KnownOffers {
       },
       provider,
     )
-    this.#offers.set(digest, { offer, providers, answer })
+    // The offer itself is about as large as the text that is made of it.
+    this.#offers.set(digest, { offer, providers, answer }, 2 * answer.length)
     return answer
   }
 
@@ -120,7 +145,7 @@ export class KnownOffers {
   }
 
   /** Providers of a package (`sha256:…`), the latest first. */
-  providersOf(digest: string): string[] {
-    return [...(this.#offers.get(digest)?.providers ?? [])]
+  providersOf(digest: string): readonly string[] {
+    return this.#offers.get(digest)?.providers ?? []
   }
 }

@@ -16,7 +16,7 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Network } from '../network/network.ts'
 import type { KnownOffers, OfferVerifier } from './offers.ts'
 
-/** What the flows are made of. `createNode` builds it; a flow names the parts that it uses. */
+/** What the flows are made of. `startNode` builds it; a flow names the parts that it uses. */
 export interface NodeParts {
   readonly config: Config
   readonly clock: Clock

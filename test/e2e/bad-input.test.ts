@@ -259,3 +259,25 @@ async function file(path: string, content: string): Promise<string> {
   await writeFile(path, content)
   return path
 }
+
+test('a node that is stopped during an upload ends in time and leaves nothing of it', async (t) => {
+  const node = await nodeProcess(t, { dataDir: join(await temporaryFolder(t), 'node') })
+  const { hostname, port } = new URL(node.http_url)
+  const boundary = 'b0undary'
+  const start = `--${boundary}\r\nContent-Disposition: form-data; name="cell_package"; filename="p"\r\n\r\n`
+  const socket = connect(Number(port), hostname)
+  t.after(() => socket.destroy())
+  socket.on('error', () => undefined)
+  await new Promise((resolve) => socket.once('connect', resolve))
+  socket.write(
+    `POST /api/v1/repository/cells HTTP/1.1\r\nHost: ${hostname}:${port}\r\nX-API-Key: ${node.adminKey}\r\nContent-Type: multipart/form-data; boundary=${boundary}\r\nContent-Length: 50000000\r\n\r\n${start}`,
+  )
+  await new Promise((resolve) => socket.write(new Uint8Array(2_000_000), resolve))
+  const deadline = performance.now() + 10_000
+  while ((await files(node)).length === 0) {
+    assert.ok(performance.now() < deadline, 'the upload never reached the disk')
+    await new Promise((again) => setTimeout(again, 20))
+  }
+  assert.equal(await node.stop(), 0)
+  assert.deepEqual(await files(node), [])
+})

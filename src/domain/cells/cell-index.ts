@@ -37,6 +37,7 @@ export class CellIndex {
   readonly #lists = new Map<string, readonly Candidate[]>()
   readonly #answers = new Map<string, string>()
   #answersLength = 0
+  #capabilities: Promise<{ name: string; versions: string[] }[]> | undefined
 
   constructor(store: Store, provider: string) {
     this.#store = store
@@ -122,17 +123,23 @@ export class CellIndex {
 
   /** Every name under which something is held here: `capability/<name>` and `cell_type/<name>`. */
   async *names(): AsyncGenerator<string> {
-    for await (const [key] of this.#store.scan(postings))
+    for await (const key of this.#store.keys(postings))
       yield `${key.startsWith('c:') ? 'capability' : 'cell_type'}/${key.slice(2)}`
   }
 
-  /** Capabilities in order of names, with the versions that were registered here. */
-  async capabilities(limit: number): Promise<{ name: string; versions: string[] }[]> {
+  /** The first `limit` capabilities in order of names, with the versions that were registered here. Kept until a cell comes or goes. */
+  capabilities(limit: number): Promise<{ name: string; versions: string[] }[]> {
+    this.#capabilities ??= this.#listCapabilities(Math.min(limit, this.count('capabilities')))
+    return this.#capabilities
+  }
+
+  async #listCapabilities(count: number): Promise<{ name: string; versions: string[] }[]> {
     const found: { name: string; versions: string[] }[] = []
+    if (count === 0) return found
     for await (const [key, list] of this.#store.scan(postings, { prefix: 'c:' })) {
       const versions = new Set(list.filter((candidate) => candidate.registered).map((candidate) => candidate.offered))
       if (versions.size > 0) found.push({ name: key.slice(2), versions: [...versions] })
-      if (found.length === limit) break
+      if (found.length === count) break
     }
     return found
   }
@@ -206,6 +213,7 @@ export class CellIndex {
   changed(cell: Pick<CellRecord, 'id' | 'manifest'>): void {
     this.#answersLength -= this.#answers.get(cell.id)?.length ?? 0
     this.#answers.delete(cell.id)
+    this.#capabilities = undefined
     this.#lists.delete(postingKey('cell_type', cell.manifest.cell_type))
     for (const { name } of cell.manifest.capabilities) this.#lists.delete(postingKey('capability', name))
   }

@@ -1,4 +1,5 @@
 import type { CellDetails } from '../../../protocol/repository.ts'
+import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import type { CellRecord } from './records.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -31,7 +32,9 @@ export function cellDetails(cell: CellRecord): CellDetails {
       issue_tracker_url: annotations.issue_tracker_url ?? null,
     },
     security: {
-      signature_algorithm: 'ed25519',
+      signature_algorithm: decodeSignatureToken(cell.signature)
+        .signatures.map(({ algorithm }) => algorithm)
+        .join('+'),
       signature: cell.signature,
       security_rating: null,
       vulnerabilities: [],

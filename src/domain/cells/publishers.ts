@@ -1,11 +1,12 @@
 import type { KeyRecord } from '../../../protocol/manifest.ts'
+import { BudgetMap } from '../../kernel/base/budget-map.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import { keyRecordDigest } from '../../kernel/identity/publisher.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
 
-/** What is known of a publisher that has replaced its keys at least once. */
+/** What is known of a publisher's keys. */
 interface KnownKeys {
   /** The chain with the highest number, from record 0 on. */
   readonly records: readonly KeyRecord[]
@@ -15,29 +16,42 @@ interface KnownKeys {
 
 const knownKeys = jsonKeyspace<KnownKeys>(KEYSPACES.publisherKeys)
 
+/** Characters of key records that are remembered of publishers that this node has nothing of: some hundreds of rotated ones. */
+const STRANGER_BUDGET = 8 * 1024 * 1024
+
 /**
  * The newest key record of every publisher. The highest number wins; two different records with one number freeze the publisher.
- * A publisher is its first record, so one that never replaced its keys needs no entry.
+ * What publishers of stored cells and pinned ones sign is kept on disk; what others sign, in memory and within a budget.
  */
 export class Publishers {
   readonly #store: Store
   /** What was learnt and is not on disk yet. */
   readonly #learning = new Map<string, KnownKeys>()
+  /** What was learnt of publishers that this node has nothing of. */
+  readonly #strangers: BudgetMap<string, KnownKeys>
 
-  constructor(store: Store) {
+  /** `budget`: characters of signature tokens to remember of publishers that are not stored. */
+  constructor(store: Store, budget = STRANGER_BUDGET) {
     this.#store = store
+    this.#strangers = new BudgetMap(budget)
   }
 
   /**
    * Judges the key records of a manifest's signature, which was verified, against what is known of the publisher, and learns from them.
-   * Answers whether they were news. Throws `PROV_005` when the publisher is frozen, or a newer record revokes the keys that signed.
+   * With `always`, which is for cells that are stored here and for pinned publishers, they are durable when this resolves; with `known`
+   * only if the publisher has an entry already. Answers whether they were news about signatures that were seen before. Throws
+   * `PROV_005` when the publisher is frozen, or a newer record revokes the keys that signed.
    */
-  async admit(publisher: string, token: string): Promise<boolean> {
+  async admit(publisher: string, token: string, store: 'always' | 'known' = 'always'): Promise<boolean> {
     const { key_records: records } = decodeSignatureToken(token)
-    const known = this.#learning.get(publisher) ?? this.#store.get(knownKeys, publisher)
-    if (known === undefined && records.length === 1) return false
+    const stored = this.#learning.get(publisher) ?? this.#store.get(knownKeys, publisher)
+    const known = stored ?? this.#strangers.get(publisher)
+    const isDurable = stored !== undefined || store === 'always'
+    if (known === undefined && records.length === 1 && !isDurable) return false
     const learnt = merge(known, records)
-    if (learnt !== known) await this.#learn(publisher, learnt)
+    if (isDurable) {
+      if (learnt !== stored) await this.#learn(publisher, learnt)
+    } else if (learnt !== known) this.#strangers.set(publisher, learnt, JSON.stringify(learnt).length)
     if (learnt.conflict !== undefined) {
       throw new ProviderError(
         'PROV_005',
@@ -47,15 +61,19 @@ export class Publishers {
     if (learnt.records.slice(records.length).some((record) => record.revoked_from !== undefined)) {
       throw new ProviderError('PROV_005', `the publisher ${publisher} has revoked the keys that signed this cell`)
     }
-    return learnt !== known
+    return learnt !== known && learnt.records.length > 1
   }
 
   async #learn(publisher: string, learnt: KnownKeys): Promise<void> {
     this.#learning.set(publisher, learnt)
-    await this.#store.transact((tx) =>
-      tx.put(knownKeys, publisher, merge(tx.get(knownKeys, publisher), learnt.records, learnt.conflict)),
-    )
-    if (this.#learning.get(publisher) === learnt) this.#learning.delete(publisher)
+    try {
+      await this.#store.transact((tx) =>
+        tx.put(knownKeys, publisher, merge(tx.get(knownKeys, publisher), learnt.records, learnt.conflict)),
+      )
+      this.#strangers.delete(publisher)
+    } finally {
+      if (this.#learning.get(publisher) === learnt) this.#learning.delete(publisher)
+    }
   }
 }
 

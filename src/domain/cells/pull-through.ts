@@ -110,7 +110,8 @@ export class PullThroughCache {
     writer: BlobWriter,
   ): Promise<{ record: CellRecord; evicted: CellRecord[] }> {
     const { digest, size } = writer.summary
-    const evicted = await this.#makeRoom(cell.manifest.publisher, size)
+    const isHeld = this.#index.get(cell.id) !== undefined
+    const evicted = isHeld ? [] : await this.#makeRoom(cell.manifest.publisher, size)
     const record = await this.#blobs.keep(writer, this.#isNamed, () =>
       this.#store.transact((tx) => {
         const held = this.#index.get(cell.id, tx)
@@ -140,17 +141,26 @@ export class PullThroughCache {
     return { record, evicted }
   }
 
+  /** First of the publisher's own while its share is full, then of everybody's while the cache is. */
   async #makeRoom(publisher: string, size: number): Promise<CellRecord[]> {
+    const { maxBytes, maxBytesPerPublisher } = this.#budget
+    const share = (): number => this.#byPublisher.get(publisher) ?? 0
     const evicted: CellRecord[] = []
     for (const [id, entry] of this.#entries) {
-      const publisherFull = (this.#byPublisher.get(publisher) ?? 0) + size > this.#budget.maxBytesPerPublisher
-      if (!publisherFull && this.#bytes + size <= this.#budget.maxBytes) break
-      if (publisherFull && entry.publisher !== publisher) continue
-      this.#discount(id, entry)
-      const record = await this.#evict(id, entry.digest)
-      if (record !== undefined) evicted.push(record)
+      if (share() + size <= maxBytesPerPublisher) break
+      if (entry.publisher === publisher) await this.#drop(id, entry, evicted)
+    }
+    for (const [id, entry] of this.#entries) {
+      if (this.#bytes + size <= maxBytes) break
+      await this.#drop(id, entry, evicted)
     }
     return evicted
+  }
+
+  async #drop(id: string, entry: CachedCell, evicted: CellRecord[]): Promise<void> {
+    this.#discount(id, entry)
+    const record = await this.#evict(id, entry.digest)
+    if (record !== undefined) evicted.push(record)
   }
 
   async #evict(id: string, digest: string): Promise<CellRecord | undefined> {

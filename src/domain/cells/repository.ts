@@ -223,10 +223,16 @@ export class Repository {
     if (type === undefined) return
     const { cell_type: name, version, publisher } = cell.manifest
     const { owner } = type
-    if (owner.publisher !== publisher || (owner.credential !== null && owner.credential !== credential)) {
+    if (owner.publisher !== publisher) {
       throw new ProviderError(
         'PROV_015',
         `the cell type ${name} belongs to the publisher ${owner.publisher}, not to ${publisher}`,
+      )
+    }
+    if (owner.credential !== null && owner.credential !== credential) {
+      throw new ProviderError(
+        'PROV_015',
+        `the cell type ${name} belongs to another credential of this node`,
       )
     }
     if (type.versions.some((other) => other.version === version)) {

@@ -34,7 +34,7 @@ export interface WasmValidator {
    * `WASM_TIMEOUT`, `WASM_RESOURCES`. Warnings: `WASM_MEMORY_UNBOUNDED`, `WASM_MANY_IMPORTS`, `WASM_MANY_EXPORTS`,
    * `WASM_COMPONENT_NOT_COMPILED`. `report` is null exactly when there is an error.
    *
-   * @param source path of the file, or the bytes of a small package
+   * @param source path of the file, or the bytes of a small package, which are the validator's from then on
    * @param size bytes of the package; another size on disk rejects
    * @throws Error when the file cannot be read, or the validator is closed
    */
@@ -106,7 +106,7 @@ class WorkerPool implements WasmValidator {
       slot.task = task
       slot.worker.ref()
       slot.timer = setTimeout(() => this.#expire(slot), this.#options.timeoutMs)
-      slot.worker.postMessage(task.job)
+      slot.worker.postMessage(task.job, transferred(task.job.source))
     }
   }
 
@@ -174,6 +174,12 @@ class WorkerPool implements WasmValidator {
     await slot.worker.terminate()
   }
 }
+
+/** Bytes that fill their buffer are handed over instead of copied. */
+const transferred = (source: string | Uint8Array): ArrayBuffer[] =>
+  typeof source !== 'string' && source.buffer instanceof ArrayBuffer && source.byteLength === source.buffer.byteLength
+    ? [source.buffer]
+    : []
 
 function refusal(code: string, message: string): WasmFindings {
   return { issues: [{ severity: 'error', code, message, location: 'package' }], passed: [], report: null }

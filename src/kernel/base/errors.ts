@@ -40,3 +40,14 @@ export function errorMessage(error: unknown): string {
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
+
+/** A full disk as what a caller may see (`PROV_014`); any other error as it is. */
+export function fullDisk(error: unknown): unknown {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const isFull = ['ENOSPC', 'EDQUOT'].some(
+    (code) => hasCode(cause, code) || /No space left on device/i.test(errorMessage(cause)),
+  )
+  return isFull
+    ? new ProviderError('PROV_014', 'the disk of this node is full: nothing was stored', { cause: error })
+    : error
+}

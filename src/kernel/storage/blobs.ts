@@ -33,6 +33,7 @@ export class BlobStore {
   readonly #directories = new DirectorySync()
   /** Digests that a registration under way is about to name. */
   readonly #pins = new Map<string, number>()
+  readonly #writing = new Set<BlobWriter>()
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -47,6 +48,12 @@ export class BlobStore {
     await Promise.all(Array.from(SHARDS, (shard) => mkdir(join(directory, shard), { recursive: true, mode: 0o700 })))
     await syncDirectory(directory)
     return store
+  }
+
+  /** Ends what is still being written, and leaves nothing of it behind. */
+  async close(): Promise<void> {
+    for (const writer of this.#writing) await writer.discard()
+    await this.#directories.close()
   }
 
   path(digest: string): string {
@@ -65,7 +72,11 @@ export class BlobStore {
 
   /** Starts a new blob. */
   create(): BlobWriter {
-    return new BlobWriter(join(this.#incoming, randomBytes(12).toString('hex')))
+    const writer = new BlobWriter(join(this.#incoming, randomBytes(12).toString('hex')), () =>
+      this.#writing.delete(writer),
+    )
+    this.#writing.add(writer)
+    return writer
   }
 
   /**
@@ -121,7 +132,9 @@ export class BlobStore {
   /** Every blob's digest, in no order. */
   async *digests(): AsyncGenerator<string> {
     for (const shard of SHARDS) {
-      for await (const entry of await opendir(join(this.#directory, shard))) yield entry.name
+      for await (const entry of await opendir(join(this.#directory, shard))) {
+        if (entry.isFile()) yield entry.name
+      }
     }
   }
 }
@@ -148,9 +161,15 @@ export class BlobWriter {
   #summary: BlobSummary | undefined
   #moved = false
   #flushed: Promise<void> | undefined
+  #discarded = false
+  /** What is being done with the file. */
+  readonly #using = new Set<Promise<unknown>>()
+  readonly #ended: () => void
 
-  constructor(path: string) {
+  /** `ended` is called when nothing of the blob is left to close or delete. */
+  constructor(path: string, ended: () => void) {
     this.path = path
+    this.#ended = ended
   }
 
   /** Bytes written so far. */
@@ -174,9 +193,16 @@ export class BlobWriter {
     return this.#moved
   }
 
-  /** All bytes, while they are held in memory; undefined once they are in the file only. */
-  get bytes(): Uint8Array | undefined {
-    return this.#fd === undefined ? concatBytes(this.#small) : undefined
+  /** A copy of all bytes, while they are held in memory; undefined once they are in the file only. */
+  copy(): Uint8Array | undefined {
+    if (this.#fd !== undefined) return undefined
+    const bytes = new Uint8Array(this.#size)
+    let position = 0
+    for (const piece of this.#small) {
+      bytes.set(piece, position)
+      position += piece.length
+    }
+    return bytes
   }
 
   /** Hashes and writes `data`, which may be reused when this resolves. */
@@ -187,8 +213,7 @@ export class BlobWriter {
       this.#small.push(data.slice())
       return
     }
-    const fd = this.#open()
-    await writeAll(fd, data, position)
+    await this.#track(writeAll(this.#open(), data, position))
   }
 
   /**
@@ -204,24 +229,24 @@ export class BlobWriter {
     }
     const length = this.#size - position
     this.#leaves.push(leaf)
-    const { bytesWritten } = await fsWritev(fd, pieces, position)
+    const { bytesWritten } = await this.#track(fsWritev(fd, pieces, position))
     if (bytesWritten === length) return
     // A short write is rare: all of it again, piece by piece.
     for (const piece of pieces) {
-      await writeAll(fd, piece, position)
+      await this.#track(writeAll(fd, piece, position))
       position += piece.length
     }
   }
 
   /** Reads back what was written. May overlap with anything. */
   read(buffer: Uint8Array, length: number, position: number): Promise<{ bytesRead: number }> {
-    return fsRead(this.#open(), buffer, 0, length, position)
+    return this.#track(fsRead(this.#open(), buffer, 0, length, position))
   }
 
   /** Starts to bring what was written so far to the disk, without waiting, so that `finish` has less to do. */
   flushAhead(): void {
     // A failure here shows again in `finish`, which syncs the same file.
-    this.#flushed ??= fsDatasync(this.#open()).then(
+    this.#flushed ??= this.#track(fsDatasync(this.#open())).then(
       () => this.#endFlush(),
       () => this.#endFlush(),
     )
@@ -244,7 +269,7 @@ export class BlobWriter {
     const summary = this.hashed()
     const fd = this.#open()
     await this.#flushed
-    await fsDatasync(fd)
+    await this.#track(fsDatasync(fd))
     return summary
   }
 
@@ -253,8 +278,9 @@ export class BlobWriter {
     this.#moved = true
   }
 
+  /** Closes the file once nothing uses it: its number may be another file's the moment after. */
   async close(): Promise<void> {
-    await this.#flushed
+    while (this.#using.size > 0) await Promise.allSettled(this.#using)
     if (this.#fd === undefined) return
     closeSync(this.#fd)
     this.#fd = undefined
@@ -262,15 +288,18 @@ export class BlobWriter {
 
   /** Closes, and deletes the bytes unless the store took them. Safe to call always. */
   async discard(): Promise<void> {
+    this.#discarded = true
     const isOnDisk = this.#fd !== undefined
     await this.close()
     this.#small = []
     if (isOnDisk && !this.#moved) await rm(this.path, { force: true })
+    this.#ended()
   }
 
   /** The file, with what was held in memory in it. Creating and filling it touches memory only: the disk comes with `finish`. */
   #open(): number {
     if (this.#fd !== undefined) return this.#fd
+    if (this.#discarded) throw new Error('the blob was discarded')
     const fd = openSync(this.path, 'wx+', 0o600)
     this.#fd = fd
     let position = 0
@@ -280,6 +309,13 @@ export class BlobWriter {
     }
     this.#small = []
     return fd
+  }
+
+  #track<T>(use: Promise<T>): Promise<T> {
+    this.#using.add(use)
+    const done = (): void => void this.#using.delete(use)
+    use.then(done, done)
+    return use
   }
 
   #hash(data: Uint8Array): void {

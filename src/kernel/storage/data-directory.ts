@@ -96,7 +96,14 @@ export async function openDataDirectory(
     await migrate(store)
     const blobs = await BlobStore.open(join(directory, 'blobs'))
     if (first) await writeMarker(directory, { format: 1, network, provider_id: providerId })
-    return { store, blobs, close: () => store.close() }
+    return {
+      store,
+      blobs,
+      async close() {
+        await blobs.close()
+        await store.close()
+      },
+    }
   } catch (error) {
     await store.close()
     throw error

@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { closeSync, fsync, openSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+
+const fsFsync = promisify(fsync)
 
 /** Makes renames, creations and deletions in `directory` survive a power cut. */
 export async function syncDirectory(directory: string): Promise<void> {
@@ -34,6 +38,8 @@ export async function writeFileDurably(path: string, content: string, mode: numb
  * was already running might have missed the caller's rename.
  */
 export class DirectorySync {
+  /** Descriptors of directories: opening one anew for each sync costs more than the sync. */
+  readonly #open = new Map<string, number>()
   readonly #running = new Map<string, { current: Promise<void>; next: Promise<void> | undefined }>()
 
   sync(directory: string): Promise<void> {
@@ -50,6 +56,14 @@ export class DirectorySync {
     return state.next
   }
 
+  /** Closes the directories, after the syncs under way. */
+  async close(): Promise<void> {
+    while (this.#running.size > 0)
+      await Promise.allSettled(Array.from(this.#running.values(), ({ current }) => current))
+    for (const descriptor of this.#open.values()) closeSync(descriptor)
+    this.#open.clear()
+  }
+
   #advance(directory: string): Promise<void> {
     const current = this.#run(directory)
     this.#running.set(directory, { current, next: undefined })
@@ -58,7 +72,9 @@ export class DirectorySync {
 
   async #run(directory: string): Promise<void> {
     try {
-      await syncDirectory(directory)
+      const descriptor = this.#open.get(directory) ?? openSync(directory, 'r')
+      this.#open.set(directory, descriptor)
+      await fsFsync(descriptor)
     } finally {
       const state = this.#running.get(directory)
       if (state !== undefined && state.next === undefined) this.#running.delete(directory)

@@ -79,6 +79,11 @@ export class Store {
     }
   }
 
+  /** The keys of a keyspace alone, for who needs no values. */
+  async *keys(space: Keyspace<unknown>, range: ScanRange = {}): AsyncGenerator<string> {
+    for await (const [key] of this.scan({ ...space, decode: () => undefined }, range)) yield key
+  }
+
   /**
    * Runs `work` and resolves with its result when its writes are on disk (synced). `work` is synchronous and must touch nothing but
    * the transaction: when it throws, its writes are dropped and the error is passed on; when the disk fails, they never happened.

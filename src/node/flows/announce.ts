@@ -8,7 +8,7 @@ import type { NodeParts } from '../parts.ts'
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'keys' | 'logger' | 'catalogue' | 'directory' | 'network'>
 
 /** Milliseconds after an announcement in which further changes are collected. */
-const COLLECT_MS = 200
+const COLLECT_MS = 500
 /** Milliseconds between two pages of a refresh, so that a large catalogue does not flood the mesh. */
 const PAGE_GAP_MS = 20
 /** Pages that are withdrawn when the node stops; those beyond expire by themselves. */

@@ -74,7 +74,8 @@ export class Asker {
 
   async #verified(provider: string, cell: OfferedCell): Promise<VerifiedOffer | undefined> {
     try {
-      return await this.#parts.offerVerifier.verify(cell)
+      const { offerVerifier, trust } = this.#parts
+      return await offerVerifier.verify(cell, (publisher) => trust.isPinned(publisher))
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error
       this.#parts.logger.warn({ provider, reason: error.message }, 'a peer offered a cell that does not verify')

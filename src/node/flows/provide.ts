@@ -17,16 +17,16 @@ const SETTLED_PEERS = 20
 const FAST_NAMES = 200
 const PACE_MS = 100
 
-/** Tells the DHT under which names this node can be found. A new name is told at once; all names, when the node meets peers. */
+/** Tells the DHT under which names this node can be found: new names at once, and all names when the node meets peers. */
 export class DhtProvider implements Part {
   readonly name = 'DHT provider'
   readonly #parts: Parts
+  /** Names that are new. */
   readonly #queue = new Set<string>()
   readonly #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
-  #passRunning = false
   #passWanted = false
-  #queueRunning = false
+  #work: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
 
   constructor(parts: Parts) {
@@ -39,63 +39,76 @@ export class DhtProvider implements Part {
     })
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#unsubscribe?.()
     clearTimeout(this.#timer)
     this.#stopped.abort(new Error('the node is stopping'))
+    await this.#work
   }
 
   /** A cell came: its names lead here. */
   add(manifest: Manifest): void {
-    for (const name of namesOf(manifest)) this.#queue.add(name)
-    void this.#drain()
+    for (const [by, name] of lookupsOf(manifest)) this.#queue.add(`${by}/${name}`)
+    this.#wake()
   }
 
   /** A cell went: names under which nothing is left do not lead here any more. */
   remove(manifest: Manifest): void {
     for (const [by, name] of lookupsOf(manifest)) {
       if (this.#parts.index.candidates(by, name).length > 0) continue
+      this.#queue.delete(`${by}/${name}`)
       this.#parts.network.unprovide(`${by}/${name}`).catch((error: unknown) => {
         this.#parts.logger.debug({ name, reason: errorMessage(error) }, 'the DHT record was not withdrawn')
       })
     }
   }
 
-  async #drain(): Promise<void> {
-    if (this.#queueRunning) return
-    this.#queueRunning = true
-    for (const name of this.#queue) {
-      this.#queue.delete(name)
-      if (!(await this.#provide(name))) this.#passIn(RETRY_MS)
-    }
-    this.#queueRunning = false
-  }
-
+  /** Tells all names again after `ms` milliseconds. */
   #passIn(ms: number): void {
     if (this.#stopped.signal.aborted) return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      void this.#pass()
+      this.#passWanted = true
+      this.#wake()
     }, ms)
   }
 
-  async #pass(): Promise<void> {
-    this.#passWanted = true
-    if (this.#passRunning) return
-    this.#passRunning = true
+  #wake(): void {
+    this.#work ??= this.#run()
+      .catch((error: unknown) => {
+        this.#parts.logger.error({ err: error }, 'telling the DHT failed')
+        this.#passIn(RETRY_MS)
+      })
+      .finally(() => {
+        this.#work = undefined
+        if (this.#queue.size > 0 && !this.#stopped.signal.aborted) this.#wake()
+      })
+  }
+
+  async #run(): Promise<void> {
+    await this.#tellNew()
     while (this.#passWanted && !this.#stopped.signal.aborted) {
       this.#passWanted = false
       let count = 0
       for await (const name of this.#parts.index.names()) {
-        if (this.#stopped.signal.aborted) break
+        if (this.#stopped.signal.aborted) return
         if (!(await this.#provide(name))) {
           this.#passIn(RETRY_MS)
           break
         }
+        // A long pass keeps no new name waiting.
+        await this.#tellNew()
         if (++count > FAST_NAMES) await new Promise((resolve) => setTimeout(resolve, PACE_MS))
       }
     }
-    this.#passRunning = false
+  }
+
+  async #tellNew(): Promise<void> {
+    for (const name of this.#queue) {
+      if (this.#stopped.signal.aborted) return
+      this.#queue.delete(name)
+      if (!(await this.#provide(name))) this.#passIn(RETRY_MS)
+    }
   }
 
   /** False when the DHT had nobody to tell although this node has peers: it has only just met them. */
@@ -121,5 +134,3 @@ const lookupsOf = ({ cell_type: cellType, capabilities }: Manifest): ['cell_type
   ['cell_type', cellType],
   ...capabilities.map(({ name }): ['capability', string] => ['capability', name]),
 ]
-
-const namesOf = (manifest: Manifest): string[] => lookupsOf(manifest).map(([by, name]) => `${by}/${name}`)

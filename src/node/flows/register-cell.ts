@@ -4,7 +4,7 @@ import type { Manifest } from '../../../protocol/manifest.ts'
 import type { CellMetadata } from '../../../protocol/repository.ts'
 import type { VerifiedCell } from '../../domain/cells/repository.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
-import { ProviderError } from '../../kernel/base/errors.ts'
+import { fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../../kernel/identity/manifest-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { Registered, Registration } from '../api.ts'
@@ -39,6 +39,8 @@ export async function registerCell(
       bytes: staged.size,
     })
     return { cellId: cell.id, manifest: cell.manifest, signedBy: cell.signedBy, validation: results, page: record.page }
+  } catch (error) {
+    throw fullDisk(error)
   } finally {
     await staged.discard()
   }

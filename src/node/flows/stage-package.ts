@@ -1,19 +1,19 @@
-import { ProviderError } from '../../kernel/base/errors.ts'
+import { fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import type { BlobStore, BlobWriter } from '../../kernel/storage/blobs.ts'
 import type { StagedPackage } from '../api.ts'
 
 /** A staged package with the file behind it, for the flows of this node. */
 export class StagedBlob implements StagedPackage {
   readonly writer: BlobWriter
-  /** All bytes, where they are few enough to be held in memory. */
+  /** A copy of all bytes for whoever opens the package, where they are few enough to be held in memory. */
   readonly bytes: Uint8Array | undefined
   readonly #synced: Promise<unknown>
 
   constructor(writer: BlobWriter) {
     this.writer = writer
-    this.bytes = writer.bytes
+    this.bytes = writer.copy()
     this.#synced = writer.finish()
-    // Whoever registers awaits it; a package that is discarded need not reach the disk.
+    // Whoever registers hears of a failure.
     this.#synced.catch(() => undefined)
   }
 
@@ -60,6 +60,6 @@ export async function stagePackage(
     return new StagedBlob(writer)
   } catch (error) {
     await writer.discard()
-    throw error
+    throw fullDisk(error)
   }
 }
