@@ -39,6 +39,10 @@ export const LIMITS = {
   announcementBytes: 128 * 1024,
   /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */
   announcementCells: 128,
+  /** Announced cells of one provider that are looked up under one name, the highest versions: more of them is no better choice. */
+  announcedPerProvider: 64,
+  /** Announced cells that are looked up under one name: a request looks at each of them. */
+  announcedPerName: 1024,
   /** Addresses in an announcement. */
   announcementAddresses: 16,
   /** Milliseconds that an announcement may live (SECURITY: one hour). */

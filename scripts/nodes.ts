@@ -72,6 +72,8 @@ export async function startNodeProcess(options: NodeProcessOptions): Promise<Nod
     child,
     adminKey: env.CYTOPLEX_ADMIN_KEY ?? (await readFile(join(dataDir, 'admin.key'), 'utf8')).trim(),
     stop(signal = 'SIGTERM') {
+      // Waiting for its end keeps this process alive, also where the node may outlive it.
+      if (child.exitCode === null && child.signalCode === null) child.ref()
       child.kill(signal)
       return exited
     },

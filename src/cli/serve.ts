@@ -1,5 +1,6 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { NodeFile } from '../../protocol/node-file.ts'
+import { makeDirectory } from '../kernel/base/make-directory.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { EXIT } from './exit-codes.ts'
 import { nodeFilePath } from './target.ts'
@@ -81,7 +82,7 @@ function endOnDefects(dataDir: string, logger: Logger): void {
 function writeNodeFile(dataDir: string, file: NodeFile): void {
   const path = nodeFilePath(dataDir)
   const partial = `${path}.${process.pid}.tmp`
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeDirectory(dataDir)
   writeFileSync(partial, `${JSON.stringify(file)}\n`)
   renameSync(partial, path)
 }

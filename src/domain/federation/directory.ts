@@ -3,18 +3,11 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
+import { type DirectoryEntry, NameIndex } from './name-index.ts'
+
+export type { DirectoryEntry }
 
 const announcements = jsonKeyspace<Announcement>(KEYSPACES.announcements)
-
-/** A cell that another node offers. */
-export interface DirectoryEntry {
-  readonly provider: string
-  readonly cell: AnnouncedCell
-  /** Version of the name that it was looked up by: the capability's, or by cell type the cell's. */
-  readonly offered: string
-  /** Unix milliseconds. */
-  readonly expiresAt: number
-}
 
 /** How much to remember, so that nobody's announcements displace everybody else's. A page without cells counts as one. */
 export interface DirectoryLimits {
@@ -26,6 +19,8 @@ interface Page {
   readonly sequence: number
   readonly expiresAt: number
   readonly cells: readonly AnnouncedCell[]
+  /** Its entries in the index of names. */
+  readonly entries: readonly (readonly [name: string, entry: DirectoryEntry])[]
 }
 
 interface Provider {
@@ -56,9 +51,10 @@ export class Directory {
   readonly #limits: DirectoryLimits
   readonly #self: string
   readonly #providers = new Map<string, Provider>()
-  readonly #names = new Map<string, Set<DirectoryEntry>>()
+  readonly #names = new NameIndex()
   #cells = 0
   #room = 0
+  #loaded = false
 
   constructor(parts: { store: Store; clock: Clock; limits: DirectoryLimits; self: string }) {
     this.#self = parts.self
@@ -87,18 +83,21 @@ export class Directory {
   async load(): Promise<void> {
     const now = this.#clock.now()
     for await (const [, announcement] of this.#store.scan(announcements)) {
-      if (announcement.provider_id === this.#self) continue
-      if (isForgettable(announcement, now) || !this.isNews(announcement)) continue
+      const { provider_id: id, page, sequence } = announcement
+      if (id === this.#self || isForgettable(announcement, now)) continue
+      // What arrived meanwhile may be newer.
+      if (sequence <= (this.#providers.get(id)?.pages.get(page)?.sequence ?? -1)) continue
       this.#apply(announcement.expires_at > now ? announcement : { ...announcement, cells: [] })
     }
+    this.#loaded = true
   }
 
-  /** Whether an announcement is newer than what is known of its page, as far as its sequence says. */
-  isNews(announcement: Announcement): boolean {
-    const { provider_id: id, page, sequence } = announcement
+  /** Whether an announcement is newer than what is known of its page, in memory or on disk, as far as its sequence says. */
+  isNews({ provider_id: id, page, sequence }: Announcement): boolean {
     if (id === this.#self) return false
     const known = this.#providers.get(id)?.pages.get(page)
-    return known === undefined || sequence > known.sequence
+    if (known !== undefined) return sequence > known.sequence
+    return this.#loaded || sequence > this.keptSequence(id, page)
   }
 
   /** Whether there is room for an announcement's cells. */
@@ -117,24 +116,34 @@ export class Directory {
     return this.keep(announcement)
   }
 
-  /** Puts an announcement on disk, for peers that join. This node's own ones are kept so and not looked up. */
-  keep(announcement: Announcement): Promise<void> {
-    return this.#store.transact((tx) =>
-      tx.put(announcements, diskKey(announcement.provider_id, announcement.page), announcement),
-    )
+  /**
+   * Puts announcements on disk, all or none, for peers that join. This node's own ones are kept so and not looked up. One that is not
+   * newer than what is there is left out.
+   */
+  keep(...news: readonly Announcement[]): Promise<void> {
+    return this.#store.transact((tx) => {
+      for (const announcement of news) {
+        const key = diskKey(announcement.provider_id, announcement.page)
+        const kept = tx.get(announcements, key)
+        if (kept === undefined || kept.sequence < announcement.sequence) tx.put(announcements, key, announcement)
+      }
+    })
+  }
+
+  /** The announcement on disk. */
+  kept(provider: string, page: number): Announcement | undefined {
+    return this.#store.get(announcements, diskKey(provider, page))
   }
 
   /** Sequence of the announcement on disk; 0 when there is none. */
   keptSequence(provider: string, page: number): number {
-    return this.#store.get(announcements, diskKey(provider, page))?.sequence ?? 0
+    return this.kept(provider, page)?.sequence ?? 0
   }
 
-  /** Who offers a name, in no order. */
+  /** Who offers a name, in no order; at most `LIMITS.announcedPerName`. */
   *find(by: 'capability' | 'cell_type', name: string): Generator<DirectoryEntry> {
-    const entries = this.#names.get(nameKey(by, name))
-    if (entries === undefined) return
     const now = this.#clock.now()
-    for (const entry of entries) {
+    for (const entry of this.#names.find(nameKey(by, name))) {
       if (entry.expiresAt > now) yield entry
     }
   }
@@ -171,7 +180,7 @@ export class Directory {
     for (const [id, provider] of this.#providers) {
       for (const [number, page] of [...provider.pages]) {
         if (page.expiresAt > now) continue
-        this.#drop(id, provider, number, page)
+        this.#drop(provider, number, page)
         if (!isForgettable(page, now)) this.#put(id, provider, number, { ...page, cells: [] })
       }
       if (provider.pages.size === 0) this.#providers.delete(id)
@@ -195,39 +204,33 @@ export class Directory {
     const provider = this.#providers.get(id) ?? { pages: new Map<number, Page>(), cells: 0, room: 0 }
     this.#providers.set(id, provider)
     const before = provider.pages.get(number)
-    if (before !== undefined) this.#drop(id, provider, number, before)
+    if (before !== undefined) this.#drop(provider, number, before)
     this.#put(id, provider, number, { sequence, expiresAt, cells })
   }
 
-  #put(id: string, provider: Provider, number: number, page: Page): void {
-    const { cells, expiresAt } = page
-    provider.pages.set(number, page)
+  #put(id: string, provider: Provider, number: number, page: Omit<Page, 'entries'>): void {
+    const { sequence, expiresAt, cells } = page
+    const entries: [string, DirectoryEntry][] = []
+    for (const cell of cells) {
+      for (const [name, offered] of namesOf(cell)) {
+        const entry: DirectoryEntry = { provider: id, cell, offered, expiresAt }
+        if (this.#names.add(name, entry)) entries.push([name, entry])
+      }
+    }
+    provider.pages.set(number, { sequence, expiresAt, cells, entries })
     provider.cells += cells.length
     provider.room += roomOf(page)
     this.#cells += cells.length
     this.#room += roomOf(page)
-    for (const cell of cells) {
-      for (const [key, offered] of namesOf(cell)) {
-        const entries = this.#names.get(key) ?? new Set<DirectoryEntry>()
-        this.#names.set(key, entries.add({ provider: id, cell, offered, expiresAt }))
-      }
-    }
   }
 
-  #drop(id: string, provider: Provider, number: number, page: Page): void {
+  #drop(provider: Provider, number: number, page: Page): void {
     provider.pages.delete(number)
     provider.cells -= page.cells.length
     provider.room -= roomOf(page)
     this.#cells -= page.cells.length
     this.#room -= roomOf(page)
-    for (const cell of page.cells) {
-      for (const [key] of namesOf(cell)) {
-        const entries = this.#names.get(key)
-        if (entries === undefined) continue
-        for (const entry of entries) if (entry.cell === cell && entry.provider === id) entries.delete(entry)
-        if (entries.size === 0) this.#names.delete(key)
-      }
-    }
+    for (const [name, entry] of page.entries) this.#names.delete(name, entry)
   }
 }
 

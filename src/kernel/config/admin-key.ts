@@ -69,7 +69,7 @@ function checkAdminKey(key: string, origin: AdminKeyOrigin): string {
 
 function createAdminKeyFile(dataDir: string): string {
   const key = toBase64Url(randomBytes(32))
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeDirectory(dataDir)
   const descriptor = openSync(adminKeyFile(dataDir), 'wx', 0o600)
   try {
     writeSync(descriptor, `${key}\n`)

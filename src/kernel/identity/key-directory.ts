@@ -151,7 +151,11 @@ class WireRole {
  * in between, either no name is taken, or the rest can take theirs ({@link finishCreation}).
  */
 function createKeys(dir: string, now: number): void {
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  try {
+    makeDirectory(dir)
+  } catch (error) {
+    throw new StartError(`${dir} cannot be used as key directory: ${errorMessage(error)}`)
+  }
   checkPrivateDirectory(dir)
   syncDirectory(dirname(dir))
   const seed = newSeed()

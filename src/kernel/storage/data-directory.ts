@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { errorMessage, hasCode, StartError } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { BlobStore } from './blobs.ts'
 import { writeFileDurably } from './durable-files.ts'
@@ -55,7 +56,7 @@ export async function checkDataDirectory(
       )
     }
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      makeDirectory(directory)
       await writeMarker(directory, { format: 1, network, provider_id: null })
     } catch (error) {
       throw new StartError(`${directory} cannot be used as data directory: ${errorMessage(error)}`)

@@ -42,7 +42,7 @@ export class Store {
     this.#db = db
   }
 
-  /** Opens the database in `directory`. Throws `StartError` when another process has it open or it is damaged. */
+  /** Opens the database in `directory`. Throws `StartError` when another process has it open, it is damaged or out of reach. */
   static async open(directory: string, options: { createIfMissing: boolean }): Promise<Store> {
     const db = new Level<string, string>(directory, { createIfMissing: options.createIfMissing })
     try {
@@ -53,9 +53,8 @@ export class Store {
         throw new StartError(`${directory} is in use by another node: stop it, or choose another --data-dir`)
       }
       const reason = cause instanceof Error ? cause.message : String(error)
-      throw new StartError(`the store in ${directory} cannot be opened: ${reason}. Restore it from a backup`, {
-        cause: error,
-      })
+      const advice = isDamage(cause) ? '. Restore it from a backup' : ''
+      throw new StartError(`the store in ${directory} cannot be opened: ${reason}${advice}`, { cause: error })
     }
     return new Store(db)
   }
@@ -149,6 +148,12 @@ export class Store {
     }
     this.#writer = undefined
   }
+}
+
+/** The store, a file of it or their content is gone; anything else that prevents opening is around the store, not in it. */
+function isDamage(cause: unknown): boolean {
+  if (hasCode(cause, 'LEVEL_CORRUPTION')) return true
+  return cause instanceof Error && /No such file or directory|does not exist/.test(cause.message)
 }
 
 type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string }
