@@ -22,8 +22,8 @@ export type AnnouncedCell = Static<typeof AnnouncedCell>
 
 /**
  * One page of what a node offers, signed by its identity (context `announcement`). A page is replaced by the next one with
- * the same number and a higher sequence; an empty page withdraws. Sequences are Unix milliseconds, strictly increasing
- * per origin and page.
+ * the same number and a higher sequence; an empty page withdraws. Sequences are Unix milliseconds, growing by at least
+ * `LIMITS.announcementIntervalMs` per origin and page.
  */
 export const Announcement = Type.Object(
   {

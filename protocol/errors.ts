@@ -21,5 +21,11 @@ export const ERRORS = {
   PROV_016: { message: 'Authentication required', status: 401, retryable: false },
 } as const satisfies Record<string, { message: string; status: number; retryable: boolean }>
 
+/**
+ * The code of what nobody expected, with status 500: a mistake of the node, not of the caller. It is outside the table, because
+ * a caller can do nothing about it; the message names the request by which the node's log tells what happened.
+ */
+export const INTERNAL_ERROR = 'INTERNAL_ERROR'
+
 /** A code of the error table. */
 export type ErrorCode = keyof typeof ERRORS

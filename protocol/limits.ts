@@ -43,6 +43,8 @@ export const LIMITS = {
   announcedPerProvider: 64,
   /** Announced cells that are looked up under one name: a request looks at each of them. */
   announcedPerName: 1024,
+  /** Milliseconds between the sequences of two announcements of one page, at least: who announces faster is not relayed. */
+  announcementIntervalMs: 1000,
   /** Addresses in an announcement. */
   announcementAddresses: 16,
   /** Milliseconds that an announcement may live (SECURITY: one hour). */

@@ -61,7 +61,7 @@ export const CellListQuery = Type.Object({
   capability: Type.Optional(Name),
   version: Type.Optional(SemVer),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
-  offset: Type.Optional(Type.Integer({ minimum: 0 })),
+  offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })),
 })
 export type CellListQuery = Static<typeof CellListQuery>
 

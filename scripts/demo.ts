@@ -5,6 +5,7 @@
 import { strict as assert } from 'node:assert'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -21,6 +22,14 @@ const keep = process.argv.includes('--keep')
 
 const directory = await mkdtemp(join(tmpdir(), 'cytoplex-demo-'))
 const nodes: NodeProcess[] = []
+// Nodes that may outlive this process do not hear of Ctrl-C themselves.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    for (const { child } of nodes) child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+    process.exit(1)
+  })
+}
 let number = 0
 
 async function step<T>(title: string, work: () => Promise<T>): Promise<T> {

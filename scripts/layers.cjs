@@ -110,7 +110,12 @@ module.exports = {
       ['^src/kernel/identity/'],
       'signatures only in kernel/identity/',
     ),
-    door('workers', '^(node:)?worker_threads$', ['^src/domain/cells/wasm-'], 'threads where heavy work is'),
+    door(
+      'workers',
+      '^(node:)?worker_threads$',
+      ['^src/domain/cells/wasm-', '^src/kernel/storage/chunk-'],
+      'threads where heavy work is',
+    ),
     door(
       'sockets',
       '^(node:)?(http|https|http2|net|tls|dgram|undici)$',

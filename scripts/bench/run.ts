@@ -64,17 +64,24 @@ async function measure(rows: readonly Row[], quick: boolean): Promise<Measuremen
   const shared = new Map<string, Promise<unknown>>()
   const run = (row: Row): Promise<Measurement[]> => {
     process.stderr.write(`${row.name} …\n`)
-    return runRow(row, { quick, directory, shared })
+    // Rows that run side by side cannot open the same store.
+    return runRow(row, { quick, directory, shared: quick ? new Map() : shared })
   }
   try {
     // Where nothing is measured, rows need not wait for each other.
-    if (quick) return (await Promise.all(rows.map(run))).flat()
+    if (quick) return await allOf(rows.map(run))
     const figures: Measurement[] = []
     for (const row of rows) figures.push(...(await run(row)))
     return figures
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** All results, or the first failure when all have ended: what still runs needs its folder. */
+async function allOf(running: readonly Promise<Measurement[]>[]): Promise<Measurement[]> {
+  await Promise.allSettled(running)
+  return (await Promise.all(running)).flat()
 }
 
 /** What the figures depend on. */

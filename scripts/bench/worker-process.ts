@@ -70,6 +70,6 @@ async function end(child: ChildProcess, worker: Worker): Promise<void> {
   const exited = once(child, 'exit')
   const ended = worker.call('end').catch(() => undefined)
   await Promise.race([ended, exited])
-  child.disconnect()
+  if (child.connected) child.disconnect()
   await exited
 }

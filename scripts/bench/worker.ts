@@ -1,4 +1,4 @@
-import { errorMessage } from '../../src/kernel/base/errors.ts'
+import { errorMessage, hasCode } from '../../src/kernel/base/errors.ts'
 import type { Command, Commands, Reply, Role } from './worker-process.ts'
 
 /** Loaded when played, so that a process holds nothing that its role does not need. */
@@ -25,11 +25,18 @@ function usage(): () => number {
   }
 }
 
+/** Nobody waits for a reply once the coordinator has gone. */
+function unlessGone(error: Error | null): void {
+  if (error !== null && !hasCode(error, 'ERR_IPC_CHANNEL_CLOSED') && !hasCode(error, 'EPIPE')) throw error
+}
+
 const { commands } = await ROLES[process.argv[2] as Role]()
 const common: Commands = { ready: () => undefined, busy: usage() }
 
 process.on('message', async ({ id, name, argument }: Command) => {
-  const reply = (message: Omit<Reply, 'id'>): void => void process.send?.({ id, ...message })
+  const reply = (message: Omit<Reply, 'id'>): void => {
+    if (process.connected) process.send?.({ id, ...message }, undefined, undefined, unlessGone)
+  }
   try {
     const command = (commands[name] ?? common[name]) as ((argument: unknown) => unknown) | undefined
     if (command === undefined && name !== 'end') throw new Error(`no command ${name}`)

@@ -9,6 +9,7 @@ import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { parseManifest } from '../kernel/identity/manifest-signature.ts'
 import { schemaFinding } from '../kernel/identity/schema-findings.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { alreadyThere, cannotWrite } from './output-file.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -70,10 +71,7 @@ export async function writeDescription(path: string, description: CellDescriptio
       await writeFile(path, text, { flag: 'wx' })
       return
     } catch (error) {
-      if (hasCode(error, 'EEXIST')) {
-        throw new CliError(`${path} exists; --force replaces it, -o names another file`, EXIT.failure)
-      }
-      throw error
+      throw hasCode(error, 'EEXIST') ? alreadyThere(path) : cannotWrite(path, error)
     }
   }
   const unfinished = `${path}.${process.pid}.new`
@@ -82,7 +80,7 @@ export async function writeDescription(path: string, description: CellDescriptio
     await rename(unfinished, path)
   } catch (error) {
     await rm(unfinished, { force: true })
-    throw error
+    throw cannotWrite(path, error)
   }
 }
 

@@ -6,6 +6,7 @@ import { number, publisherFlag, range } from './cell-options.ts'
 import { bytesText, clientFor, downloadToFile, extensionOf, type NodeFlags } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
+import { outputFlag } from './output-file.ts'
 import { targetOptions } from './target.ts'
 
 interface GetFlags extends NodeFlags {
@@ -29,7 +30,7 @@ export function registerGet(cell: Command): void {
         .option('--version <range>', 'version or npm semver range (default: the highest)', range('--version'))
         .option('--publisher <id>', 'accept only cells of this publisher; repeat for more', publisherFlag)
         .option('--wait <seconds>', 'how long to search', number('--wait'))
-        .option('-o, --output <file>', 'file to write (default: <type>-<version>.<extension>)')
+        .option('-o, --output <file>', 'file to write (default: <type>-<version>.<extension>)', outputFlag)
         .option('--force', 'replace an existing file'),
     ),
   )
@@ -52,7 +53,7 @@ async function get(name: string, flags: GetFlags): Promise<void> {
   }
   const cell = await client
     .requestSpecific({ cellType: name, version: flags.version, waitSeconds: flags.wait })
-    .catch(explainNotFound(name))
+    .catch(explainNotFound(name, 'cell type'))
   const file = flags.output ?? fileNameOf(cell)
   const size = await downloadToFile(client, cell, file, flags)
   const { cell_type, version, digest, publisher } = cell

@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { errorMessage } from '../kernel/base/errors.ts'
+import { makeDirectory } from '../kernel/base/make-directory.ts'
 import {
   createPublisherKeys,
   loadPublisherKeyFile,
@@ -43,7 +45,7 @@ export function keyFlags(command: Command): Command {
 export function openPublisherKeys({ key, hybrid }: KeyFlags): PublisherKeys {
   const path = key ?? defaultKeyFile()
   if (!existsSync(path)) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeKeyFolder(path)
     savePublisherKeyFile(path, createPublisherKeys({ kind: 'publisher', hybrid: hybrid === true }))
     process.stderr.write(`created the publisher key ${safe(path)}; keep a copy, it cannot be made again\n`)
   }
@@ -52,6 +54,14 @@ export function openPublisherKeys({ key, hybrid }: KeyFlags): PublisherKeys {
     throw new CliError(`${path} is no hybrid key; --key names another file to create one in`, EXIT.usage)
   }
   return keys
+}
+
+function makeKeyFolder(path: string): void {
+  try {
+    makeDirectory(dirname(resolve(path)))
+  } catch (error) {
+    throw new CliError(`${path} cannot be created: ${errorMessage(error)}`, EXIT.failure)
+  }
 }
 
 function defaultKeyFile(): string {

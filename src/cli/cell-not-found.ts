@@ -2,14 +2,17 @@ import { NotFoundError } from '../client/index.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 
 /** Throws what failed; where nothing was found, with the places where the node looked and the cells that do not fit. */
-export function explainNotFound(name: string): (error: unknown) => never {
+export function explainNotFound(name: string, kind: 'cell type' | 'capability'): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof NotFoundError)) throw error
     const looked = error.coverage?.sources.map(({ source, outcome }) => `${source} ${outcome.replace('_', ' ')}`)
     const instead = error.alternatives.map(
       ({ cell_type, version, compatibility_notes }) => `${cell_type} ${version} does not fit: ${compatibility_notes}`,
     )
-    const message = `${name}: ${error.message}${looked === undefined ? '' : ` (${looked.join(', ')})`}`
+    // The contract has one code for a name that nobody knows, and its text speaks of capabilities.
+    const unknownType = kind === 'cell type' && error.code === 'PROV_003'
+    const reason = unknownType ? 'no cell of this type was found' : error.message
+    const message = `${name}: ${reason}${looked === undefined ? '' : ` (${looked.join(', ')})`}`
     throw new CliError([message, ...instead].join('; '), EXIT.notFound, error.code)
   }
 }

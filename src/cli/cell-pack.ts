@@ -3,6 +3,7 @@ import { descriptionJson, writeDescription } from './cell-description.ts'
 import { type CellFlags, cellFlags, describeCell } from './cell-options.ts'
 import { bytesText } from './cell-transfer.ts'
 import { printJson, printLine, safe } from './output.ts'
+import { outputFlag } from './output-file.ts'
 
 interface PackFlags extends CellFlags {
   readonly output: string
@@ -15,7 +16,7 @@ export function registerPack(cell: Command): void {
   cellFlags(cell.command('pack'))
     .description('describe a package in a cell description file, to be signed and registered')
     .argument('<file>', 'the package: a WebAssembly module or component, an archive, a document')
-    .option('-o, --output <file>', 'cell description to write', 'cell.json')
+    .option('-o, --output <file>', 'cell description to write', outputFlag, 'cell.json')
     .option('--force', 'replace an existing file')
     .option('--json', 'print JSON')
     .addHelpText(

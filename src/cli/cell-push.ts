@@ -98,6 +98,12 @@ function vouchedFor(description: CellDescription, flags: PushFlags): CellDescrip
 }
 
 function withIssues(error: ValidationError): CliError {
-  const issues = error.results.issues.map(({ severity, message, location }) => `${severity}: ${message} (${location})`)
-  return new CliError([error.message, ...issues].join('; '), EXIT.failure, error.code)
+  const { issues } = error.results
+  // The first issue is often what the error says already, without its place.
+  const same = issues.find(({ message }) => message === error.message)
+  const said = same === undefined ? error.message : `${same.message} (${same.location})`
+  const others = issues
+    .filter((issue) => issue !== same)
+    .map(({ severity, message, location }) => `${severity}: ${message} (${location})`)
+  return new CliError([said, ...others].join('; '), EXIT.failure, error.code)
 }

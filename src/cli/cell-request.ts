@@ -6,6 +6,7 @@ import { explainNotFound } from './cell-not-found.ts'
 import { number, publisherFlag, range } from './cell-options.ts'
 import { bytesText, clientFor, downloadToFile, type NodeFlags } from './cell-transfer.ts'
 import { printJson, printLine, safe } from './output.ts'
+import { outputFlag } from './output-file.ts'
 import { targetOptions } from './target.ts'
 
 interface RequestFlags extends NodeFlags {
@@ -45,7 +46,7 @@ export function registerRequest(cell: Command): void {
         .addOption(new Option('--optimize <for>', 'what matters most').choices(['memory', 'speed', 'battery']))
         .addOption(new Option('--security <level>', 'what is enough').choices(['standard', 'high', 'maximum']))
         .option('--publisher <id>', 'accept only cells of this publisher; repeat for more', publisherFlag)
-        .option('-o, --output <file>', 'download the package into this file')
+        .option('-o, --output <file>', 'download the package into this file', outputFlag)
         .option('--force', 'replace an existing file'),
     ),
   )
@@ -65,7 +66,7 @@ async function request(name: string, flags: RequestFlags): Promise<void> {
   const asked = flags.specific
     ? client.requestSpecific({ ...common, cellType: name })
     : client.request({ ...common, capability: name })
-  const cell = await asked.catch(explainNotFound(name))
+  const cell = await asked.catch(explainNotFound(name, flags.specific ? 'cell type' : 'capability'))
   const { output } = flags
   if (output !== undefined) await downloadToFile(client, cell, output, flags)
   if (flags.json) return printJson(output === undefined ? cell : { ...cell, file: output })

@@ -6,6 +6,7 @@ import { type Client, createClient, type Downloadable, type Progress } from '../
 import { hasCode } from '../kernel/base/errors.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { safe } from './output.ts'
+import { alreadyThere, cannotWrite } from './output-file.ts'
 import { resolveTarget, type TargetOptions } from './target.ts'
 
 /** Flags of every verb that talks to a node. */
@@ -75,7 +76,7 @@ export function bytesText(bytes: number): string {
 
 /**
  * Downloads a package into a file, which appears only when it is whole and right. Returns its size in bytes. Throws `CliError` when the
- * file exists and `force` is not set, and whatever the download throws.
+ * file exists and `force` is not set or it cannot be written, and whatever the download throws.
  */
 export async function downloadToFile(
   client: Client,
@@ -87,7 +88,9 @@ export async function downloadToFile(
   const unfinished = `${path}.${process.pid}.part`
   return interruptible((signal) =>
     withProgress(path, flags, async (onProgress) => {
-      const file = await open(unfinished, 'wx')
+      const file = await open(unfinished, 'wx').catch((error: unknown) => {
+        throw cannotWrite(path, error)
+      })
       try {
         const size = await receive(client, cell, file, signal, onProgress).finally(() => file.close())
         if (flags.force) await rename(unfinished, path)
@@ -134,9 +137,6 @@ async function appear(unfinished: string, path: string): Promise<void> {
     await rename(unfinished, path)
   }
 }
-
-const alreadyThere = (path: string): CliError =>
-  new CliError(`${path} exists; --force replaces it, -o names another file`, EXIT.failure)
 
 const EXTENSIONS: Readonly<Record<string, string>> = {
   'application/wasm': 'wasm',

@@ -11,7 +11,13 @@ import { registerSign } from './cell-sign.ts'
 export function registerCellCommands(program: Command): void {
   // `--version` after a verb is the cell's, not the program's.
   program.enablePositionalOptions()
-  const cell = program.command('cell').description('pack, sign, register, find and download cells')
+  const cell = program
+    .command('cell')
+    .description('pack, sign, register, find and download cells')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ cytoplex cell push sql-wasm.wasm --version 1.0.0 --capability query-sql@3.49.0',
+    )
   for (const register of [
     registerPack,
     registerSign,

@@ -12,7 +12,10 @@ interface ShowOptions {
 
 /** `cytoplex config show`: the effective configuration and where each value came from. */
 export function registerConfigCommands(program: Command): void {
-  const config = program.command('config').description('look at the configuration')
+  const config = program
+    .command('config')
+    .description('look at the configuration')
+    .addHelpText('after', '\nExample:\n  $ cytoplex config show')
   config
     .command('show')
     .description('print every key with its effective value and where that came from; secrets are masked')

@@ -35,6 +35,8 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode
   if (error instanceof FlagError) return EXIT.usage
   const code = codeOf(error)
+  // What the client refuses to send came from the command line.
+  if (code === 'INVALID_ARGUMENT') return EXIT.usage
   if (code === 'UNREACHABLE') return EXIT.unreachable
   const status = statusOf(error) ?? (isProviderCode(code) ? ERRORS[code].status : undefined)
   if (status === 404) return EXIT.notFound

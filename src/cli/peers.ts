@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import { Check } from 'typebox/value'
 import { PeerList } from '../../protocol/discovery.ts'
-import { CliError, EXIT } from './exit-codes.ts'
+import { askNode } from './ask-node.ts'
 import { printJson, printLine, printTable } from './output.ts'
-import { resolveTarget, type TargetOptions, targetOptions } from './target.ts'
+import { type TargetOptions, targetOptions } from './target.ts'
 
 interface PeersOptions extends TargetOptions {
   json?: boolean
@@ -20,13 +19,7 @@ export function registerPeers(program: Command): void {
 }
 
 async function peers(options: PeersOptions): Promise<void> {
-  const target = resolveTarget(options)
-  const { createClient } = await import('../client/index.ts')
-  const client = createClient({ nodes: target.url, ...(target.apiKey === undefined ? {} : { apiKey: target.apiKey }) })
-  const list = await client.get('/api/v1/peers')
-  if (!Check(PeerList, list)) {
-    throw new CliError(`${target.url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')
-  }
+  const { answer: list } = await askNode(options, '/api/v1/peers', PeerList)
   if (options.json) printJson(list)
   else printPeers(list)
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import { StartError } from '../kernel/base/errors.ts'
 import { checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
 import { loadConfig } from '../kernel/config/load.ts'
 import { FLAG_NAMES, type Flags } from '../kernel/config/read-flags.ts'
+import { FlagError, type Origin } from '../kernel/config/setting.ts'
 import { createLogger } from '../kernel/telemetry/logger.ts'
 import { printLine } from './output.ts'
 import { serve } from './serve.ts'
@@ -61,7 +63,7 @@ Examples:
 async function start(options: StartOptions): Promise<void> {
   const env = process.env
   checkAdminKeyEnvironment(env)
-  const { config, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
   const logger = createLogger({ level: config.log.level })
   for (const warning of warnings) logger.warn(warning)
 
@@ -70,6 +72,7 @@ async function start(options: StartOptions): Promise<void> {
     logger,
     async start() {
       const { startParts } = await import('./compose.ts')
+      await checkSeedFlags(config.p2p.seeds, origins.get('p2p.seeds'))
       return await startParts({ config, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
     },
     ready(file) {
@@ -77,6 +80,16 @@ async function start(options: StartOptions): Promise<void> {
       else printLine(JSON.stringify(file))
     },
   })
+}
+
+/** A malformed `--seed` is a mistake in the command line; from elsewhere it is a reason not to start. Throws `StartError`. */
+async function checkSeedFlags(seeds: readonly string[], origin: Origin | undefined): Promise<void> {
+  const { checkSeeds } = await import('../node/seeds.ts')
+  try {
+    checkSeeds(seeds)
+  } catch (error) {
+    throw error instanceof StartError && origin?.startsWith('flag ') ? new FlagError(error.message) : error
+  }
 }
 
 function flagsOf(options: StartOptions): Flags {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { Check } from 'typebox/value'
 import { ProviderInfo } from '../../protocol/discovery.ts'
+import { askNode } from './ask-node.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { paint, printJson, printLine, safe } from './output.ts'
-import { resolveTarget, type TargetOptions, targetOptions } from './target.ts'
+import { type TargetOptions, targetOptions } from './target.ts'
 
 interface StatusOptions extends TargetOptions {
   json?: boolean
@@ -20,18 +20,12 @@ export function registerStatus(program: Command): void {
 }
 
 async function status(options: StatusOptions): Promise<void> {
-  const target = resolveTarget(options)
-  const { createClient } = await import('../client/index.ts')
-  const client = createClient({ nodes: target.url, ...(target.apiKey === undefined ? {} : { apiKey: target.apiKey }) })
-  const info = await client.get('/api/v1/discovery/info')
-  if (!Check(ProviderInfo, info)) {
-    throw new CliError(`${target.url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')
-  }
+  const { url, client, answer: info } = await askNode(options, '/api/v1/discovery/info', ProviderInfo)
   const readiness = await client.get('/ready').then(String, readinessOf)
   const ready = !readiness.startsWith('NOT READY')
 
-  if (options.json) printJson({ url: target.url, ready, readiness, info })
-  else printStatus(target.url, readiness, info)
+  if (options.json) printJson({ url, ready, readiness, info })
+  else printStatus(url, readiness, info)
   if (!ready) throw new CliError(`the node is ${readiness}`, EXIT.failure, 'NOT_READY')
 }
 

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
 import { COMMON, finished, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
@@ -21,7 +22,8 @@ export function sendError(
     return finished(request, 500)
   }
   const known = asProviderError(error)
-  if (known === undefined) logFailure(error, request)
+  // The operator has to mend a full disk too.
+  if (known === undefined || (known !== error && known.status >= 500)) logFailure(error, request)
   const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
   return sendJson(request, reply, status, body, more)
 }
@@ -36,10 +38,18 @@ function asProviderError(error: unknown): ProviderError | undefined {
   if (error instanceof ProviderError) return error
   if (hasCode(error, 'ECONNRESET'))
     return new ProviderError('PROV_001', 'the request ended before its body was complete')
+  if (isDiskFull(error))
+    return new ProviderError('PROV_014', 'the disk of this node has no room left', { cause: error })
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined
   const { statusCode } = error
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return undefined
   return new ProviderError('PROV_001', errorMessage(error), { status: statusCode })
+}
+
+/** True when this error, or one that it was caused by, says that the disk or the quota is full. */
+function isDiskFull(error: unknown): boolean {
+  if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return true
+  return error instanceof Error && error.cause !== undefined && isDiskFull(error.cause)
 }
 
 interface ErrorAnswer {
@@ -55,7 +65,7 @@ function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
 }
 
 function unexpected(request: FastifyRequest): ErrorAnswer {
-  return { status: 500, body: errorBody(request, 'INTERNAL_ERROR', `Internal error (request ${request.id})`) }
+  return { status: 500, body: errorBody(request, INTERNAL_ERROR, `Internal error (request ${request.id})`) }
 }
 
 function errorBody(request: FastifyRequest, code: string, message: string): Readonly<Record<string, unknown>> {
@@ -80,7 +90,13 @@ const CLIENT_ERRORS: Readonly<Record<string, { status: number; message: string }
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: 'the request took too long to arrive' },
 }
 
-/** Answers what is not even HTTP, and closes the connection. */
+/** Milliseconds that the sender of no HTTP gets to read why it is refused. */
+const LINGER_MS = 1000
+
+/**
+ * Answers what is not even HTTP, and closes the connection: the own half at once, the other one after a second, whether the
+ * sender closes it or not.
+ */
 export function refuseConnection(error: Error, socket: Socket): void {
   const code = 'code' in error ? String(error.code) : ''
   if (code === 'ECONNRESET' || !socket.writable) {
@@ -91,6 +107,8 @@ export function refuseConnection(error: Error, socket: Socket): void {
   const body = JSON.stringify(shape('system', 'PROV_001', message, undefined))
   const headers = ['Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`]
   for (let i = 0; i < COMMON.length; i += 2) headers.push(`${COMMON[i]}: ${COMMON[i + 1]}`)
+  const lingering = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(lingering))
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('\r\n')}\r\nConnection: close\r\n\r\n${body}`,
   )

@@ -4,7 +4,7 @@ import { ProviderError } from '../kernel/base/errors.ts'
 import type { BodyDeadlines } from './body-deadlines.ts'
 import type { Credential } from './credentials.ts'
 import { sendError } from './errors.ts'
-import type { HostPolicy } from './hosts.ts'
+import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
 import type { RouteState } from './respond.ts'
 import type { Access } from './route.ts'
 
@@ -34,7 +34,7 @@ const EXPOSED = ['Access-Control-Expose-Headers', 'ETag, Content-Range, Accept-R
 const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
 
 /**
- * The first hook of a route: Host (421), Origin (403), credential (401), in this order and before the body is read
+ * The first hook of a route: Host (400, 421), Origin (403), credential (401), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
 export function guard(gate: Gate, { state, access, upload }: Guarded) {
@@ -54,7 +54,8 @@ export function guard(gate: Gate, { state, access, upload }: Guarded) {
     const cors = listed ? ['Access-Control-Allow-Origin', origin, ...EXPOSED, ...(vary ?? [])] : vary
     request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors }
 
-    if (baseUrl === undefined) return refuse(request, reply, deadlines, foreignHost(headers.host))
+    if (countHosts(raw.rawHeaders) > 1) return refuse(request, reply, deadlines, severalHosts())
+    if (baseUrl === undefined) return refuse(request, reply, deadlines, foreignHost(targetHost(raw)))
     if (origin !== undefined && !listed && raw.method !== 'GET' && raw.method !== 'HEAD') {
       if (origin !== baseUrl && origin !== hosts.publicOrigin)
         return refuse(request, reply, deadlines, foreignOrigin(origin))
@@ -83,6 +84,9 @@ function refuse(
   deadlines.expect(request.raw, request.exchange.startedAt, REFUSED_MS)
   return sendError(error, request, reply, more)
 }
+
+const severalHosts = (): ProviderError =>
+  new ProviderError('PROV_001', 'found several Host headers, allowed is one (RFC 9112, section 3.2)')
 
 function foreignHost(host: string | undefined): ProviderError {
   const found = host === undefined ? 'no Host' : `Host ${JSON.stringify(host)}`

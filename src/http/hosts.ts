@@ -34,7 +34,7 @@ export class HostPolicy {
 
   /** Base URL of this node for the client of `request`, without a slash at the end; undefined when it names a foreign host. */
   baseUrl(request: IncomingMessage): string | undefined {
-    const host = request.headers.host
+    const host = targetHost(request)
     if (host === undefined) return undefined
     if (this.#proxies !== undefined && this.#isProxy(request.socket.remoteAddress))
       return this.#forwarded(request, host)
@@ -70,6 +70,25 @@ export class HostPolicy {
     const plain = address.startsWith('::ffff:') ? address.slice(7) : address
     return this.#proxies?.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4') ?? false
   }
+}
+
+/** `http://authority` at the start of a target in absolute form. */
+const AUTHORITY = /^https?:\/\/([^/?#]*)/i
+
+/** The host that a request is for: of its target in absolute form, else of its header (RFC 9112 §3.2.2). */
+export function targetHost({ url, headers }: IncomingMessage): string | undefined {
+  if (url === undefined || url.startsWith('/')) return headers.host
+  return AUTHORITY.exec(url)?.[1] ?? headers.host
+}
+
+/** The Host headers among raw headers (names and values in turn). */
+export function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  return count
 }
 
 function lastOf(header: string | string[] | undefined): string | undefined {

@@ -62,12 +62,15 @@ export function sendText(
   more?: readonly string[],
   base: readonly string[] = USUAL,
 ): undefined {
-  const headers = ['Content-Type', type, 'Content-Length', String(Buffer.byteLength(text)), ...base]
+  const bytes = Buffer.byteLength(text)
+  const headers = ['Content-Type', type, 'Content-Length', String(bytes), ...base]
   if (more !== undefined) headers.push(...more)
   const { cors } = request.exchange
   if (cors !== undefined) headers.push(...cors)
   reply.raw.writeHead(status, headers)
-  reply.raw.end(text)
+  // As many bytes as characters: all are ASCII, and need no encoding.
+  if (bytes === text.length) reply.raw.end(text, 'latin1')
+  else reply.raw.end(text)
   return finished(request, status)
 }
 

@@ -21,9 +21,12 @@ const PATTERNS = ROUTES.map(({ method, path }) => ({
   pattern: new RegExp(`^${path.replace(/:[a-z_]+/g, '[^/]+')}$`),
 }))
 
+/** The start of a URL in absolute form, which says nothing about the route. */
+const ORIGIN = /^https?:\/\/[^/?#]*/i
+
 /** Methods that exist for `url`; none when there is no such route. */
 export function methodsFor(url: string): string[] {
-  const path = url.split('?', 1)[0]!
+  const path = url.replace(ORIGIN, '').split('?', 1)[0]!
   const methods = new Set<string>()
   for (const { method, pattern } of PATTERNS) {
     if (!pattern.test(path)) continue

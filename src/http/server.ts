@@ -45,6 +45,11 @@ const SERVER = {
   /** Milliseconds between two checks of that. */
   connectionsCheckingInterval: 5_000,
 } as const
+/**
+ * Connections at once; more are closed when they come. One that reads nothing of its download holds 128 KiB: all of them stay
+ * below 320 MiB, and below the usual limit of open files.
+ */
+const MAX_CONNECTIONS = 2048
 /** Milliseconds that a connection may be silent in the middle of a request or answer. */
 const SILENT_MS = 120_000
 /** Milliseconds that a connection may wait for its next request. */
@@ -76,6 +81,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     const where = `${config.host}:${config.port}`
     throw new StartError(`cannot listen for HTTP on ${where}: ${errorMessage(error)}`, { cause: error })
   }
+  app.server.maxConnections = MAX_CONNECTIONS
   deadlines.start()
   return {
     url: urlOf(app.server.address() as AddressInfo),

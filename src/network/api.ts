@@ -53,7 +53,7 @@ export interface Network {
     options: { readonly signal: AbortSignal },
   ): Promise<RpcMethods[M]['response']>
   /**
-   * A package's bytes from chunk `fromChunk` on, as they arrive, unverified. The peer is slowed down while nobody asks for more. Throws
+   * A package's bytes from chunk `fromChunk` on, as they arrive, unverified. At most four at once per peer: the next one waits. The peer is slowed down while nobody asks for more. Throws
    * `PeerError`, or the reason of `signal`, when the bytes stop before the peer said that they end.
    */
   fetchPackage(

@@ -19,8 +19,11 @@ const RANGES: readonly (readonly [AddressRange, BlockList])[] = [
       ['192.0.0.0', 24],
       ['198.18.0.0', 15],
       ['224.0.0.0', 3],
-      ['::', 128],
+      // Forms that carry an IPv4 address, which a gateway may reach (compatible, NAT64, 6to4).
+      ['::', 96],
       ['64:ff9b::', 96],
+      ['64:ff9b:1::', 48],
+      ['2002::', 16],
       ['ff00::', 8],
     ),
   ],
@@ -32,21 +35,34 @@ function listOf(...subnets: readonly (readonly [string, number])[]): BlockList {
   return list
 }
 
+const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/
+
+/** One spelling per address: IPv6 as RFC 5952 has it, IPv4-mapped IPv6 (RFC 4291 §2.5.5.2) as its IPv4. Everything else as it is. */
+export function canonicalHost(host: string): string {
+  if (isIP(host) !== 6 || !URL.canParse(`http://[${host}]`)) return host
+  const address = new URL(`http://[${host}]`).hostname.slice(1, -1)
+  const mapped = MAPPED.exec(address)
+  if (mapped === null) return address
+  const [high, low] = [Number.parseInt(mapped[1] ?? '', 16), Number.parseInt(mapped[2] ?? '', 16)]
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+}
+
 /** The range of an IP literal; IPv4-mapped IPv6 counts as IPv4. Names are `special`: what they resolve to can change after a check. */
-export function rangeOfHost(host: string): AddressRange {
+export function rangeOfHost(literal: string): AddressRange {
+  const host = canonicalHost(literal)
   const version = isIP(host)
   if (version === 0) return 'special'
   const family = version === 6 ? 'ipv6' : 'ipv4'
   return RANGES.find(([, list]) => list.check(host, family))?.[0] ?? 'public'
 }
 
-/** Host and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). */
+/** Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). */
 export function tcpTarget(address: Multiaddr): { host: string; port: string; peer: string | undefined } | undefined {
   const [host, port, peer, ...rest] = address.getComponents()
   if (host?.value === undefined || !/^(ip4|ip6|dns|dns4|dns6)$/.test(host.name)) return undefined
   if (port?.value === undefined || port.name !== 'tcp') return undefined
   if (rest.length > 0 || (peer !== undefined && peer.name !== 'p2p')) return undefined
-  return { host: host.value, port: port.value, peer: peer?.value }
+  return { host: canonicalHost(host.value), port: port.value, peer: peer?.value }
 }
 
 /** The range of a multiaddr; forms other than TCP over IP are `special`. */

@@ -19,9 +19,12 @@ export interface OpenPackage {
 /** What gossip may do with a message: pass it on, drop it, or drop it and hold it against the peer that sent it. */
 export type Verdict = 'accept' | 'ignore' | 'reject'
 
-/** A page of the announcements that a node holds. */
-export interface AnnouncementsPage {
-  readonly announcements: readonly Announcement[]
+/** A page of the announcements that a node holds: as values, or as the final JSON text of their array, which need not be parsed to be sent. */
+export type AnnouncementsPage = (
+  | { readonly announcements: readonly Announcement[] }
+  /** What it says is sent as it is. */
+  | { readonly json: string }
+) & {
   /** Where the next page starts; absent on the last one. */
   readonly next?: string
 }
@@ -44,7 +47,10 @@ export interface NetworkHandlers {
     request: Pick<PackageRequest, 'digest' | 'cell_id'>,
     from: string,
   ): Promise<{ readonly cell: OfferedCell; readonly chunks: string } | undefined>
-  /** The page after the key `after`. A page must fit one frame (`LIMITS.frameBytes`), or the peer gets `internal`. */
+  /**
+   * The page after the key `after`. One peer has at most one such request under way, and a node few: pages are large. A page must fit one frame (`LIMITS.frameBytes`), or the peer
+   * gets `internal`.
+   */
   onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>

@@ -1,10 +1,9 @@
 import { isIP } from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p } from '@libp2p/interface'
+import type { Libp2p, MultiaddrConnection } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
@@ -17,16 +16,22 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { componentLogger } from './component-logger.ts'
 import { dhtService } from './dht.ts'
-import type { DialRules } from './dial-rules.ts'
+import { type DialRules, tcpTarget } from './dial-rules.ts'
 import { gossipService } from './gossip.ts'
+import { InboundLimit } from './inbound-limit.ts'
+import { guardedYamux } from './muxer.ts'
+import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
 export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: KadDHT; gossip: GossipSub }>
 
-/** Bytes that a stream may have on the way: 400 MB/s at a round trip of 40 ms. */
-const STREAM_WINDOW_BYTES = 16 * 1024 * 1024
-/** Unread bytes of a stream at which it is reset: a paused reader may receive a whole window. */
-const READ_BUFFER_BYTES = STREAM_WINDOW_BYTES + 1024 * 1024
+/**
+ * Unread bytes of a stream at which it is reset, whatever its window allows: those of the requests of a peer that does not read the answers, or
+ * of a stream that nobody serves yet. Streams of package bytes have a larger one (`transfer.ts`).
+ */
+const READ_BUFFER_BYTES = 2 * 1024 * 1024
+/** Streams that a peer may have open on one connection, over all protocols. */
+const INBOUND_STREAMS = 128
 /** Inbound connections whose handshake is under way. */
 const PENDING_CONNECTIONS = 64
 
@@ -46,6 +51,7 @@ export async function createHost(init: HostInit): Promise<Host> {
   const ids = protocolIds(network)
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
+  const inbound = new InboundLimit(config.max_connections)
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
@@ -53,7 +59,8 @@ export async function createHost(init: HostInit): Promise<Host> {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({
+      guardedYamux({
+        maxInboundStreams: INBOUND_STREAMS,
         streamOptions: {
           initialStreamWindowSize: STREAM_WINDOW_BYTES,
           maxStreamWindowSize: STREAM_WINDOW_BYTES,
@@ -67,7 +74,10 @@ export async function createHost(init: HostInit): Promise<Host> {
       maxIncomingPendingConnections: PENDING_CONNECTIONS,
     },
     connectionMonitor: { protocolPrefix },
-    connectionGater: { denyDialMultiaddr: (address) => init.dialRules.denies(address) },
+    connectionGater: {
+      denyDialMultiaddr: (address) => init.dialRules.denies(address),
+      denyInboundConnection: (connection) => deniesInbound(inbound, connection),
+    },
     metrics: prometheusMetrics({
       registry: init.metrics.registry,
       collectDefaultMetrics: false,
@@ -100,6 +110,17 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
       },
     )
   }
+}
+
+/** Whether an inbound connection is one too many for its address; one that is not is counted until it ends. */
+function deniesInbound(limit: InboundLimit, connection: MultiaddrConnection): boolean {
+  const host = tcpTarget(connection.remoteAddr)?.host
+  if (host === undefined) return true
+  const leave = limit.enter(host)
+  if (leave === undefined) return true
+  if (connection.status === 'open') connection.addEventListener('close', leave, { once: true })
+  else leave()
+  return false
 }
 
 function listenAddress({ host, port }: Config['p2p']): string {

@@ -11,13 +11,14 @@ import { ProviderRecords } from './dht.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { AnnouncementGossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
+import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
 import { RpcClient } from './rpc-client.ts'
-import { RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
+import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
 import { SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
-import { MAX_UPLOADS, PackageServer, receivePackage } from './transfer.ts'
+import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
 
 /** What exists while the network runs. */
 interface Running {
@@ -35,6 +36,8 @@ export class Libp2pNetwork implements Network {
   readonly #seeds: SeedKeeper
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
+  readonly #downloads = new Lanes(UPLOADS_PER_PEER)
+  readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   #running: Running | undefined
 
   constructor(init: NetworkInit) {
@@ -101,6 +104,7 @@ export class Libp2pNetwork implements Network {
     body: RequestBody<M>,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<RpcMethods[M]['response']> {
+    if (method === 'package_request') return this.#requestInLane(peer, method, body, signal)
     return this.#parts.client.request(peer, method, body, signal)
   }
 
@@ -111,7 +115,12 @@ export class Libp2pNetwork implements Network {
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     signal.throwIfAborted()
-    yield* receivePackage(await this.#openPackageStream(peer, signal), digest, fromChunk, signal)
+    const leave = await this.#downloads.enter(peer, signal)
+    try {
+      yield* receivePackage(await this.#openPackageStream(peer, signal), digest, fromChunk, signal)
+    } finally {
+      leave()
+    }
   }
 
   async publishAnnouncement(bytes: Uint8Array): Promise<void> {
@@ -171,7 +180,8 @@ export class Libp2pNetwork implements Network {
       maxInboundStreams: RPC_STREAMS_PER_PEER,
     })
     await host.handle(this.#ids.package, (stream, { remotePeer }) => packages.serve(stream, remotePeer.toString()), {
-      maxInboundStreams: MAX_UPLOADS,
+      // Those that are being sent, and those whose end has not been noticed yet.
+      maxInboundStreams: 2 * UPLOADS_PER_PEER,
     })
     await host.register(this.#ids.rpc, { onConnect: this.#peers.connected })
     host.addEventListener('peer:disconnect', ({ detail }) => {
@@ -179,6 +189,20 @@ export class Libp2pNetwork implements Network {
       this.#peers.disconnected(peer)
       this.#seeds.disconnected(peer)
     })
+  }
+
+  async #requestInLane<M extends keyof RpcMethods>(
+    peer: string,
+    method: M,
+    body: RequestBody<M>,
+    signal: AbortSignal,
+  ): Promise<RpcMethods[M]['response']> {
+    const leave = await this.#packageRequests.enter(peer, signal)
+    try {
+      return await this.#parts.client.request(peer, method, body, signal)
+    } finally {
+      leave()
+    }
   }
 
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {

@@ -17,6 +17,8 @@ const responseSchemas = {
 }
 const errorSchema = Compile(ErrorMessage)
 
+/** Bytes of requests that wait for a peer which does not read: given-up requests stay in line. A thousand usual requests take a third. */
+const OUTBOX_BYTES = 1024 * 1024
 /** Milliseconds to connect, open and shake hands, whoever waits for it. */
 const OPEN_MS = 10_000
 const ID_LIMIT = 2 ** 32
@@ -66,6 +68,9 @@ class StandingStream {
       throw new PeerError('unreachable', `the stream to ${this.remote} was lost`)
     if (this.#pending.size >= LIMITS.requestsPerStream) {
       throw new PeerError('busy', `${LIMITS.requestsPerStream} requests to ${this.remote} are under way`)
+    }
+    if (channel.queuedBytes > OUTBOX_BYTES) {
+      throw new PeerError('busy', `${this.remote} has not read the requests before this one`)
     }
     return new Promise((resolve, reject) => {
       const id = this.#freeId()

@@ -1,11 +1,13 @@
 import type { Stream } from '@libp2p/interface'
+import { validRange } from 'semver'
 import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type CellRequest, type ErrorMessage, RPC_REQUESTS } from '../../protocol/rpc.ts'
+import { type CellRequest, type ErrorMessage, type PackageRequest, RPC_REQUESTS } from '../../protocol/rpc.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
-import type { NetworkHandlers } from './handlers.ts'
+import type { AnnouncementsPage, NetworkHandlers } from './handlers.ts'
 import { PeerError } from './peer-error.ts'
+import { PeerWarnings } from './peer-warnings.ts'
 import type { WireIdentity } from './session.ts'
 
 const requestSchemas = {
@@ -17,7 +19,16 @@ const requestSchemas = {
 /** Standing streams of one peer: one, and what is left of earlier ones whose end has not been noticed yet. */
 export const RPC_STREAMS_PER_PEER = 4
 /** Bytes of answers that wait for a peer which does not read; beyond it requests are answered `busy`. */
-const OUTBOX_BYTES = 8 * 1024 * 1024
+const OUTBOX_BYTES = 4 * 1024 * 1024
+/** The same over all peers. It counts once a stream has a part of its own waiting, so that peers which read are not held up by those that do not. */
+const ALL_OUTBOXES_BYTES = 128 * 1024 * 1024
+const OWN_PART_BYTES = 512 * 1024
+/** Requests for announcements under way over all peers, one per peer: each holds half a megabyte of text, and what it is made from. */
+const ANNOUNCEMENTS_AT_ONCE = 4
+/** Package requests under way per stream: each may read a record with a long list of digests. */
+export const PACKAGES_PER_STREAM = 8
+/** Ranges that are remembered as readable: peers ask for few different ones. */
+const REMEMBERED_RANGES = 1024
 /** Bytes of a cell answer beside its cells. */
 const ENVELOPE_BYTES = 64
 /** Characters of an error text, as in the schema. */
@@ -30,13 +41,47 @@ export interface RpcServerInit {
   readonly logger: Logger
 }
 
+/** What the streams of all peers have in common. */
+class Shared {
+  readonly handlers: NetworkHandlers
+  readonly warnings: PeerWarnings
+  /** Peers whose request for announcements is under way. */
+  readonly announcing = new Set<string>()
+  readonly streams = new Set<AnsweringPeer>()
+  readonly #ranges = new Set<string>()
+
+  constructor({ handlers, logger }: RpcServerInit) {
+    this.handlers = handlers
+    this.warnings = new PeerWarnings(logger)
+  }
+
+  /** Whether this node holds so many unread answers, one stream's `own` among them, that it starts no more work. */
+  isFull(own: number): boolean {
+    if (own > OUTBOX_BYTES) return true
+    if (own <= OWN_PART_BYTES) return false
+    let all = 0
+    for (const stream of this.streams) all += stream.queuedBytes
+    return all > ALL_OUTBOXES_BYTES
+  }
+
+  isRange(text: string): boolean {
+    if (this.#ranges.has(text)) return true
+    if (validRange(text) === null) return false
+    if (this.#ranges.size >= REMEMBERED_RANGES) this.#ranges.clear()
+    this.#ranges.add(text)
+    return true
+  }
+}
+
 /** Answers peers on the streams that they opened. */
 export class RpcServer {
   readonly #init: RpcServerInit
+  readonly #shared: Shared
   readonly #channels = new Map<string, number>()
 
   constructor(init: RpcServerInit) {
     this.#init = init
+    this.#shared = new Shared(init)
   }
 
   /** Serves a stream until it ends. Never rejects: what goes wrong ends the stream, and is logged. */
@@ -49,9 +94,11 @@ export class RpcServer {
       return
     }
     this.#channels.set(remote, open + 1)
-    const { self, handlers, logger } = this.#init
+    const { self } = this.#init
+    const { warnings, streams } = this.#shared
     const ended = Promise.withResolvers<void>()
-    const asked = new AnsweringPeer(remote, handlers, logger)
+    const asked = new AnsweringPeer(remote, this.#shared)
+    streams.add(asked)
     try {
       asked.channel = await Channel.accept({
         stream,
@@ -61,7 +108,7 @@ export class RpcServer {
           onFrame: (value) => asked.receive(value),
           onClose: (error) => {
             if (!(error instanceof PeerError && error.code === 'unreachable')) {
-              logger.warn({ peer: remote, err: error }, 'a peer broke the protocol')
+              warnings.write('warn', remote, error, 'a peer broke the protocol')
             }
             ended.resolve()
           },
@@ -70,8 +117,9 @@ export class RpcServer {
       })
       await ended.promise
     } catch (error) {
-      logger.warn({ peer: remote, err: error }, 'a stream was refused')
+      warnings.write('warn', remote, error, 'a stream was refused')
     } finally {
+      streams.delete(asked)
       const left = (this.#channels.get(remote) ?? 1) - 1
       if (left === 0) this.#channels.delete(remote)
       else this.#channels.set(remote, left)
@@ -83,14 +131,19 @@ export class RpcServer {
 class AnsweringPeer {
   channel: Channel | undefined
   readonly #remote: string
+  readonly #shared: Shared
   readonly #handlers: NetworkHandlers
-  readonly #logger: Logger
   #underWay = 0
+  #packages = 0
 
-  constructor(remote: string, handlers: NetworkHandlers, logger: Logger) {
+  constructor(remote: string, shared: Shared) {
     this.#remote = remote
-    this.#handlers = handlers
-    this.#logger = logger
+    this.#shared = shared
+    this.#handlers = shared.handlers
+  }
+
+  get queuedBytes(): number {
+    return this.channel?.queuedBytes ?? 0
   }
 
   /** Throws for what cannot be answered, because it has no id. */
@@ -103,7 +156,7 @@ class AnsweringPeer {
       this.#fail(id, 'busy', `${LIMITS.requestsPerStream} requests are under way`)
       return
     }
-    if ((this.channel?.queuedBytes ?? 0) > OUTBOX_BYTES) {
+    if (this.#shared.isFull(this.queuedBytes)) {
       this.#fail(id, 'busy', 'earlier answers have not been read')
       return
     }
@@ -116,25 +169,20 @@ class AnsweringPeer {
       if (requestSchemas.cell_request.Check(request)) this.#answerCells(id, request)
       else this.#refuse(id, requestSchemas.cell_request, request)
     } else if (type === 'package_request') {
-      if (requestSchemas.package_request.Check(request)) {
-        this.#answer(id, async () => {
-          const found = await this.#handlers.onPackageRequest(request, this.#remote)
-          return JSON.stringify({ type: 'package_response', id, cell: found?.cell, chunks: found?.chunks })
-        })
-      } else this.#refuse(id, requestSchemas.package_request, request)
+      if (requestSchemas.package_request.Check(request)) this.#answerPackage(id, request)
+      else this.#refuse(id, requestSchemas.package_request, request)
     } else if (type === 'announcements_request') {
-      if (requestSchemas.announcements_request.Check(request)) {
-        const { after } = request
-        this.#answer(id, async () => {
-          const { announcements, next } = await this.#handlers.onAnnouncementsRequest(after, this.#remote)
-          return JSON.stringify({ type: 'announcements_response', id, announcements, next })
-        })
-      } else this.#refuse(id, requestSchemas.announcements_request, request)
+      if (requestSchemas.announcements_request.Check(request)) this.#answerAnnouncements(id, request.after)
+      else this.#refuse(id, requestSchemas.announcements_request, request)
     } else this.#fail(id, 'bad_request', 'unknown type of request')
   }
 
   /** The hot path: an answer that is ready at once is sent without a promise. */
   #answerCells(id: number, request: CellRequest): void {
+    if (request.range !== undefined && !this.#shared.isRange(request.range)) {
+      this.#fail(id, 'bad_request', '/range: no semantic version range')
+      return
+    }
     try {
       const cells = this.#handlers.onCellRequest(request, this.#remote)
       if (cells instanceof Promise) this.#answer(id, async () => cellResponse(id, await cells))
@@ -142,6 +190,43 @@ class AnsweringPeer {
     } catch (error) {
       this.#failed(id, error)
     }
+  }
+
+  #answerPackage(id: number, request: PackageRequest): void {
+    if (this.#packages >= PACKAGES_PER_STREAM) {
+      this.#fail(id, 'busy', `${PACKAGES_PER_STREAM} package requests are under way on this stream`)
+      return
+    }
+    this.#packages++
+    this.#answer(id, async () => {
+      try {
+        const found = await this.#handlers.onPackageRequest(request, this.#remote)
+        return JSON.stringify({ type: 'package_response', id, cell: found?.cell, chunks: found?.chunks })
+      } finally {
+        this.#packages--
+      }
+    })
+  }
+
+  #answerAnnouncements(id: number, after: string | undefined): void {
+    const { announcing } = this.#shared
+    // An earlier page that waits to be read counts as one that is under way.
+    if (announcing.has(this.#remote) || this.queuedBytes > OWN_PART_BYTES) {
+      this.#fail(id, 'busy', 'another request for announcements is under way')
+      return
+    }
+    if (announcing.size >= ANNOUNCEMENTS_AT_ONCE) {
+      this.#fail(id, 'busy', `${ANNOUNCEMENTS_AT_ONCE} requests for announcements of other peers are under way`)
+      return
+    }
+    announcing.add(this.#remote)
+    this.#answer(id, async () => {
+      try {
+        return announcementsResponse(id, await this.#handlers.onAnnouncementsRequest(after, this.#remote))
+      } finally {
+        announcing.delete(this.#remote)
+      }
+    })
   }
 
   #answer(id: number, work: () => Promise<string>): void {
@@ -158,7 +243,7 @@ class AnsweringPeer {
   }
 
   #send(id: number, text: string): void {
-    if ((this.channel?.queuedBytes ?? 0) > OUTBOX_BYTES) this.#fail(id, 'busy', 'earlier answers have not been read')
+    if (this.#shared.isFull(this.queuedBytes)) this.#fail(id, 'busy', 'earlier answers have not been read')
     else this.channel?.send(text)
   }
 
@@ -176,7 +261,7 @@ class AnsweringPeer {
   }
 
   #failed(id: number, error: unknown): void {
-    this.#logger.error({ peer: this.#remote, err: error }, 'a request of a peer could not be answered')
+    this.#shared.warnings.write('error', this.#remote, error, 'a request of a peer could not be answered')
     this.#fail(id, 'internal', 'the request could not be answered')
   }
 
@@ -189,6 +274,12 @@ class AnsweringPeer {
 
 function isId(id: unknown): id is number {
   return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= 0xffffffff
+}
+
+function announcementsResponse(id: number, page: AnnouncementsPage): string {
+  const list = 'json' in page ? page.json : JSON.stringify(page.announcements)
+  const next = page.next === undefined ? '' : `,"next":${JSON.stringify(page.next)}`
+  return `{"type":"announcements_response","id":${id},"announcements":${list}${next}}`
 }
 
 /** The answer with as many cells as fit one frame. */

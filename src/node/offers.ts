@@ -48,16 +48,12 @@ export class OfferVerifier {
    * Throws `ProviderError` when manifest or signature do not hold, or the publisher's keys do not count any more. The key records of a publisher
    * that this node has nothing of are stored only where `vouched` says so (see `Publishers.admit`).
    */
-  async verify(
-    offered: OfferedCell,
-    vouched: (publisher: string) => boolean = () => false,
-  ): Promise<VerifiedOffer> {
+  async verify(offered: OfferedCell, vouched: (publisher: string) => boolean = () => false): Promise<VerifiedOffer> {
     const known = this.known(offered)
     if (known !== undefined) return known
     const manifest = parseManifest(offered.manifest)
     const { kind, publisher } = verifyManifest(this.#verifier, this.#network, manifest, offered.signature)
-    const store = vouched(publisher) ? 'always' : 'known'
-    if (await this.#publishers.admit(publisher, offered.signature, store)) this.#verified.clear()
+    await this.#admit(publisher, offered.signature, vouched(publisher) ? 'always' : 'known')
     const offer: VerifiedOffer = {
       id: manifestDigest(manifest),
       manifest,
@@ -69,6 +65,16 @@ export class OfferVerifier {
     }
     this.#verified.set(offered.signature, { offered, offer }, JSON.stringify(offered).length)
     return offer
+  }
+
+  /** News about a publisher's keys may be that what they signed before does not count any more. */
+  async #admit(publisher: string, token: string, store: 'always' | 'known'): Promise<void> {
+    let isNews = true
+    try {
+      isNews = await this.#publishers.admit(publisher, token, store)
+    } finally {
+      if (isNews) this.#verified.deleteWhere(({ offer }) => offer.manifest.publisher === publisher)
+    }
   }
 }
 

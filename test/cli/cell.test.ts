@@ -162,6 +162,9 @@ test('push says what the provider found wrong, and what does not belong together
   const refused = await cell(folder, 'push', SMALL, '--version', '1.0.0', '--unsigned', '--node', node.url)
   assert.equal(refused.code, 1)
   assert.equal(refused.stderr, 'cytoplex: refused; error: section 3 is cut off (byte 12)\n')
+  issues.push({ severity: 'warning', code: 'Y', message: 'refused', location: 'package' })
+  const once = await cell(folder, 'push', SMALL, '--version', '1.0.0', '--unsigned', '--node', node.url)
+  assert.equal(once.stderr, 'cytoplex: refused (package); error: section 3 is cut off (byte 12)\n')
 
   await ok(folder, 'pack', SMALL, '--version', '1.0.0')
   const other = await cell(folder, 'push', 'cell.json', '--package', SQL, '--node', node.url)
@@ -169,7 +172,7 @@ test('push says what the provider found wrong, and what does not belong together
   assert.match(other.stderr, /cell\.json describes sha256:/)
   const both = await cell(folder, 'push', 'cell.json', '--package', SMALL, '--type', 'x', '--node', node.url)
   assert.equal(both.code, 2)
-  assert.equal(node.seen.length, 1)
+  assert.equal(node.seen.length, 2)
   const silent = await cell(folder, 'push', SMALL, '--version', '1.0.0', '--node', SILENT, '--json')
   assert.equal(silent.code, 5)
   const last = silent.stderr.trim().split('\n').at(-1) ?? ''
@@ -192,6 +195,9 @@ const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a request’s range that is none', ['request', 'parse', '--range', 'new'], /--range: found "new"/],
   ['a publisher that is none', ['request', 'parse', '--publisher', 'me'], /--publisher: found "me"/],
   ['a digest that is none', ['get', 'sha256:beef'], /allowed is sha256:<64 hex digits>/],
+  ['a file that is a stream', ['get', 'parser', '-o', '-'], /--output: found "-", allowed is the name of a file/],
+  ['a description to a stream', ['pack', SMALL, '--version', '1.0.0', '-o', '-'], /--output: found "-"/],
+  ['a node that is no URL of a node', ['get', 'parser', '--node', 'http://u:p@h'], /a node URL has no credentials/],
   ['an unknown verb', ['pakc'], /pack/],
 ]
 for (const [name, args, said] of wrong) {
@@ -335,6 +341,45 @@ test('get downloads by type or digest, and never leaves a part or replaces a fil
   const forced = await ok(folder, 'get', digest, '-o', 'mine', '--force', '--json', '--node', node.url)
   assert.deepEqual(JSON.parse(forced.stdout), { file: 'mine', digest, size_bytes: bytes.length })
   assert.equal((await readdir(folder)).length, 3)
+})
+
+test('a file that cannot be written is named, and nothing is left', async (t) => {
+  const folder = newFolder()
+  const bytes = await readFile(SMALL)
+  const { manifest, answer } = signCell(bytes)
+  const node = await fakeNode(t, (request, response) => {
+    if (request.path.includes('/packages/')) return sendPackage(request, response, bytes)
+    sendCell(request, response, answer)
+  })
+  const commands = [
+    ['get', manifest.package.digest, '-o', 'no/x', '--node', node.url],
+    ['request', 'parse', '-o', 'no/x', '--node', node.url],
+    ['pack', SMALL, '--version', '1.0.0', '-o', 'no/x'],
+    ['pack', SMALL, '--version', '1.0.0', '-o', 'no/x', '--force'],
+  ]
+  for (const command of commands) {
+    const ran = await cell(folder, ...command)
+    assert.deepEqual([ran.code, ran.stderr], [1, 'cytoplex: no/x cannot be written: there is no folder no\n'])
+  }
+  assert.deepEqual(await readdir(folder), [])
+})
+
+test('a cell type that nobody knows is not called a capability', async (t) => {
+  const folder = newFolder()
+  const node = await fakeNode(t, (request, response) => {
+    const { request_id } = JSON.parse(String(request.body)) as Record<string, string>
+    const body = { status: 'not_found', code: 'PROV_003', alternatives: [], coverage: { sources: [], peers: [] } }
+    sendJson(response, 404, { request_id, ...body })
+  })
+  for (const args of [
+    ['get', 'nope'],
+    ['request', 'nope', '--specific'],
+  ]) {
+    const ran = await cell(folder, ...args, '--node', node.url)
+    assert.equal(ran.code, 3)
+    assert.match(ran.stderr, /^cytoplex: nope: no cell of this type was found/)
+  }
+  assert.match((await cell(folder, 'request', 'nope', '--node', node.url)).stderr, /Capability not supported/)
 })
 
 test('an interrupted download leaves nothing behind', async (t) => {

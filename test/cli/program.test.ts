@@ -9,7 +9,7 @@ import { cleanEnvironment, cytoplex, ROOT } from './launch.ts'
 function verbs(command: Command, path = ''): [path: string, verb: Command][] {
   return command.commands.flatMap((verb) => {
     const name = `${path} ${verb.name()}`.trim()
-    return verb.commands.length > 0 ? verbs(verb, name) : [[name, verb]]
+    return [[name, verb], ...verbs(verb, name)]
   })
 }
 
@@ -21,7 +21,7 @@ test('every verb has help with an example, and --json', () => {
     verb.configureOutput({ writeOut: (text) => (help += text) })
     verb.outputHelp()
     assert.match(help, /Examples?:\n {2}(\$ )?(\S+=\S+ )*cytoplex /, name)
-    assert.match(help, /--json/, name)
+    if (verb.commands.length === 0) assert.match(help, /--json/, name)
     assert.ok(verb.description().length > 0, name)
   }
 })

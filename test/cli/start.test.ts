@@ -51,6 +51,8 @@ test('what prevents a start is one line, and leaves nothing behind', async () =>
   const cases: [args: string[], env: Record<string, string>, code: number, line: RegExp][] = [
     [[], { CYTOPLEX_ADMIN_KEY: 'short' }, 1, /admin key .*found 5 characters, allowed are 16/],
     [['--log-level', 'loud'], {}, 2, /log\.level \(flag --log-level\)/],
+    [['--seed', 'nonsense'], {}, 2, /The seed "nonsense" cannot be used: it has no host and port/],
+    [[], { CYTOPLEX_P2P_SEEDS: 'nonsense' }, 1, /The seed "nonsense" cannot be used/],
     [['--config', '/nowhere.yaml'], {}, 1, /no such configuration file/],
     [[], { CYTOPLEX_HTPP_PORT: '1' }, 1, /did you mean CYTOPLEX_HTTP_PORT\?/],
   ]
@@ -61,6 +63,18 @@ test('what prevents a start is one line, and leaves nothing behind', async () =>
     assert.match(failed.stderr, /^cytoplex: [^\n]+\n$/)
     assert.ok(!existsSync(dataDir))
   }
+})
+
+const noProc = existsSync('/proc/self') ? false : 'this system has no /proc'
+test('directories that cannot be made are named at once', { skip: noProc }, async () => {
+  const [data, keys] = await Promise.all([
+    cytoplex(['start', '--data-dir', '/proc/x', ...PORTS]),
+    cytoplex(['start', '--data-dir', join(temporary(), 'data'), '--key-dir', '/proc/x', ...PORTS]),
+  ])
+  assert.equal(data.code, 1)
+  assert.equal(data.stderr, 'cytoplex: /proc/x cannot be used as data directory: no directory can be made in /proc\n')
+  assert.equal(keys.code, 1)
+  assert.equal(keys.stderr, 'cytoplex: keys cannot be created in /proc/x: no directory can be made in /proc\n')
 })
 
 test('id before the first start: exit 3', async () => {

@@ -161,3 +161,28 @@ test('an address or URL in the configuration that cannot be read stops the start
   }
   await assert.rejects(start(t, { public_url: 'https://[' }), StartError)
 })
+
+test('two Host headers are refused, whatever they say', async (t) => {
+  const { port } = await start(t)
+  const send = (hosts: string): Promise<string> =>
+    sendRaw(port, `GET /health HTTP/1.1\r\n${hosts}Connection: close\r\n\r\n`)
+  assert.match(await send('Host: localhost\r\n'), /^HTTP\/1\.1 200 /)
+  for (const second of ['hOst: evil.example', 'Host: localhost']) {
+    for (const hosts of [`Host: localhost\r\n${second}\r\n`, `${second}\r\nHost: localhost\r\n`]) {
+      assert.match(await send(hosts), /^HTTP\/1\.1 400 [\s\S]*several Host headers/)
+    }
+  }
+})
+
+test('the authority of a target in absolute form is checked as Host is', async (t) => {
+  const { port } = await start(t)
+  const send = (target: string, method = 'GET'): Promise<string> =>
+    sendRaw(port, `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+  for (const target of ['http://localhost/ready', 'HTTP://127.0.0.1:8000/ready']) {
+    assert.match(await send(target), /^HTTP\/1\.1 200 /, target)
+  }
+  for (const target of ['http://evil.example/ready', 'https://evil.example', 'http://localhost@evil.example/ready']) {
+    assert.match(await send(target), /^HTTP\/1\.1 421 [\s\S]*evil\.example/, target)
+  }
+  assert.match(await send('http://localhost/ready', 'PUT'), /^HTTP\/1\.1 405 /)
+})

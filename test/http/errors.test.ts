@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { ERRORS, type ErrorCode } from '../../protocol/errors.ts'
+import { ERRORS, type ErrorCode, INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import { ADMIN, sendRaw, start } from './harness.ts'
 
@@ -32,6 +32,53 @@ test('every code of the table reaches the client with its status and in the shap
       assert.deepEqual(answer.json(), { status: 'error', message, error: { code, message } })
     }
   }
+})
+
+test('what nobody expected has a code outside the table, and is logged', async (t) => {
+  const { node, send, logs } = await start(t)
+  assert.ok(!(INTERNAL_ERROR in ERRORS))
+  node.failure = new Error('a secret of the node')
+  const answer = await send({ path: '/api/v1/repository/cells' })
+  assert.equal(answer.status, 500)
+  assert.equal((answer.json().error as { code: string }).code, INTERNAL_ERROR)
+  assert.doesNotMatch(answer.text, /secret/)
+  assert.match(JSON.stringify(logs), /a secret of the node/)
+})
+
+test('a full disk or quota is PROV_014, however deep it is found', async (t) => {
+  const { node, send, logs } = await start(t)
+  const full = (code: string): Error => Object.assign(new Error(`${code}: write`), { code })
+  const failures = [
+    full('ENOSPC'),
+    full('EDQUOT'),
+    new Error('the batch failed', { cause: new Error('IO', { cause: full('ENOSPC') }) }),
+  ]
+  for (const failure of failures) {
+    node.failure = failure
+    const answer = await send({ path: '/api/v1/repository/cells' })
+    assert.equal(answer.status, 507)
+    assert.equal((answer.json().error as { code: string }).code, 'PROV_014')
+  }
+  assert.equal(logs.filter(({ msg }) => msg === 'request failed').length, failures.length)
+})
+
+test('who is refused is gone after a second, even when it keeps its half of the connection open', async (t) => {
+  const { port, server } = await start(t)
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.after(() => socket.destroy())
+  socket.on('error', () => undefined)
+  const [held] = (await Promise.all([
+    once(server.app.server, 'connection'),
+    once(socket, 'connect').then(() => socket.write('nonsense\r\n\r\n')),
+  ]).then(([[own]]) => [own])) as [Socket]
+  let answer = ''
+  socket.on('data', (chunk) => {
+    answer += chunk
+  })
+  const started = performance.now()
+  await once(held, 'close')
+  assert.match(answer, /^HTTP\/1\.1 400 /)
+  assert.ok(performance.now() - started < 5000)
 })
 
 test('an unknown route is 404, a known one with another method 405', async (t) => {

@@ -143,6 +143,46 @@ test('a client that leaves stops the read', async (t) => {
   if (!signal.aborted) await once(signal, 'abort')
 })
 
+/** Resolves when `reached` says so; the test's time limit is the limit. */
+async function until(reached: () => boolean): Promise<void> {
+  while (!reached()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('downloads of one connection wait for each other, and none outlives it', async (t) => {
+  const { node, port, path, logs } = await withPackage(t, 16 * 1024 * 1024)
+  const socket = connect(port, '127.0.0.1')
+  socket.pause()
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(50))
+  const other = connect(port, '127.0.0.1')
+  other.resume()
+  other.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+  await once(other, 'end')
+  assert.equal(node.sourcesOpen, 1)
+  assert.equal(node.reads.length, 2)
+  socket.destroy()
+  await until(() => node.sourcesOpen === 0)
+  assert.equal(node.reads.length, 2)
+  assert.deepEqual(logs, [])
+})
+
+test('a download behind another answer ends with its connection', async (t) => {
+  const { node, port, path } = await withPackage(t)
+  node.local = undefined
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+  node.outcome = () => {
+    ask()
+    return new Promise(() => undefined)
+  }
+  const body = '{"request_id":"r","capability":"add"}'
+  const head = `POST /api/v1/cells/request HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  await asked
+  await until(() => node.sourcesOpen === 1)
+  socket.destroy()
+  await until(() => node.sourcesOpen === 0)
+})
+
 test('a slow client gets the right bytes from a buffer that is used again', async (t) => {
   const { port, path, bytes } = await withPackage(t, 8 * 1024 * 1024)
   const outgoing = request({ port, host: '127.0.0.1', path })

@@ -232,6 +232,7 @@ test('list, details and delete', async (t) => {
     'limit=many',
     'limit=1&limit=2',
     'offset=-1',
+    'offset=2147483648',
     'version=new',
     'capability=A%20B',
   ]) {

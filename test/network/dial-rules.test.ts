@@ -26,6 +26,11 @@ describe('dial rules', () => {
       '255.255.255.255': 'special',
       '::': 'special',
       '64:ff9b::7f00:1': 'special',
+      '2002:7f00:1::1': 'special',
+      '::7f00:1': 'special',
+      '::ffff:7f00:1': 'loopback',
+      '0:0:0:0:0:ffff:a00:1': 'private:10',
+      '::ffff:8.8.8.8': 'public',
       localhost: 'special',
       '8.8.8.8': 'public',
       '2606:4700::1111': 'public',
@@ -71,6 +76,8 @@ describe('dial rules', () => {
       )
     for (let i = 0; i < 5; i++) assert.deepEqual(dials(), [false, false])
     assert.deepEqual(dials(), [true, true])
+    assert.equal(rules.denies(at('::ffff:8.8.8.8')), true)
+    assert.equal(rules.denies(at('::ffff:808:808')), true)
     assert.equal(rules.denies(at('8.8.8.8', 9001)), false)
     now = 60_001
     assert.deepEqual(dials(), [false, false])

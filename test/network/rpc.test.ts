@@ -80,14 +80,14 @@ describe('requests to peers', () => {
         onAnnouncementsRequest: async (after) => ({ announcements: [], ...(after === undefined ? { next: 'k' } : {}) }),
       },
     })
-    const [listed, text, found, missing, first, last] = await Promise.all([
+    const [listed, text, found, missing, first] = await Promise.all([
       a.network.request(b.providerId, 'cell_request', { ...askFor('json-parse'), range: '^1' }, within()),
       a.network.request(b.providerId, 'cell_request', askFor('text'), within()),
       a.network.request(b.providerId, 'package_request', { digest: `sha256:${'0'.repeat(64)}` }, within()),
       a.network.request(b.providerId, 'package_request', { digest: `sha256:${'1'.repeat(64)}` }, within()),
       a.network.request(b.providerId, 'announcements_request', {}, within()),
-      a.network.request(b.providerId, 'announcements_request', { after: 'k' }, within()),
     ])
+    const last = await a.network.request(b.providerId, 'announcements_request', { after: 'k' }, within())
     assert.deepEqual(listed.cells, [offered()])
     assert.deepEqual(text.cells, [offered()])
     assert.equal(found.chunks, 'AAAA')
@@ -128,6 +128,79 @@ describe('requests to peers', () => {
         (error) => hasCode('internal')(error) && !String(error).includes('secret'),
       )
     }
+  })
+
+  it('for announcements take their text as it is', async (t) => {
+    const { a, b } = await pair(t, { handlers: { onAnnouncementsRequest: async () => ({ json: '[ ]', next: 'k"' }) } })
+    const page = await a.network.request(b.providerId, 'announcements_request', {}, within())
+    assert.deepEqual(page.announcements, [])
+    assert.equal(page.next, 'k"')
+  })
+
+  it('for announcements: one per peer, four in all; for packages: the ninth waits', async (t) => {
+    const never = Promise.withResolvers<void>()
+    let announcing = 0
+    let packages = 0
+    let arrived = (): void => undefined
+    const b = await startNode(t, {
+      handlers: {
+        onAnnouncementsRequest: async () => {
+          announcing++
+          arrived()
+          await never.promise
+          return { announcements: [] }
+        },
+        onPackageRequest: async () => {
+          packages++
+          await never.promise
+          return undefined
+        },
+      },
+    })
+    const nodes: TestNode[] = []
+    for (let i = 0; i < 5; i++) {
+      const node = await startNode(t)
+      await node.network.addAddresses(b.providerId, b.network.addresses)
+      nodes.push(node)
+    }
+    const ask = (node?: TestNode) => node!.network.request(b.providerId, 'announcements_request', {}, within())
+    const four = new Promise<void>((resolve) => {
+      arrived = () => {
+        if (announcing === 4) resolve()
+      }
+    })
+    const open = nodes.slice(0, 4).map(ask)
+    await four
+    await assert.rejects(ask(nodes[0]), hasCode('busy'))
+    await assert.rejects(ask(nodes[4]), hasCode('busy'))
+    const digest = `sha256:${'0'.repeat(64)}`
+    const asked = Array.from({ length: 12 }, () =>
+      nodes[4]!.network.request(b.providerId, 'package_request', { digest }, within()),
+    )
+    // Answers come in order, so the requests before this one have arrived.
+    await nodes[4]!.network.request(b.providerId, 'cell_request', askFor('x'), within())
+    assert.equal(packages, 8)
+    never.resolve()
+    await Promise.all([...open, ...asked])
+    assert.equal(packages, 12)
+    await ask(nodes[4])
+    assert.equal(announcing, 5)
+  })
+
+  it('with an unreadable range are bad requests, and the handler is not asked', async (t) => {
+    let dispatched = 0
+    const { a, b } = await pair(t, {
+      handlers: {
+        onCellRequest: () => {
+          dispatched++
+          return []
+        },
+      },
+    })
+    const ask = (range: string) => a.network.request(b.providerId, 'cell_request', { ...askFor('x'), range }, within())
+    for (const range of ['not a range', '>=1 <', '1.x.y.z']) await assert.rejects(ask(range), hasCode('bad_request'))
+    await ask('>=1.2 <3')
+    assert.equal(dispatched, 1)
   })
 
   it('end with the caller’s signal, and the stream goes on', async (t) => {
@@ -257,6 +330,51 @@ const request = (id: number, body: object = {}) =>
   Buffer.from(JSON.stringify({ type: 'cell_request', id, ...askFor('x'), ...body }))
 
 describe('hostile peers', () => {
+  it('that ask for a thousand pages of announcements cause one, and are answered busy', async (t) => {
+    const never = Promise.withResolvers<void>()
+    let pages = 0
+    const onAnnouncementsRequest = async () => {
+      pages++
+      await never.promise
+      return { json: '[]' }
+    }
+    const b = await startNode(t, { handlers: { onAnnouncementsRequest } })
+    const { stream, self } = await hostileStream(t, b)
+    const { sealer, next } = await shaken(stream, self, b.providerId)
+    for (let batch = 0; batch < 2; batch++) {
+      const ids = Array.from({ length: LIMITS.batchFrames }, (_, id) => batch * LIMITS.batchFrames + id)
+      stream.send(sealer.seal(ids.map((id) => Buffer.from(`{"type":"announcements_request","id":${id}}`))))
+    }
+    for (let busy = 0; busy < 2 * LIMITS.batchFrames - 1; ) if (JSON.parse(await next()).code === 'busy') busy++
+    assert.equal(pages, 1)
+    never.resolve()
+  })
+
+  it('that read no answers are cut off before much is kept for them', async (t) => {
+    const text = JSON.stringify([offered(90_000)])
+    let answered = 0
+    const onCellRequest = () => {
+      answered++
+      return text
+    }
+    const b = await startNode(t, { handlers: { onCellRequest } })
+    const { stream, self } = await hostileStream(t, b)
+    const { sealer } = await shaken(stream, self, b.providerId)
+    stream.pause()
+    const closed = new Promise<void>((resolve) => stream.addEventListener('close', () => resolve()))
+    // 16 MiB of window and 4 MiB of outbox take some 230 answers; then b stops reading, and at 2 MiB of unread requests it ends the stream.
+    const feed = async () => {
+      for (let batch = 0; stream.status === 'open' && batch < 200; batch++) {
+        stream.send(
+          sealer.seal(Array.from({ length: 500 }, (_, id) => request(id, { range: `>=1 ${' '.repeat(200)}` }))),
+        )
+        await new Promise<void>((resolve) => setImmediate(resolve))
+      }
+    }
+    await Promise.all([feed(), closed])
+    assert.ok(answered < 400, `${answered} answers`)
+  })
+
   const cases: Record<string, (sealer: BatchSealer) => Uint8Array[]> = {
     'a changed frame': (sealer) => {
       const bytes = Buffer.from(sealer.seal([request(1)]))

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it, type TestContext } from 'node:test'
+import type { Stream } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { Registry } from 'prom-client'
 import { LIMITS } from '../../protocol/limits.ts'
+import { protocolIds } from '../../protocol/protocol-ids.ts'
+import { DialRules } from '../../src/network/dial-rules.ts'
+import { encodeFrame } from '../../src/network/frames.ts'
+import { createHost, type Host, startHost } from '../../src/network/host.ts'
 import { PeerError } from '../../src/network/peer-error.ts'
-import { MAX_UPLOADS } from '../../src/network/transfer.ts'
-import { startNode, type TestNode, within } from './nodes.ts'
+import { MAX_UPLOADS, PackageServer, UPLOADS_PER_PEER } from '../../src/network/transfer.ts'
+import { NETWORK, newIdentity, silentLogger, startNode, type TestNode, within } from './nodes.ts'
+
+const once = (stream: Stream, event: 'message' | 'close') =>
+  new Promise<void>((resolve) => stream.addEventListener(event, () => resolve(), { once: true }))
 
 const DIGEST = `sha256:${'0'.repeat(64)}`
 const CHUNK = LIMITS.chunkBytes
@@ -51,6 +61,28 @@ async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 const fetched = (a: TestNode, b: TestNode, from = 0, digest = DIGEST) =>
   collect(a.network.fetchPackage(b.providerId, digest, from, within()))
+
+/** One more node that knows `b`. */
+async function neighbour(t: TestContext, b: TestNode): Promise<TestNode> {
+  const node = await startNode(t)
+  await node.network.addAddresses(b.providerId, b.network.addresses)
+  return node
+}
+
+/** A host without this node's manners. */
+async function rawHost(t: TestContext, b: TestNode): Promise<Host> {
+  const host = await createHost({
+    network: NETWORK,
+    identitySeed: newIdentity().identitySeed,
+    config: b.init.config,
+    logger: silentLogger,
+    metrics: { registry: new Registry() },
+    dialRules: new DialRules(() => ['loopback']),
+  })
+  await startHost(host, b.init.config)
+  t.after(() => host.stop())
+  return host
+}
 
 describe('package transfer', () => {
   it('brings every byte, from the chunk that was asked for', async (t) => {
@@ -159,6 +191,86 @@ describe('package transfer', () => {
     assert.equal(received, 200 * CHUNK)
   })
 
+  it('lets the fifth package of one peer wait for its turn', async (t) => {
+    const waiting = Promise.withResolvers<void>()
+    let reading = 0
+    const { a, b } = await holder(t, randomBytes(10), async function* () {
+      reading++
+      yield randomBytes(5)
+      await waiting.promise
+      yield randomBytes(5)
+    })
+    const open = Array.from({ length: UPLOADS_PER_PEER }, () =>
+      a.network.fetchPackage(b.providerId, DIGEST, 0, within(30_000))[Symbol.asyncIterator](),
+    )
+    await Promise.all(open.map((bytes) => bytes.next()))
+    const more = Array.from({ length: 6 }, () => fetched(a, b))
+    const caller = new AbortController()
+    const given = collect(a.network.fetchPackage(b.providerId, DIGEST, 0, { signal: caller.signal }))
+    caller.abort(new Error('too long'))
+    await assert.rejects(given, /too long/)
+    assert.equal(reading, UPLOADS_PER_PEER)
+    waiting.resolve()
+    for (const bytes of open) {
+      assert.equal((await bytes.next()).value?.byteLength, 5)
+      assert.equal((await bytes.next()).done, true)
+    }
+    for (const bytes of await Promise.all(more)) assert.equal(bytes.byteLength, 10)
+  })
+
+  it('refuses a peer that takes more than its share, and serves the others', async (t) => {
+    const waiting = Promise.withResolvers<void>()
+    const { a, b } = await holder(t, randomBytes(10), async function* () {
+      yield randomBytes(5)
+      await waiting.promise
+      yield randomBytes(5)
+    })
+    const greedy = await rawHost(t, b)
+    const streams: Stream[] = []
+    const open = async () => {
+      const stream = await greedy.dialProtocol(multiaddr(b.network.addresses[0]), protocolIds(NETWORK).package)
+      streams.push(stream)
+      stream.send(encodeFrame(JSON.stringify({ type: 'package_stream', digest: DIGEST, from_chunk: 0 })))
+      return stream
+    }
+    for (let i = 0; i < UPLOADS_PER_PEER; i++) await once(await open(), 'message')
+    // The stream may be reset before anything can be written to it.
+    const fifth = await greedy.dialProtocol(multiaddr(b.network.addresses[0]), protocolIds(NETWORK).package)
+    if (fifth.status === 'open') await once(fifth, 'close')
+    const served = fetched(a, b)
+    waiting.resolve()
+    assert.equal((await served).byteLength, 10)
+    for (const stream of streams) assert.equal(stream.status, 'open')
+  })
+
+  it('ends for a peer that takes a little of it now and then', async (t) => {
+    const source = new Uint8Array(64 * CHUNK)
+    let closed = (): void => undefined
+    const ended = new Promise<void>((resolve) => (closed = resolve))
+    const server = new PackageServer(
+      {
+        openPackage: async () => ({
+          size: source.byteLength,
+          chunkSize: CHUNK,
+          read: () => slices(source),
+          close: async () => closed(),
+        }),
+      },
+      silentLogger,
+      300,
+    )
+    const b = await startNode(t)
+    const holding = await rawHost(t, b)
+    await holding.handle('/slow', (stream) => server.serve(stream, 'a peer'))
+    const taking = await rawHost(t, b)
+    const stream = await taking.dialProtocol(holding.getMultiaddrs(), '/slow')
+    stream.maxReadBufferLength = source.byteLength
+    stream.send(encodeFrame(JSON.stringify({ type: 'package_stream', digest: DIGEST, from_chunk: 0 })))
+    await once(stream, 'message')
+    stream.pause()
+    await ended
+  })
+
   it('refuses more uploads than the limit', async (t) => {
     const waiting = Promise.withResolvers<void>()
     const { a, b } = await holder(t, randomBytes(10), async function* () {
@@ -166,11 +278,13 @@ describe('package transfer', () => {
       await waiting.promise
       yield randomBytes(5)
     })
-    const open = Array.from({ length: MAX_UPLOADS }, () =>
-      a.network.fetchPackage(b.providerId, DIGEST, 0, within(30_000))[Symbol.asyncIterator](),
+    const takers: TestNode[] = [a]
+    for (let i = 1; i < MAX_UPLOADS / UPLOADS_PER_PEER; i++) takers.push(await neighbour(t, b))
+    const open = Array.from({ length: MAX_UPLOADS }, (_, i) =>
+      takers[i % takers.length]!.network.fetchPackage(b.providerId, DIGEST, 0, within(30_000))[Symbol.asyncIterator](),
     )
     await Promise.all(open.map((bytes) => bytes.next()))
-    await assert.rejects(fetched(a, b), PeerError)
+    await assert.rejects(fetched(await neighbour(t, b), b), PeerError)
     waiting.resolve()
     for (const bytes of open) {
       assert.equal((await bytes.next()).value?.byteLength, 5)

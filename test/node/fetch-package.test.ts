@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
+import { closeSync, openSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
 import { Publishers } from '../../src/domain/cells/publishers.ts'
 import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import { concatBytes, equalBytes, toBase64Url } from '../../src/kernel/base/bytes.ts'
+import { loadConfig } from '../../src/kernel/config/load.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import type { Network } from '../../src/network/network.ts'
 import { PackageFetcher } from '../../src/node/flows/fetch-package.ts'
+import { TRANSFER_LIMITS, type TransferLimits } from '../../src/node/flows/transfer-limits.ts'
 import { OfferVerifier } from '../../src/node/offers.ts'
 import { silentLogger } from '../network/nodes.ts'
 import { filesOf, manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf } from '../support/cells.ts'
@@ -19,28 +22,46 @@ const summary = summaryOf(bytes)
 const cell = signedCell(alice, manifestOf(alice.publisher, summary))
 const { digest } = cell.manifest.package
 
+interface FetcherOptions {
+  /** Bytes of the cache. */
+  readonly cacheBytes?: number
+  readonly limits?: Partial<TransferLimits>
+  readonly maxPackageBytes?: number
+  /** What a peer sends; the package unless told otherwise. */
+  readonly send?: (peer: string, fromChunk: number, signal: AbortSignal) => AsyncGenerator<Uint8Array>
+}
+
+async function* sendAll(fromChunk: number): AsyncGenerator<Uint8Array> {
+  for (let at = fromChunk * LIMITS.chunkBytes; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000)
+}
+
 /** A fetcher over a real store, whose peers `one` and `two` send the package. */
-async function openFetcher(t: TestContext) {
-  const cells = await openCells(t, { budget: { maxBytes: 2 ** 30, maxBytesPerPublisher: 2 ** 30 } })
+async function openFetcher(t: TestContext, options: FetcherOptions = {}) {
+  const { cacheBytes = 2 ** 30, send = (_peer, fromChunk) => sendAll(fromChunk) } = options
+  const cells = await openCells(t, { budget: { maxBytes: cacheBytes, maxBytesPerPublisher: cacheBytes } })
   const asked: string[] = []
   const network: Pick<Network, 'request' | 'fetchPackage'> = {
     request: async () =>
       ({ type: 'package_response', id: 0, cell: offerOf(cell), chunks: toBase64Url(summary.chunks) }) as never,
-    async *fetchPackage(peer, _digest, fromChunk) {
+    fetchPackage(peer, _digest, fromChunk, { signal }) {
       asked.push(peer)
-      for (let at = fromChunk * LIMITS.chunkBytes; at < bytes.length; at += 100_000)
-        yield bytes.subarray(at, at + 100_000)
+      return send(peer, fromChunk, signal)
     },
   }
+  const publishers = new Publishers(cells.store)
+  const { config } = loadConfig({ env: {}, flags: {} })
+  const { maxPackageBytes: most, limits } = options
   const parts = {
     ...cells,
+    config: { ...config, cells: { ...config.cells, ...(most === undefined ? {} : { max_package_bytes: most }) } },
+    publishers,
     network: network as Network,
-    offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(cells.store)),
+    offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, publishers),
     trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
     logger: silentLogger,
     events: new Events(silentLogger),
   }
-  return { ...cells, asked, fetcher: new PackageFetcher(parts, () => undefined) }
+  return { ...cells, asked, fetcher: new PackageFetcher(parts, () => undefined, { ...TRANSFER_LIMITS, ...limits }) }
 }
 
 async function readAll(fetcher: PackageFetcher): Promise<Uint8Array> {
@@ -58,19 +79,17 @@ async function readAll(fetcher: PackageFetcher): Promise<Uint8Array> {
 describe('a disk that refuses one write', () => {
   it('ends the transfer: no hole is ever kept, and no other peer is blamed', async (t) => {
     const { fetcher, blobs, cache, directory, asked } = await openFetcher(t)
+    const full = openSync('/dev/full', 'w')
+    t.after(() => closeSync(full))
     const create = blobs.create.bind(blobs)
     blobs.create = () => {
       const writer = create()
-      const append = writer.appendChunk.bind(writer)
+      const descriptor = writer.descriptor.bind(writer)
       let chunk = 0
-      writer.appendChunk = async (pieces, leaf) => {
-        const written = append(pieces, leaf)
-        await written
-        if (chunk++ === 1) throw new Error('no space left on device')
-      }
+      writer.descriptor = () => (chunk++ === 1 ? full : descriptor())
       return writer
     }
-    await assert.rejects(readAll(fetcher), /no space left on device/)
+    await assert.rejects(readAll(fetcher), { code: 'PROV_014' })
     assert.deepEqual(asked, ['one'])
     assert.equal(cache.bytes, 0)
     await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
@@ -114,5 +133,99 @@ describe('a range of a package on its way', () => {
       /the client went away/,
     )
     await source.close()
+  })
+})
+
+/** Waits until the transfer is told to stop, which is its end. */
+const stopped = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+  })
+
+describe('a transfer', () => {
+  it('begins when somebody reads, not when somebody asks how large the package is', async (t) => {
+    const { fetcher, asked, blobs, directory } = await openFetcher(t)
+    const source = await fetcher.open(digest, ['one'])
+    assert.equal(source?.size, bytes.length)
+    await source?.close()
+    assert.deepEqual(asked, [])
+    assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] })
+    assert.ok(equalBytes(await readAll(fetcher), bytes))
+    assert.deepEqual(asked, ['one'])
+  })
+
+  it('is not begun for a package larger than this node takes', async (t) => {
+    const { fetcher } = await openFetcher(t, { maxPackageBytes: bytes.length - 1 })
+    await assert.rejects(fetcher.open(digest, ['one']), {
+      code: 'PROV_002',
+      message: `${digest} has ${bytes.length} bytes; this node takes at most ${bytes.length - 1}`,
+    })
+  })
+
+  it('is refused while too many or too large ones are under way, and later not', async (t) => {
+    for (const [limits, message] of [
+      [{ maxTransfers: 0 }, /0 packages are on their way here/],
+      [{ maxBytes: bytes.length - 1 }, /with these \d+ they would be more than/],
+    ] as const) {
+      const { fetcher, asked } = await openFetcher(t, { limits })
+      await assert.rejects(readAll(fetcher), { code: 'PROV_013', message })
+      assert.deepEqual(asked, [])
+    }
+    const { fetcher, cache } = await openFetcher(t, {
+      cacheBytes: 0,
+      limits: { maxTransfers: 1, maxBytes: bytes.length },
+    })
+    for (let time = 0; time < 3; time++) {
+      assert.ok(equalBytes(await readAll(fetcher), bytes))
+      assert.equal(cache.bytes, 0)
+    }
+  })
+
+  it('ends when nobody reads any more and the cache would not keep it', async (t) => {
+    const ended = Promise.withResolvers<void>()
+    const { fetcher, blobs, directory } = await openFetcher(t, {
+      cacheBytes: 0,
+      send: async function* (_peer, _fromChunk, signal) {
+        yield bytes.subarray(0, 2 * LIMITS.chunkBytes)
+        await stopped(signal).finally(ended.resolve)
+      },
+    })
+    const [source, other] = await Promise.all([fetcher.open(digest, ['one', 'two']), fetcher.open(digest, ['one'])])
+    for await (const _ of source!.read(0, LIMITS.chunkBytes - 1)) break
+    await source?.close()
+    await other?.close()
+    await ended.promise
+    await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
+  })
+
+  it('goes on at the next provider when one sends a chunk byte by byte', async (t) => {
+    const { fetcher, asked, cache } = await openFetcher(t, {
+      limits: { chunkMs: 50 },
+      send: async function* (peer, fromChunk, signal) {
+        if (peer === 'two') return yield* sendAll(fromChunk)
+        yield bytes.subarray(0, LIMITS.chunkBytes + 1)
+        for (let at = LIMITS.chunkBytes + 1; !signal.aborted; at++) {
+          yield bytes.subarray(at, at + 1)
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        throw signal.reason
+      },
+    })
+    assert.ok(equalBytes(await readAll(fetcher), bytes))
+    assert.deepEqual(asked, ['one', 'two'])
+    assert.equal(cache.bytes, bytes.length)
+  })
+
+  it('is over with the last chunk, whether or not the peer ends the stream', async (t) => {
+    const { fetcher, asked } = await openFetcher(t, {
+      send: async function* (_peer, fromChunk, signal) {
+        yield* sendAll(fromChunk)
+        await stopped(signal)
+      },
+    })
+    assert.ok(equalBytes(await readAll(fetcher), bytes))
+    assert.deepEqual(asked, ['one'])
   })
 })

@@ -1,6 +1,7 @@
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
+import { type Amount, doAll } from '../concurrent.ts'
 import { wasmOf } from '../wasm.ts'
 
 /** Bytes of the record that names a file: about what a cell's records come to. */
@@ -16,26 +17,9 @@ async function start(options: { directory: string }): Promise<void> {
 }
 
 /** Writes `count` files durably, each with a synced record, `concurrency` at a time. Returns how many per second. */
-async function write({
-  count,
-  concurrency,
-  first,
-  size,
-}: {
-  count: number
-  concurrency: number
-  first: number
-  size: number
-}): Promise<number> {
+async function write({ size, ...amount }: Amount & { size: number }): Promise<number> {
   const bytes = wasmOf(size, 0)
-  let next = first
-  const since = performance.now()
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (next < first + count) await writeOne(String(next++), bytes)
-    }),
-  )
-  return (count * 1000) / (performance.now() - since)
+  return await doAll(amount, () => (number) => writeOne(String(number), bytes))
 }
 
 async function writeOne(name: string, bytes: Uint8Array): Promise<void> {

@@ -5,6 +5,7 @@ import { createLogger } from '../../../src/kernel/telemetry/logger.ts'
 import { createMetrics } from '../../../src/kernel/telemetry/metrics.ts'
 import { type RunningNode, startNode } from '../../../src/node/node.ts'
 import { capabilityName, cellName } from '../cells.ts'
+import { type Amount, doAll, doFor } from '../concurrent.ts'
 import { ADMIN_KEY } from '../upload-body.ts'
 import { renumber, wasmOf } from '../wasm.ts'
 
@@ -76,30 +77,14 @@ async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 }
 
 /** Registers `count` packages, `concurrency` at a time, without HTTP, and returns how many per second. */
-async function registerMany({
-  count,
-  concurrency,
-  first,
-  size,
-}: {
-  count: number
-  concurrency: number
-  first: number
-  size: number
-}): Promise<number> {
-  let next = first
-  const since = performance.now()
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      const bytes = wasmOf(size, 0)
-      while (next < first + count) {
-        const number = next++
-        renumber(bytes, number)
-        await registerBytes(bytes, number)
-      }
-    }),
-  )
-  return (count * 1000) / (performance.now() - since)
+async function registerMany({ size, ...amount }: Amount & { size: number }): Promise<number> {
+  return await doAll(amount, () => {
+    const bytes = wasmOf(size, 0)
+    return (number) => {
+      renumber(bytes, number)
+      return registerBytes(bytes, number)
+    }
+  })
 }
 
 /**
@@ -115,22 +100,13 @@ async function ask({
   concurrency: number
   ms: number
 }): Promise<{ perSecond: number; elsewhere: number }> {
-  let next = 0
-  let answered = 0
   let elsewhere = 0
-  const since = performance.now()
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (performance.now() - since < ms) {
-        const name = capabilityName(next++ % capabilities)
-        const query = { by: 'capability', name, range: '^1.0.0' } as const
-        const outcome = await node.requestCell(query, 10_000)
-        answered++
-        if (outcome.status !== 'success' || outcome.source !== 'directory') elsewhere++
-      }
-    }),
-  )
-  return { perSecond: (answered * 1000) / (performance.now() - since), elsewhere }
+  const perSecond = await doFor({ ms, concurrency }, async (number) => {
+    const query = { by: 'capability', name: capabilityName(number % capabilities), range: '^1.0.0' } as const
+    const outcome = await node.requestCell(query, 10_000)
+    if (outcome.status !== 'success' || outcome.source !== 'directory') elsewhere++
+  })
+  return { perSecond, elsewhere }
 }
 
 /** Resolves when a peer is connected that announces `cells` cells. */

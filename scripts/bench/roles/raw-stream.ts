@@ -5,11 +5,14 @@ import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { drained, partsOf } from '../../../src/network/streams.ts'
+import { doFor } from '../concurrent.ts'
 
 /** The windows of a node's own host. */
 const WINDOW_BYTES = 16 * 1024 * 1024
 const PIECE_BYTES = 1024 * 1024
 const HEADER_BYTES = 4
+/** Milliseconds for one piece. */
+const DRAIN_MS = 60_000
 const FRAMES = '/bench/frames/1'
 const BYTES = '/bench/bytes/1'
 
@@ -82,7 +85,7 @@ function answerFrames(stream: Stream, answer: string): void {
 async function sendBytes(stream: Stream, content: Buffer): Promise<void> {
   for (let at = 0; at < content.length; at += PIECE_BYTES) {
     stream.send(content.subarray(at, at + PIECE_BYTES))
-    await drained(stream)
+    await drained(stream, DRAIN_MS)
   }
   await stream.close()
 }
@@ -106,21 +109,11 @@ async function ask({
     waiting.get(id)?.()
     waiting.delete(id)
   })
-  let next = 0
-  let answered = 0
-  const since = performance.now()
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (performance.now() - since < ms) {
-        const id = next++
-        const reply = new Promise<void>((resolve) => waiting.set(id, resolve))
-        frames.send(JSON.stringify({ ...request, id }))
-        await reply
-        answered++
-      }
-    }),
-  )
-  const perSecond = (answered * 1000) / (performance.now() - since)
+  const perSecond = await doFor({ ms, concurrency }, (id) => {
+    const reply = new Promise<void>((resolve) => waiting.set(id, resolve))
+    frames.send(JSON.stringify({ ...request, id }))
+    return reply
+  })
   await stream.close()
   return perSecond
 }

@@ -1,6 +1,7 @@
 import { alternate, compared, type Measurement, median } from '../measure.ts'
 import type { Started } from '../roles/node.ts'
 import type { Row } from '../row.ts'
+import { twoPairs } from '../two-pairs.ts'
 
 const MIB = 1024 * 1024
 /** Megabytes per second of the raw stream from which on the absolute figure counts, and that figure. */
@@ -12,12 +13,7 @@ export const p2pFetch: Row = {
   title: 'package fetch over P2P, 64 MiB, verified and durable',
   async run(context) {
     const size = context.quick ? MIB : 64 * MIB
-    const [holder, asker, server, client] = await Promise.all([
-      context.worker('node'),
-      context.worker('node'),
-      context.worker('raw-stream'),
-      context.worker('raw-stream'),
-    ])
+    const { holder, asker, server, client } = await twoPairs(context)
     const { addresses } = await holder.call<Started>('start', { dataDir: await context.folder('p2p-fetch-holder') })
     // One for each round, and one to warm up: a package is fetched once.
     const digests: string[] = []

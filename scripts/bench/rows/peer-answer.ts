@@ -1,25 +1,23 @@
 import { alternate, compared } from '../measure.ts'
 import type { Started } from '../roles/node.ts'
 import type { Row } from '../row.ts'
+import { twoPairs } from '../two-pairs.ts'
 
 const CONCURRENCY = 32
+/** So few that the holder has told the DHT their names before the first round, and does nothing but answer. */
+const CELLS = 300
 
 export const peerAnswer: Row = {
   name: 'peer-answer',
   title: 'capability request answered by a peer, 32 at once',
   async run(context) {
-    const cells = context.quick ? 50 : 2000
+    const cells = context.quick ? 50 : CELLS
     const dataDir = await context.folder('peer-answer-holder')
     const fixture = await context.worker('fixture')
     await fixture.call('fill', { dataDir, cells, cellsPerCapability: 1, ownPackages: true })
     await fixture.stop()
 
-    const [holder, asker, server, client] = await Promise.all([
-      context.worker('node'),
-      context.worker('node'),
-      context.worker('raw-stream'),
-      context.worker('raw-stream'),
-    ])
+    const { holder, asker, server, client } = await twoPairs(context)
     const { addresses } = await holder.call<Started>('start', { dataDir })
     await asker.call('start', { dataDir: await context.folder('peer-answer-asker'), seeds: addresses })
     await asker.call('connected', { cells })

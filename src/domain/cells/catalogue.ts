@@ -6,8 +6,27 @@ import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import type { CellRecord } from './records.ts'
 
 const announced = jsonKeyspace<AnnouncedCell>(KEYSPACES.announced)
-const openPage = jsonKeyspace<{ page: number; cells: number; bytes: number }>(KEYSPACES.meta)
+const openPage = jsonKeyspace<OpenPage>(KEYSPACES.meta)
 const OPEN_PAGE = 'announce_page'
+const pageUses = jsonKeyspace<PageUse>(KEYSPACES.meta)
+const pageKey = (page: number): string => page.toString(16).padStart(6, '0')
+const useKey = (page: number): string => `${OPEN_PAGE}:${pageKey(page)}`
+const pageLists = jsonKeyspace<readonly number[]>(KEYSPACES.meta)
+const FREE_PAGES = 'announce_free_pages'
+
+/** What stands on a page. */
+interface PageUse {
+  readonly cells: number
+  /** Bytes of its cells in an announcement. */
+  readonly bytes: number
+}
+
+/** The page that is being filled. What stands on the others is in records of their own, written when they were full. */
+interface OpenPage extends PageUse {
+  readonly page: number
+  /** The highest page that was ever filled, when that is another. */
+  readonly last?: number
+}
 
 /** Bytes of a page's cells: what is left of an announcement beside its addresses and signature. */
 const PAGE_BYTES = LIMITS.announcementBytes - 8 * 1024
@@ -20,11 +39,16 @@ const announcedCell = (id: string, { publisher, cell_type, version, capabilities
   capabilities: capabilities.map(({ name, version }) => ({ name, version })),
 })
 
-const pageKey = (page: number): string => page.toString(16).padStart(6, '0')
+/** Bytes that a cell takes on its page: what is announced of it is ASCII; one more for the comma. */
+const bytesOf = (id: string, manifest: Manifest): number => JSON.stringify(announcedCell(id, manifest)).length + 1
+
+/** Whether so much has gone from a page that it may be filled again. */
+const isFree = ({ cells, bytes }: PageUse): boolean => cells * 2 <= LIMITS.announcementCells && bytes * 2 <= PAGE_BYTES
 
 /**
  * What this node offers, in pages of at most `LIMITS.announcementCells` cells that fit an announcement, filled in order of arrival: a burst of
- * registrations touches the last page only, and a page changes again only when one of its cells goes.
+ * registrations touches one page only, and a page changes again only when one of its cells goes. When a page is full, the lowest one that
+ * has lost half of its cells is filled next, so that there are never many more pages than the cells need.
  */
 export class Catalogue {
   readonly #store: Store
@@ -33,17 +57,28 @@ export class Catalogue {
     this.#store = store
   }
 
-  /** The page that the next cell goes to. */
+  /** The page that the next cell goes to. Counts the cell as there. */
   nextPage(tx: Transaction, id: string, manifest: Manifest): number {
     const open = tx.get(openPage, OPEN_PAGE) ?? { page: 0, cells: 0, bytes: 0 }
-    // What is announced of a cell is ASCII; one more for the comma.
-    const bytes = JSON.stringify(announcedCell(id, manifest)).length + 1
+    const bytes = bytesOf(id, manifest)
     const fits = open.cells < LIMITS.announcementCells && open.bytes + bytes <= PAGE_BYTES
-    const next = fits
-      ? { page: open.page, cells: open.cells + 1, bytes: open.bytes + bytes }
-      : { page: open.page + 1, cells: 1, bytes }
-    tx.put(openPage, OPEN_PAGE, next)
-    return next.page
+    const { page, last, cells, bytes: before } = fits ? open : this.#openNext(tx, open)
+    tx.put(openPage, OPEN_PAGE, {
+      page,
+      cells: cells + 1,
+      bytes: before + bytes,
+      ...(last === undefined || last === page ? {} : { last }),
+    })
+    return page
+  }
+
+  /** Closes the page that is full, and opens the lowest free one. */
+  #openNext(tx: Transaction, { page, cells, bytes, last = page }: OpenPage): OpenPage {
+    tx.put(pageUses, useKey(page), { cells, bytes })
+    const [free, ...others] = tx.get(pageLists, FREE_PAGES) ?? []
+    if (free === undefined) return { page: last + 1, cells: 0, bytes: 0 }
+    tx.put(pageLists, FREE_PAGES, others)
+    return { page: free, last, ...(tx.get(pageUses, useKey(free)) ?? { cells: 0, bytes: 0 }) }
   }
 
   add(tx: Transaction, cell: CellRecord): void {
@@ -52,6 +87,24 @@ export class Catalogue {
 
   remove(tx: Transaction, cell: CellRecord): void {
     tx.delete(announced, `${pageKey(cell.page)}!${cell.id}`)
+    const { page } = cell
+    const bytes = bytesOf(cell.id, cell.manifest)
+    const open = tx.get(openPage, OPEN_PAGE)
+    if (open?.page === page) {
+      tx.put(openPage, OPEN_PAGE, { ...open, cells: open.cells - 1, bytes: open.bytes - bytes })
+      return
+    }
+    const before = tx.get(pageUses, useKey(page))
+    if (before === undefined) return
+    const use = { cells: before.cells - 1, bytes: before.bytes - bytes }
+    tx.put(pageUses, useKey(page), use)
+    if (isFree(before) || !isFree(use)) return
+    const free = tx.get(pageLists, FREE_PAGES) ?? []
+    tx.put(
+      pageLists,
+      FREE_PAGES,
+      [...free, page].sort((a, b) => a - b),
+    )
   }
 
   /** The cells of a page. */
@@ -63,6 +116,7 @@ export class Catalogue {
 
   /** Number of the last page; undefined when nothing was ever offered. */
   lastPage(): number | undefined {
-    return this.#store.get(openPage, OPEN_PAGE)?.page
+    const open = this.#store.get(openPage, OPEN_PAGE)
+    return open?.last ?? open?.page
   }
 }

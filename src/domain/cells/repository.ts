@@ -230,10 +230,7 @@ export class Repository {
       )
     }
     if (owner.credential !== null && owner.credential !== credential) {
-      throw new ProviderError(
-        'PROV_015',
-        `the cell type ${name} belongs to another credential of this node`,
-      )
+      throw new ProviderError('PROV_015', `the cell type ${name} belongs to another credential of this node`)
     }
     if (type.versions.some((other) => other.version === version)) {
       throw new ProviderError(

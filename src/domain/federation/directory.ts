@@ -1,13 +1,15 @@
 import type { AnnouncedCell, Announcement } from '../../../protocol/announcement.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
-import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
+import { jsonKeyspace, KEYSPACES, textKeyspace } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
 import { type DirectoryEntry, NameIndex } from './name-index.ts'
 
 export type { DirectoryEntry }
 
 const announcements = jsonKeyspace<Announcement>(KEYSPACES.announcements)
+/** The same, as it is sent. */
+const announcementTexts = textKeyspace(KEYSPACES.announcements)
 
 /** How much to remember, so that nobody's announcements displace everybody else's. A page without cells counts as one. */
 export interface DirectoryLimits {
@@ -32,7 +34,12 @@ interface Provider {
 
 /** What a page takes of the limits: empty pages are remembered too. */
 const roomOf = (page: { readonly cells: readonly AnnouncedCell[] } | undefined): number =>
-  page === undefined ? 0 : Math.max(1, page.cells.length)
+  page === undefined
+    ? 0
+    : Math.max(
+        1,
+        page.cells.reduce((sum, cell) => sum + cell.capabilities.length, 0),
+      )
 
 /**
  * Whether an announcement may be forgotten: everything that was announced before it has expired by then, whatever its lifetime, and
@@ -96,8 +103,9 @@ export class Directory {
   isNews({ provider_id: id, page, sequence }: Announcement): boolean {
     if (id === this.#self) return false
     const known = this.#providers.get(id)?.pages.get(page)
-    if (known !== undefined) return sequence > known.sequence
-    return this.#loaded || sequence > this.keptSequence(id, page)
+    const least = LIMITS.announcementIntervalMs
+    if (known !== undefined) return sequence >= known.sequence + least
+    return this.#loaded || sequence >= this.keptSequence(id, page) + least
   }
 
   /** Whether there is room for an announcement's cells. */
@@ -153,25 +161,26 @@ export class Directory {
     return this.#names.has(nameKey(by, name))
   }
 
-  /** A page of the announcements that are on disk and still count, for a peer that joins. */
+  /** A page of the announcements that are on disk, as the JSON text of an array, for a peer that joins. */
   async page(
     after: string | undefined,
     limits: { maxBytes: number; maxCount: number },
-  ): Promise<{ announcements: Announcement[]; next?: string }> {
+  ): Promise<{ json: string; next?: string }> {
     const now = this.#clock.now()
-    const page: Announcement[] = []
+    const texts: string[] = []
     let bytes = 0
     let last: string | undefined
-    for await (const [key, announcement] of this.#store.scan(announcements, after === undefined ? {} : { after })) {
-      const size = JSON.stringify(announcement).length
-      if (last !== undefined && (bytes + size > limits.maxBytes || page.length >= limits.maxCount))
-        return { announcements: page, next: last }
+    for await (const [key, text] of this.#store.scan(announcementTexts, after === undefined ? {} : { after })) {
+      const size = Buffer.byteLength(text)
+      if (last !== undefined && (bytes + size > limits.maxBytes || texts.length >= limits.maxCount)) {
+        return { json: `[${texts.join(',')}]`, next: last }
+      }
       last = key
-      if (announcement.expires_at <= now) continue
-      page.push(announcement)
+      if (expiryOf(text) <= now) continue
+      texts.push(text)
       bytes += size
     }
-    return { announcements: page }
+    return { json: `[${texts.join(',')}]` }
   }
 
   /** Drops what has expired. Its sequence stays known, in memory and on disk, until nothing older could come back in its place. */
@@ -233,6 +242,9 @@ export class Directory {
     for (const [name, entry] of page.entries) this.#names.delete(name, entry)
   }
 }
+
+/** `expires_at` of an announcement's JSON text, without parsing its cells. Inside a string, the quotes would be escaped. */
+const expiryOf = (text: string): number => Number(/"expires_at":(\d+)/.exec(text)?.[1])
 
 const diskKey = (provider: string, page: number): string => `${provider}!${page.toString(16).padStart(6, '0')}`
 

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import semver from 'semver'
-import { CapabilityRequest, CellResponse, type Preferences, SpecificRequest } from '../../../protocol/cells.ts'
+import { CapabilityRequest, CellResponse, SpecificRequest } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { CellAnswerText, CellQuery, ProviderNode, RequestOutcome } from '../../node/api.ts'
@@ -35,12 +35,7 @@ export const cellRoutes: readonly Route[] = [
       ({ node }) =>
       (request, reply) => {
         const { body } = request
-        refuseQuantumSignature(body.quantum_signature)
-        const { preferences } = body
-        const range = preferences?.version_constraints
-        if (range !== undefined) checkRange('preferences.version_constraints', range)
-        const query = toQuery('capability', body.capability, range, preferences, body.context?.device_info)
-        return answer(node, query, body.request_id, request, reply)
+        return answer(node, toQuery('capability', body.capability, undefined, body), request, reply, body.request_id)
       },
   }),
   route({
@@ -57,11 +52,7 @@ export const cellRoutes: readonly Route[] = [
       ({ node }) =>
       (request, reply) => {
         const { body } = request
-        refuseQuantumSignature(body.quantum_signature)
-        const { preferences } = body
-        const range = specificRange(body.version, preferences?.version_constraints)
-        const query = toQuery('cell_type', body.cell_type, range, preferences, body.context?.device_info)
-        return answer(node, query, body.request_id, request, reply)
+        return answer(node, toQuery('cell_type', body.cell_type, body.version, body), request, reply, body.request_id)
       },
   }),
 ]
@@ -70,9 +61,9 @@ export const cellRoutes: readonly Route[] = [
 function answer(
   node: ProviderNode,
   query: CellQuery,
-  requestId: string,
   request: FastifyRequest,
   reply: FastifyReply,
+  requestId: string,
 ): undefined | Promise<void> {
   const cell = node.answerLocally(query)
   return cell === undefined
@@ -106,18 +97,19 @@ function unanswered(outcome: Exclude<RequestOutcome, { status: 'success' }>, req
     : { request_id: requestId, status, code, alternatives: outcome.alternatives, coverage: outcome.coverage }
 }
 
+/** What a request asks for; `version` is the one that it names outside its preferences. Throws `PROV_001` and `PROV_004`. */
 function toQuery(
   by: CellQuery['by'],
   name: string,
-  range: string | undefined,
-  preferences: Preferences | undefined,
-  device: CellQuery['device'],
+  version: string | undefined,
+  { quantum_signature, preferences, context }: CapabilityRequest | SpecificRequest,
 ): CellQuery {
+  refuseQuantumSignature(quantum_signature)
   return {
     by,
     name,
-    range,
-    device,
+    range: rangeOf(version, preferences?.version_constraints),
+    device: context?.device_info,
     priority: preferences?.optimization_priority,
     securityLevel: preferences?.security_level,
     publishers: preferences?.publishers,
@@ -130,7 +122,7 @@ function refuseQuantumSignature(signature: string | undefined): void {
   }
 }
 
-function specificRange(version: string | undefined, constraint: string | undefined): string | undefined {
+function rangeOf(version: string | undefined, constraint: string | undefined): string | undefined {
   if (version !== undefined) checkRange('version', version)
   if (constraint !== undefined) checkRange('preferences.version_constraints', constraint)
   if (version !== undefined && constraint !== undefined && version !== constraint) {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { ErrorBody } from '../../../protocol/cells.ts'
@@ -41,7 +42,8 @@ export const packageRoutes: readonly Route[] = [
       'If-None-Match': 'ETags that the client holds',
     },
     answers: ANSWERS,
-    handler: (context) => (request, reply) => serve(context, request.params.digest, request, reply),
+    handler: (context) => (request, reply) =>
+      inTurn(request.raw.socket, () => serve(context, request.params.digest, request, reply)),
   }),
   route({
     ...shared,
@@ -53,9 +55,26 @@ export const packageRoutes: readonly Route[] = [
       304: ANSWERS[304]!,
       404: { description: ANSWERS[404]!.description },
     },
-    handler: (context) => (request, reply) => serve(context, request.params.digest, request, reply),
+    handler: (context) => (request, reply) =>
+      inTurn(request.raw.socket, () => serve(context, request.params.digest, request, reply)),
   }),
 ]
+
+/** The last download of a connection; it never fails. */
+const last = new WeakMap<Socket, Promise<void>>()
+
+/**
+ * Downloads of one connection, one after the other. Pipelined requests (RFC 9112 §9.3.2) are answered in their order anyway: until
+ * then, the later ones hold neither a file nor a buffer.
+ */
+function inTurn(socket: Socket, download: () => Promise<void>): Promise<void> {
+  const turn = (last.get(socket) ?? Promise.resolve()).then(download)
+  last.set(
+    socket,
+    turn.catch(() => undefined),
+  )
+  return turn
+}
 
 async function serve(
   { node }: HttpContext,
@@ -63,16 +82,22 @@ async function serve(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
+  // The connection, not the answer: one that is still behind another answer never learns that the client left.
+  const { socket } = request.raw
+  if (socket.destroyed) return finished(request, CLIENT_GONE)
   const gone = new AbortController()
   const stop = (): void => gone.abort()
-  reply.raw.once('close', stop)
-  const source = await open(node, digest, gone.signal, request)
-  if (source === undefined) return
+  socket.once('close', stop)
   try {
-    await answer(source, request, reply, gone)
+    const source = await open(node, digest, gone.signal, request)
+    if (source === undefined) return
+    try {
+      await answer(source, request, reply, gone)
+    } finally {
+      await source.close()
+    }
   } finally {
-    reply.raw.off('close', stop)
-    await source.close()
+    socket.off('close', stop)
   }
 }
 

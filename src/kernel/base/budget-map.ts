@@ -40,6 +40,11 @@ export class BudgetMap<Key, Value> {
     this.#entries.delete(key)
   }
 
+  /** Deletes every entry for whose value `condition` holds. */
+  deleteWhere(condition: (value: Value) => boolean): void {
+    for (const [key, { value }] of this.#entries) if (condition(value)) this.delete(key)
+  }
+
   clear(): void {
     this.#entries.clear()
     this.#weight = 0

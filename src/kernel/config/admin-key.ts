@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { toBase64Url } from '../base/bytes.ts'
 import { hasCode, StartError } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 
 /** Where the administrator's key comes from. */
 export type AdminKeyOrigin = `file ${string}` | 'environment CYTOPLEX_ADMIN_KEY'

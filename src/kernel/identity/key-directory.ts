@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -8,6 +8,7 @@ import type { RoleCertificate } from '../../../protocol/rpc.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 import { nodeIdOf, providerIdOf } from './ids.ts'
 import { ed25519FromSeed, newSeed, SEED_BYTES, type SigningKey } from './keys.ts'
 import { createPublisherKeys, loadPublisherKeyFile, type PublisherKeys, publisherKeys } from './manifest-signer.ts'
@@ -151,11 +152,7 @@ class WireRole {
  * in between, either no name is taken, or the rest can take theirs ({@link finishCreation}).
  */
 function createKeys(dir: string, now: number): void {
-  try {
-    makeDirectory(dir)
-  } catch (error) {
-    throw new StartError(`${dir} cannot be used as key directory: ${errorMessage(error)}`)
-  }
+  makeDirectory(dir)
   checkPrivateDirectory(dir)
   syncDirectory(dirname(dir))
   const seed = newSeed()

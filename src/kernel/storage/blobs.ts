@@ -1,5 +1,5 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { closeSync, fdatasync, openSync, read, unlinkSync, write, writeSync, writev } from 'node:fs'
+import { closeSync, fdatasync, openSync, read, unlinkSync, write, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -144,7 +144,6 @@ const SMALL_BYTES = 256 * 1024
 
 const fsRead = promisify(read)
 const fsWrite = promisify(write)
-const fsWritev = promisify(writev)
 const fsDatasync = promisify(fdatasync)
 
 /** A blob that is being written. Either `finish` it and hand it to the store, or `discard` it. One call at a time, except where said otherwise. */
@@ -216,26 +215,20 @@ export class BlobWriter {
     await this.#track(writeAll(this.#open(), data, position))
   }
 
-  /**
-   * Appends a whole chunk (the last one may be shorter) whose leaf digest the caller has computed and checked. Resolves when it is
-   * written; calls may overlap. Not together with `write`.
-   */
-  async appendChunk(pieces: readonly Uint8Array[], leaf: Uint8Array): Promise<void> {
-    const fd = this.#open()
-    let position = this.#size
-    for (const piece of pieces) {
-      this.#whole.update(piece)
-      this.#size += piece.length
-    }
-    const length = this.#size - position
+  /** The file, for somebody who writes whole chunks into it and reports each (`appended`). Not together with `write`. */
+  descriptor(): number {
+    return this.#open()
+  }
+
+  /** Told of a chunk that was written at the end of the file. `leaf` is its digest. */
+  appended(length: number, leaf: Uint8Array): void {
+    this.#size += length
     this.#leaves.push(leaf)
-    const { bytesWritten } = await this.#track(fsWritev(fd, pieces, position))
-    if (bytesWritten === length) return
-    // A short write is rare: all of it again, piece by piece.
-    for (const piece of pieces) {
-      await this.#track(writeAll(fd, piece, position))
-      position += piece.length
-    }
+  }
+
+  /** Told the digest of the whole, in hexadecimal, by somebody who wrote all chunks. */
+  digested(digest: string): void {
+    this.#summarise(digest)
   }
 
   /** Reads back what was written. May overlap with anything. */
@@ -255,8 +248,12 @@ export class BlobWriter {
   /** Completes the hashes. */
   hashed(): BlobSummary {
     if (this.#chunkBytes > 0) this.#endChunk()
-    this.#summary ??= {
-      digest: this.#whole.digest('hex'),
+    return this.#summary ?? this.#summarise(this.#whole.digest('hex'))
+  }
+
+  #summarise(digest: string): BlobSummary {
+    this.#summary = {
+      digest,
       size: this.#size,
       chunks: concatBytes(this.#leaves),
       chunksRoot: toHex(merkleRoot(this.#leaves)),

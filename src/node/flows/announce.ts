@@ -5,14 +5,22 @@ import { utf8 } from '../../kernel/base/bytes.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { NodeParts } from '../parts.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'clock' | 'keys' | 'logger' | 'catalogue' | 'directory' | 'network'>
+interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'directory'> {
+  readonly catalogue: Pick<NodeParts['catalogue'], 'lastPage' | 'page'>
+  readonly config: Pick<NodeParts['config'], 'network' | 'announcements'>
+  readonly keys: Pick<NodeParts['keys'], 'providerId' | 'identity'>
+  readonly network: Pick<NodeParts['network'], 'addresses' | 'publishAnnouncement'>
+}
 
 /** Milliseconds after an announcement in which further changes are collected. */
-const COLLECT_MS = 500
+const COLLECT_MS = LIMITS.announcementIntervalMs
 /** Milliseconds between two pages of a refresh, so that a large catalogue does not flood the mesh. */
 const PAGE_GAP_MS = 20
 /** Pages that are withdrawn when the node stops; those beyond expire by themselves. */
 const WITHDRAW_PAGES = 200
+/** Milliseconds until publishing is tried again after it failed; each further failure doubles them, up to the second number. */
+const RETRY_MS = 250
+const MAX_RETRY_MS = 60_000
 
 /**
  * Announces what this node offers: a page when one of its cells changed, all pages before they expire, and empty pages when the node stops.
@@ -24,8 +32,10 @@ export class Announcer implements Part {
   readonly #dirty = new Set<number>()
   #collect: NodeJS.Timeout | undefined
   #refresh: NodeJS.Timeout | undefined
+  #retry: NodeJS.Timeout | undefined
+  /** How often publishing has failed since it succeeded. */
+  #failures = 0
   #work: Promise<void> = Promise.resolve()
-  #sequence = 0
   #stopping = false
 
   constructor(parts: Parts) {
@@ -43,13 +53,17 @@ export class Announcer implements Part {
     clearInterval(this.#refresh)
     clearTimeout(this.#collect)
     await this.#work
-    const last = this.#parts.catalogue.lastPage()
-    if (last === undefined) return
-    for (let page = last; page >= 0 && page > last - WITHDRAW_PAGES; page--) {
-      const announcement = this.#sign(page, [])
-      await this.#parts.network.publishAnnouncement(utf8(JSON.stringify(announcement)))
-      await this.#parts.directory.keep(announcement)
+    clearTimeout(this.#retry)
+    const { catalogue, directory, network, keys } = this.#parts
+    const withdrawals: Announcement[] = []
+    for (let page = catalogue.lastPage() ?? -1; page >= 0 && withdrawals.length < WITHDRAW_PAGES; page--) {
+      const before = directory.kept(keys.providerId, page)
+      const withdrawal = before?.cells.length ? this.#next(page, [], before) : undefined
+      if (withdrawal !== undefined) withdrawals.push(withdrawal)
     }
+    if (withdrawals.length === 0) return
+    await directory.keep(...withdrawals)
+    for (const withdrawal of withdrawals) await network.publishAnnouncement(utf8(JSON.stringify(withdrawal)))
   }
 
   /** A cell on these pages came or went. */
@@ -76,35 +90,58 @@ export class Announcer implements Part {
   }
 
   #publishDirty(): void {
-    this.#work = this.#work
-      .then(() => this.#publishAll())
-      .catch((error: unknown) => {
-        this.#parts.logger.error({ err: error }, 'an announcement could not be published')
-      })
+    this.#work = this.#work.then(() => this.#publishAll())
   }
 
+  /** Never throws: a page that was not published is tried again later, behind the others. */
   async #publishAll(): Promise<void> {
     for (const page of this.#dirty) {
       if (this.#stopping) return
       this.#dirty.delete(page)
-      const cells = await this.#parts.catalogue.page(page)
-      const announcement = this.#sign(page, cells)
-      // Kept first: a peer that joins between the two gets it by asking.
-      await this.#parts.directory.keep(announcement)
-      await this.#parts.network.publishAnnouncement(utf8(JSON.stringify(announcement)))
-      if (this.#dirty.size > 0) await new Promise((resolve) => setTimeout(resolve, PAGE_GAP_MS))
+      try {
+        if (!(await this.#publish(page))) continue
+        this.#failures = 0
+        if (this.#dirty.size > 0) await new Promise((resolve) => setTimeout(resolve, PAGE_GAP_MS))
+      } catch (error) {
+        this.#dirty.add(page)
+        this.#failed(error)
+        return
+      }
     }
   }
 
-  #sign(page: number, cells: Announcement['cells']): Announcement {
-    const { keys, config, clock, network, directory } = this.#parts
+  #failed(error: unknown): void {
+    if (this.#failures === 0) {
+      this.#parts.logger.error({ err: error }, 'an announcement could not be published, and is tried again')
+    }
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.#publishDirty(), Math.min(RETRY_MS * 2 ** this.#failures++, MAX_RETRY_MS))
+  }
+
+  async #publish(page: number): Promise<boolean> {
+    const { catalogue, directory, network, keys } = this.#parts
+    const cells = await catalogue.page(page)
+    const announcement = this.#next(page, cells, directory.kept(keys.providerId, page))
+    if (announcement === undefined) return false
+    // Kept first: a peer that joins between the two gets it by asking.
+    await directory.keep(announcement)
+    await network.publishAnnouncement(utf8(JSON.stringify(announcement)))
+    return true
+  }
+
+  /** A page's next announcement, after `before`; undefined when it is empty, and nothing that was announced of it still counts. */
+  #next(page: number, cells: Announcement['cells'], before: Announcement | undefined): Announcement | undefined {
+    const { keys, config, clock, network } = this.#parts
     // Above every sequence that was used before, even when the clock was set back.
-    this.#sequence = Math.max(clock.now(), this.#sequence + 1, directory.keptSequence(keys.providerId, page) + 1)
+    const sequence = Math.max(clock.now(), (before?.sequence ?? 0) + LIMITS.announcementIntervalMs)
+    // A withdrawal need not outlive what it withdraws.
+    const expiresAt = cells.length > 0 ? sequence + this.#lifetimeMs : (before?.expires_at ?? 0)
+    if (expiresAt <= sequence) return undefined
     return signAnnouncement(keys.identity, config.network.name, {
       provider_id: keys.providerId,
       page,
-      sequence: this.#sequence,
-      expires_at: this.#sequence + this.#lifetimeMs,
+      sequence,
+      expires_at: expiresAt,
       addresses: network.addresses.slice(0, LIMITS.announcementAddresses),
       cells,
     })

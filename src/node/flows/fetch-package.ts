@@ -2,11 +2,16 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { merkleRoot } from '../../kernel/base/merkle.ts'
+import { ChunkThread } from '../../kernel/storage/chunk-writer.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
-import { type Described, type OnKept, PackageTransfer } from './package-transfer.ts'
+import { type Described, PackageTransfer, type TransferOwner } from './package-transfer.ts'
+import { Arrivals, TRANSFER_LIMITS } from './transfer-limits.ts'
 
-type Parts = Pick<NodeParts, 'blobs' | 'cache' | 'network' | 'offerVerifier' | 'trust' | 'logger' | 'events'>
+type Parts = Pick<
+  NodeParts,
+  'config' | 'blobs' | 'cache' | 'network' | 'offerVerifier' | 'publishers' | 'trust' | 'logger' | 'events'
+>
 
 /** Milliseconds that a peer may take to say what a package is made of. */
 const DESCRIBE_MS = 10_000
@@ -25,10 +30,13 @@ async function describePackage(
     { signal: AbortSignal.timeout(DESCRIBE_MS) },
   )
   if (answer.cell === undefined || answer.chunks === undefined) throw new Error(`${provider} does not hold ${digest}`)
-  const offer = await parts.offerVerifier.verify(answer.cell)
+  const offer = await parts.offerVerifier.verify(answer.cell, (publisher) => parts.trust.isPinned(publisher))
   const { package: ref, publisher } = offer.manifest
   if (ref.digest !== digest) throw new Error(`${provider} answered with another package, ${ref.digest}`)
   if (!parts.trust.accepts(publisher)) throw new Error(`this node does not take cells of the publisher ${publisher}`)
+  const { max_package_bytes: most } = parts.config.cells
+  if (ref.size > most)
+    throw new ProviderError('PROV_002', `${digest} has ${ref.size} bytes; this node takes at most ${most}`)
   const chunks = fromBase64Url(answer.chunks)
   const leaves = Array.from({ length: Math.ceil(ref.size / LIMITS.chunkBytes) }, (_, i) =>
     chunks.subarray(i * 32, i * 32 + 32),
@@ -42,52 +50,50 @@ async function describePackage(
 /** Fetches packages from peers, each once, however many readers wait for it. */
 export class PackageFetcher {
   readonly #parts: Parts
-  readonly #onKept: OnKept
-  readonly #running = new Map<string, Promise<PackageTransfer>>()
+  readonly #owner: TransferOwner
+  /** By digest, from the question who holds it until nobody can join the transfer any more. */
+  readonly #transfers = new Map<string, Promise<PackageTransfer>>()
 
-  constructor(parts: Parts, onKept: OnKept) {
+  constructor(parts: Parts, onKept: TransferOwner['onKept'], limits = TRANSFER_LIMITS) {
     this.#parts = parts
-    this.#onKept = onKept
+    this.#owner = {
+      limits,
+      arrivals: new Arrivals(limits),
+      chunkThread: new ChunkThread(),
+      onKept,
+      onOver: ({ digest }) => this.#transfers.delete(digest),
+    }
   }
 
   /**
-   * Opens a package that the first of `providers` who holds it sends, as the cell `cellId` where that is known. Throws `PROV_002` when none does; undefined when a transfer that this
-   * call joined ended meanwhile.
+   * Opens a package that the first of `providers` who holds it describes, as the cell `cellId` where that is known. Its bytes are asked for
+   * when the source is read. Throws `PROV_002` when nobody holds it, or it is larger than this node takes; undefined when a transfer that
+   * this call joined ended meanwhile. The first read throws `PROV_013` while too much is on its way here.
    */
   async open(digest: string, providers: readonly string[], cellId?: string): Promise<PackageSource | undefined> {
-    let fetch = this.#running.get(digest)
-    if (fetch === undefined) {
-      fetch = this.#start(digest, providers, cellId)
-      this.#running.set(digest, fetch)
-      fetch.catch(() => this.#running.delete(digest))
+    let opening = this.#transfers.get(digest)
+    if (opening === undefined) {
+      opening = this.#describe(digest, providers, cellId).then(
+        (described) => new PackageTransfer(this.#parts, this.#owner, described, providers),
+      )
+      this.#transfers.set(digest, opening)
+      opening.catch(() => this.#transfers.delete(digest))
     }
-    const running = await fetch
+    const transfer = await opening
     // It may have ended while this waited: then the package is here, or has to be fetched again.
-    return running.joinable ? running.source() : undefined
-  }
-
-  async #start(digest: string, providers: readonly string[], cellId: string | undefined): Promise<PackageTransfer> {
-    const described = await this.#describe(digest, providers, cellId)
-    const transfer = new PackageTransfer(this.#parts, described, providers, this.#parts.blobs.create(), this.#onKept)
-    // The first reader must be counted before the fetch can end.
-    setImmediate(() => void this.#run(transfer))
-    return transfer
-  }
-
-  async #run(transfer: PackageTransfer): Promise<void> {
-    await transfer.run()
-    this.#running.delete(transfer.digest)
-    await transfer.closeWhenUnused()
+    return transfer.joinable ? transfer.source() : undefined
   }
 
   async #describe(digest: string, providers: readonly string[], cellId: string | undefined): Promise<Described> {
+    let refusal: ProviderError | undefined
     for (const provider of providers) {
       try {
         return await describePackage(this.#parts, provider, digest, cellId)
       } catch (error) {
+        if (error instanceof ProviderError && error.code === 'PROV_002') refusal = error
         this.#parts.logger.info({ provider, digest, reason: errorMessage(error) }, 'a peer did not describe a package')
       }
     }
-    throw new ProviderError('PROV_002', `nobody that this node knows holds the package ${digest}`)
+    throw refusal ?? new ProviderError('PROV_002', `nobody that this node knows holds the package ${digest}`)
   }
 }

@@ -4,6 +4,7 @@ import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { Verdict } from '../../network/network.ts'
+import { PeerError } from '../../network/peer-error.ts'
 import type { NodeParts } from '../parts.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directory' | 'network'>
@@ -12,6 +13,9 @@ type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directo
 const PAGE_MS = 10_000
 /** Pages that are asked of one peer. */
 const MAX_PAGES = 1000
+/** Milliseconds after which a peer that had no time is asked again, and as many more at random; and how often. */
+const BUSY_MS = 1000
+const BUSY_TRIES = 5
 /** Milliseconds after which a newly met peer is asked once more: what it heard before gossip between the two had begun. */
 const SETTLE_MS = 3000
 
@@ -38,12 +42,16 @@ export class Learner implements Part {
   }
 
   async #met(peer: string): Promise<void> {
+    this.#later(SETTLE_MS, () => this.catchUp(peer))
+    await this.catchUp(peer)
+  }
+
+  #later(ms: number, work: () => Promise<void>): void {
     const timer = setTimeout(() => {
       this.#settling.delete(timer)
-      void this.catchUp(peer)
-    }, SETTLE_MS)
+      void work()
+    }, ms)
     this.#settling.add(timer)
-    await this.catchUp(peer)
   }
 
   /** Judges a gossiped announcement before it is relayed, and takes it in when it is good. */
@@ -55,7 +63,7 @@ export class Learner implements Part {
   }
 
   /** Asks a peer for every announcement that it holds. Never throws. */
-  async catchUp(peer: string): Promise<void> {
+  async catchUp(peer: string, tries = BUSY_TRIES): Promise<void> {
     if (this.#asking.has(peer)) return
     this.#asking.add(peer)
     try {
@@ -74,6 +82,9 @@ export class Learner implements Part {
       }
     } catch (error) {
       this.#parts.logger.debug({ peer, reason: errorMessage(error) }, 'a peer did not tell what it knows')
+      if (error instanceof PeerError && error.code === 'busy' && tries > 0) {
+        this.#later(BUSY_MS * (1 + Math.random()), () => this.catchUp(peer, tries - 1))
+      }
     } finally {
       this.#asking.delete(peer)
     }

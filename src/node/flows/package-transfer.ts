@@ -1,20 +1,17 @@
-import { createHash, type Hash } from 'node:crypto'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
-import { equalBytes } from '../../kernel/base/bytes.ts'
-import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
+import { errorMessage, fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { unlessAborted } from '../../kernel/base/racing.ts'
 import type { BlobWriter } from '../../kernel/storage/blobs.ts'
+import type { ChunkThread, ChunkWriter } from '../../kernel/storage/chunk-writer.ts'
 import type { PackageSource } from '../api.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { readAhead } from './package-source.ts'
+import { type Arrival, type Arrivals, Deadlines, type TransferLimits } from './transfer-limits.ts'
 
-type Parts = Pick<NodeParts, 'cache' | 'network' | 'logger' | 'events'>
+type Parts = Pick<NodeParts, 'blobs' | 'cache' | 'network' | 'publishers' | 'logger' | 'events'>
 
-const LEAF = Uint8Array.of(0)
-/** Milliseconds without a byte after which a transfer is given up. */
-const STALL_MS = 15_000
 /** Chunks that may be on their way to the disk at once. */
 const WRITES_AHEAD = 4
 /** Chunks between two hints to the disk. */
@@ -28,17 +25,32 @@ export interface Described {
   readonly leaves: readonly Uint8Array[]
 }
 
-/** Hears that a package was kept, and what had to go for it. */
-export type OnKept = (kept: CellRecord, evicted: readonly CellRecord[]) => void
+/** Who a transfer belongs to. */
+export interface TransferOwner {
+  readonly limits: TransferLimits
+  readonly arrivals: Arrivals
+  readonly chunkThread: ChunkThread
+  /** Hears that a package was kept, and what had to go for it. */
+  onKept(kept: CellRecord, evicted: readonly CellRecord[]): void
+  /** Hears once that nobody can join any more. */
+  onOver(transfer: PackageTransfer): void
+}
 
-/** One package on its way here: verified chunk by chunk, readable as far as it is verified, kept if the cache admits it. */
+/**
+ * One package that a peer holds: described at first, on its way here from the first read on, verified chunk by chunk, readable as far as it
+ * is verified, and kept if the cache admits it. One that the cache does not admit goes on only as long as somebody reads it.
+ */
 export class PackageTransfer {
   readonly digest: string
   readonly size: number
   readonly #parts: Parts
+  readonly #owner: TransferOwner
   readonly #described: Described
   readonly #providers: readonly string[]
   readonly #writer: BlobWriter
+  readonly #stop = new AbortController()
+  /** Present from the first read on. */
+  #arrival: Arrival | undefined
   #verified = 0
   #failure: Error | undefined
   /** A write that the disk refused: then no other peer can help. */
@@ -46,51 +58,20 @@ export class PackageTransfer {
   #done = false
   #readers = 0
   #waiting: (() => void)[] = []
-  /** Ends of chunks that are written while an earlier one is not. */
-  readonly #ends = new Set<number>()
-  readonly #onKept: OnKept
 
-  constructor(parts: Parts, described: Described, providers: readonly string[], writer: BlobWriter, onKept: OnKept) {
-    this.#onKept = onKept
+  constructor(parts: Parts, owner: TransferOwner, described: Described, providers: readonly string[]) {
     this.#parts = parts
+    this.#owner = owner
     this.#described = described
     this.#providers = [described.provider, ...providers.filter((provider) => provider !== described.provider)]
-    this.#writer = writer
+    this.#writer = parts.blobs.create()
     this.digest = described.offer.manifest.package.digest
     this.size = described.offer.manifest.package.size
   }
 
-  /** Fetches to the end, from one provider after the other, each going on where the last good chunk ended. Never throws. */
-  async run(): Promise<void> {
-    try {
-      let lastError: unknown
-      for (const provider of this.#providers) {
-        try {
-          await this.#receive(provider)
-          break
-        } catch (error) {
-          if (this.#broken !== undefined) throw this.#broken
-          lastError = error
-          this.#parts.logger.warn(
-            { provider, digest: this.digest, reason: errorMessage(error) },
-            'a package transfer failed',
-          )
-        }
-      }
-      if (this.#writer.size < this.size) throw lastError
-      await this.#finish()
-    } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error))
-      this.#parts.logger.warn({ digest: this.digest, reason: this.#failure.message }, 'a package could not be fetched')
-    } finally {
-      this.#done = true
-      this.#wake()
-    }
-  }
-
   /** Whether a reader may still join. */
   get joinable(): boolean {
-    return !this.#done || this.#readers > 0
+    return !this.#stop.signal.aborted && (!this.#done || this.#readers > 0)
   }
 
   source(): PackageSource {
@@ -111,75 +92,118 @@ export class PackageTransfer {
         if (!open) return
         open = false
         this.#readers--
-        await this.closeWhenUnused()
+        await this.#leave()
       },
     }
   }
 
-  async #receive(provider: string): Promise<void> {
+  /** Fetches to the end, from one provider after the other, each going on where the last good chunk ended. Never throws. */
+  async #run(arrival: Arrival): Promise<void> {
+    const { logger } = this.#parts
+    const chunks = this.#owner.chunkThread.writeTo(this.#writer)
+    try {
+      await this.#download(chunks)
+      await this.#finish(chunks)
+    } catch (error) {
+      const shown = fullDisk(error)
+      this.#failure = shown instanceof Error ? shown : new Error(String(shown))
+      logger.warn({ digest: this.digest, reason: this.#failure.message }, 'a package could not be fetched')
+    }
+    chunks.close()
+    this.#done = true
+    arrival.ended()
+    if (!this.#stop.signal.aborted) this.#owner.onOver(this)
+    this.#wake()
+    try {
+      await this.#closeWhenUnused()
+    } catch (error) {
+      logger.error({ err: error, digest: this.digest }, 'the file of a transfer could not be removed')
+    }
+  }
+
+  async #download(chunks: ChunkWriter): Promise<void> {
+    let lastError: unknown
+    for (const provider of this.#providers) {
+      try {
+        return await this.#receive(provider, chunks)
+      } catch (error) {
+        if (this.#broken !== undefined) throw this.#broken
+        this.#stop.signal.throwIfAborted()
+        lastError = error
+        this.#parts.logger.warn(
+          { provider, digest: this.digest, reason: errorMessage(error) },
+          'a package transfer failed',
+        )
+      }
+    }
+    throw lastError
+  }
+
+  async #receive(provider: string, chunks: ChunkWriter): Promise<void> {
     const { leaves } = this.#described
     let index = Math.floor(this.#writer.size / LIMITS.chunkBytes)
-    let pieces: Uint8Array[] = []
+    // Bytes are copied once: a few large buffers that are used again cost less than many small ones that live until they are written.
+    let chunk = chunks.buffer()
     let filled = 0
-    let hash = leafHasher()
     const writes: Promise<void>[] = []
-    const stall = new StallTimer(STALL_MS)
+    const deadlines = new Deadlines(this.#owner.limits)
+    const signal = AbortSignal.any([deadlines.signal, this.#stop.signal])
     try {
-      for await (const bytes of this.#parts.network.fetchPackage(provider, this.digest, index, {
-        signal: stall.signal,
-      })) {
-        stall.progress()
+      for await (const bytes of this.#parts.network.fetchPackage(provider, this.digest, index, { signal })) {
+        deadlines.progress()
         for (let offset = 0; offset < bytes.length; ) {
-          const wanted = Math.min(LIMITS.chunkBytes, this.size - index * LIMITS.chunkBytes) - filled
-          if (wanted <= 0) throw new Error('the peer sent more than the package')
-          const piece = bytes.subarray(offset, offset + wanted)
+          const length = Math.min(LIMITS.chunkBytes, this.size - index * LIMITS.chunkBytes)
+          const piece = bytes.subarray(offset, offset + length - filled)
+          chunk.set(piece, filled)
           offset += piece.length
           filled += piece.length
-          hash.update(piece)
-          pieces.push(piece)
-          if (piece.length < wanted) continue
-          const leaf = hash.digest()
-          if (!equalBytes(leaf, leaves[index]!)) throw new Error(`chunk ${index} is not what the publisher signed`)
-          const written = this.#write(pieces, leaf)
+          if (filled < length) continue
+          const written = this.#write(chunks, chunk, length, index)
           // It is awaited further down, maybe after the next bytes: until then its failure must not count as unhandled.
-          written.catch((error: unknown) => {
-            this.#broken ??= error instanceof Error ? error : new Error(String(error))
-          })
+          written.catch(() => undefined)
           writes.push(written)
-          if (writes.length > WRITES_AHEAD) await writes.shift()
           index++
-          pieces = []
+          // What a provider sends after the last chunk is nobody's business.
+          if (index === leaves.length) return await this.#written(writes)
+          if (writes.length > WRITES_AHEAD) await deadlines.pausedFor(writes.shift()!)
+          else deadlines.nextChunk()
+          chunk = chunks.buffer()
           filled = 0
-          hash = leafHasher()
         }
       }
-      if (index < leaves.length) throw new Error('the transfer ended early')
+      await this.#written(writes)
+      throw new Error('the transfer ended early')
     } finally {
-      stall.clear()
-      await Promise.all(writes)
+      deadlines.clear()
+      await Promise.allSettled(writes)
     }
   }
 
-  async #write(pieces: readonly Uint8Array[], leaf: Uint8Array): Promise<void> {
-    const written = this.#writer.appendChunk(pieces, leaf)
-    const end = this.#writer.size
-    if (this.#writer.leaves.length % FLUSH_EVERY === 0) this.#writer.flushAhead()
-    await written
-    // Writes may finish out of order by a little; readers are told of a position only when all before it is there.
-    this.#progress(end)
+  async #written(writes: readonly Promise<void>[]): Promise<void> {
+    for (const written of writes) await written
   }
 
-  #progress(end: number): void {
-    this.#ends.add(end)
-    for (let next = this.#verified + LIMITS.chunkBytes; this.#ends.delete(next); next += LIMITS.chunkBytes) {
-      // The last bytes are held back until the digest of the whole is known to be right.
-      if (next < this.size) this.#verified = next
-    }
+  async #write(chunks: ChunkWriter, bytes: Uint8Array<ArrayBuffer>, length: number, index: number): Promise<void> {
+    const isGood = await this.#append(chunks, bytes, length, index)
+    if (!isGood) throw new Error(`chunk ${index} is not what the publisher signed`)
+    if ((index + 1) % FLUSH_EVERY === 0) this.#writer.flushAhead()
+    // The last bytes are held back until the digest of the whole is known to be right.
+    if (this.#writer.size < this.size) this.#verified = this.#writer.size
     this.#wake()
   }
 
-  async #finish(): Promise<void> {
-    const summary = this.#writer.hashed()
+  async #append(chunks: ChunkWriter, bytes: Uint8Array<ArrayBuffer>, length: number, index: number): Promise<boolean> {
+    try {
+      return await chunks.append(bytes, length, index * LIMITS.chunkBytes, this.#described.leaves[index]!)
+    } catch (error) {
+      this.#broken ??= error instanceof Error ? error : new Error(String(error))
+      throw error
+    }
+  }
+
+  async #finish(chunks: ChunkWriter): Promise<void> {
+    await chunks.hashed()
+    const { summary } = this.#writer
     if (`sha256:${summary.digest}` !== this.digest) {
       throw new ProviderError(
         'PROV_008',
@@ -194,8 +218,13 @@ export class PackageTransfer {
   /** Takes the package into the cache, before a reader gets its last bytes: who has downloaded it can rely on this node for it. */
   async #keep(): Promise<void> {
     const { offer, provider } = this.#described
-    await this.#writer.finish()
+    await Promise.all([
+      this.#writer.finish(),
+      // The publisher's cell is stored here from now on, so what is known of its keys is, too.
+      this.#parts.publishers.admit(offer.manifest.publisher, offer.signature),
+    ])
     const { record, evicted } = await this.#parts.cache.keep(offer, provider, offer.createdAt, this.#writer)
+    this.#arrival?.gone()
     for (const { manifest } of evicted) {
       this.#parts.events.emit('cell_evicted', {
         digest: manifest.package.digest,
@@ -209,7 +238,7 @@ export class PackageTransfer {
       publisher: record.manifest.publisher,
       from: provider,
     })
-    this.#onKept(record, evicted)
+    this.#owner.onKept(record, evicted)
   }
 
   async #available(position: number, signal: AbortSignal | undefined): Promise<void> {
@@ -217,6 +246,7 @@ export class PackageTransfer {
       signal?.throwIfAborted()
       if (this.#failure !== undefined) throw this.#failure
       if (this.#done) throw new Error('the package is shorter than its manifest says')
+      this.#begin()
       const progress = new Promise<void>((resolve) => this.#waiting.push(resolve))
       await (signal === undefined ? progress : unlessAborted(progress, signal))
     }
@@ -228,32 +258,28 @@ export class PackageTransfer {
     for (const resume of waiting) resume()
   }
 
+  #begin(): void {
+    if (this.#arrival !== undefined) return
+    this.#stop.signal.throwIfAborted()
+    this.#arrival = this.#owner.arrivals.enter(this.size)
+    void this.#run(this.#arrival)
+  }
+
+  /** A reader has left. Without any, what has not begun never does, and what the cache would not keep is given up. */
+  async #leave(): Promise<void> {
+    if (this.#readers > 0) return
+    const isWanted = this.#arrival !== undefined && this.#parts.cache.admits(this.size)
+    if (!this.#done && !isWanted) {
+      this.#stop.abort(new Error('nobody reads the package any more, and the cache has no room for it'))
+      this.#owner.onOver(this)
+    }
+    await this.#closeWhenUnused()
+  }
+
   /** Lets go of the file once the transfer is over and the last reader has left. */
-  async closeWhenUnused(): Promise<void> {
-    if (this.#done && this.#readers === 0) await this.#writer.discard()
-  }
-}
-
-const leafHasher = (): Hash => createHash('sha256').update(LEAF)
-
-/** Aborts when nothing moved for a while. One timer for a whole transfer. */
-class StallTimer {
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
-
-  constructor(ms: number) {
-    this.#timer = setTimeout(() => this.#controller.abort(new Error(`no byte came for ${ms / 1000} s`)), ms)
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  progress(): void {
-    this.#timer.refresh()
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer)
+  async #closeWhenUnused(): Promise<void> {
+    if (!this.#done || this.#readers > 0) return
+    await this.#writer.discard()
+    this.#arrival?.gone()
   }
 }

@@ -1,16 +1,17 @@
 import type { Alternative, Coverage } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { type CellAnswerText, finishAnswer } from '../../domain/cells/answer.ts'
-import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, type Rejected, rank, tierFloor } from '../../domain/cells/resolver.ts'
+import { best, compare, type Ranked, type Rejected, rank } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
-import { firstFound, within } from '../../kernel/base/racing.ts'
+import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { RequestOutcome } from '../api.ts'
-import { candidateOf, type VerifiedOffer } from '../offers.ts'
+import { candidateOf } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { Asker, type AskResult } from './ask-provider.ts'
+import { type Elsewhere, type Field, fieldOf, unbeaten } from './field.ts'
+import { firstAnswer } from './hedged-asks.ts'
 
 /** Milliseconds that a search may take, whether or not somebody still waits for it. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
@@ -23,26 +24,25 @@ const MAX_ALTERNATIVES = 10
 
 const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', source: 'local' }
 
-type Parts = Pick<
-  NodeParts,
-  | 'config'
-  | 'clock'
-  | 'logger'
-  | 'events'
-  | 'index'
-  | 'trust'
-  | 'directory'
-  | 'offers'
-  | 'offerVerifier'
-  | 'network'
-  | 'keys'
->
+interface Parts
+  extends Pick<
+    NodeParts,
+    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'directory' | 'offers' | 'offerVerifier' | 'network'
+  > {
+  readonly keys: Pick<NodeParts['keys'], 'providerId'>
+}
 
-/** A candidate that a peer announced or offered. */
-interface Elsewhere extends Candidate {
+/** A peer that may hold what is asked for, and how this node came to know. */
+interface Holder {
   readonly provider: string
-  /** Absent while only the announcement is known. */
-  readonly offer?: VerifiedOffer
+  readonly source: 'directory' | 'dht'
+}
+
+/** A search that goes on until it is done, whoever waits for it. */
+interface Running {
+  readonly outcome: Promise<RequestOutcome>
+  /** Unix milliseconds. */
+  readonly startedAt: number
 }
 
 /**
@@ -52,7 +52,7 @@ interface Elsewhere extends Candidate {
 export class CellRequests {
   readonly #parts: Parts
   readonly #asker: Asker
-  readonly #searches = new Map<string, Promise<RequestOutcome>>()
+  readonly #searches = new Map<string, Running>()
   readonly #controllers = new Set<AbortController>()
 
   constructor(parts: Parts) {
@@ -67,16 +67,10 @@ export class CellRequests {
 
   /** The answer from the own store, unless a peer announces something better. */
   locally(query: CellQuery): CellAnswerText | undefined {
-    const { index, trust, directory, events } = this.#parts
+    const { index, events } = this.#parts
     const candidates = index.candidates(query.by, query.name)
     if (candidates.length === 0) return undefined
-    let here: Ranked | undefined
-    if (directory.has(query.by, query.name)) {
-      const field = this.#field(query)
-      here = best(query, candidates, trust, field.floor)
-      const announced = best(query, field.announced, trust, field.floor)
-      if (here !== undefined && announced !== undefined && compare(query, announced, here) < 0) return undefined
-    } else here = best(query, candidates, trust)
+    const here = unbeaten(query, candidates, this.#parts)
     if (here === undefined) return undefined
     events.emit('request_answered', LOCAL)
     return index.answer(here)
@@ -86,13 +80,14 @@ export class CellRequests {
   async answer(query: CellQuery, waitMs: number): Promise<RequestOutcome> {
     const key = JSON.stringify(query)
     let search = this.#searches.get(key)
-    const startedAt = this.#parts.clock.now()
     if (search === undefined) {
+      const startedAt = this.#parts.clock.now()
       if (this.#searches.size >= MAX_SEARCHES) return this.#late(query, startedAt)
-      search = this.#run(query).finally(() => this.#searches.delete(key))
+      search = { startedAt, outcome: this.#run(query).finally(() => this.#searches.delete(key)) }
       this.#searches.set(key, search)
     }
-    const outcome = await within(search, waitMs, () => this.#late(query, startedAt))
+    const { startedAt } = search
+    const outcome = await within(search.outcome, waitMs, () => this.#late(query, startedAt))
     const source = outcome.status === 'success' ? outcome.source : 'none'
     this.#parts.events.emit('request_answered', { door: 'http', outcome: outcome.status, source })
     return outcome
@@ -112,7 +107,7 @@ export class CellRequests {
 
   /** When nobody has answered in time: what is here, if it fits. */
   #late(query: CellQuery, startedAt: number): RequestOutcome {
-    const here = this.#here(query, this.#field(query).floor)
+    const here = this.#here(query, fieldOf(query, this.#parts).floor)
     const cell = here && this.#parts.index.answer(here)
     if (cell !== undefined) return { status: 'success', source: 'local', cell }
     return {
@@ -122,7 +117,7 @@ export class CellRequests {
   }
 
   async #search(query: CellQuery, signal: AbortSignal): Promise<RequestOutcome> {
-    const field = this.#field(query)
+    const field = fieldOf(query, this.#parts)
     const search = new Search(field)
     const announced = rank(query, field.announced, this.#parts.trust, field.floor)
     search.rejected.push(...announced.rejected)
@@ -130,34 +125,25 @@ export class CellRequests {
     const here = this.#here(query, field.floor)
     const isBetter = (other: Ranked): boolean => here === undefined || compare(query, other, here) < 0
     const providers = new Set(announced.fitting.filter(isBetter).map(({ candidate }) => candidate.provider))
-    const found = await this.#askInTurn(query, this.#healthyFirst(providers), search, signal)
-    if (found !== undefined && isBetter(found)) return this.#success(found, 'directory')
-    const cell = here && this.#parts.index.answer(here)
-    if (cell !== undefined) return { status: 'success', source: 'local', cell }
-    const viaDht = await this.#askDht(query, search, signal)
-    return viaDht === undefined ? this.#notFound(query, search) : this.#success(viaDht, 'dht')
-  }
-
-  /** What is known of a name: what the directory announces, as far as this node may take it, and which tier may win. */
-  #field(query: CellQuery): Field {
-    const { index, directory, trust } = this.#parts
-    const here = index.candidates(query.by, query.name)
-    const vouched = new Set(here.filter(({ registered }) => registered).map(({ publisher }) => publisher))
-    const announced: Elsewhere[] = []
-    for (const { provider, cell, offered } of directory.find(query.by, query.name)) {
-      if (!trust.accepts(cell.publisher)) continue
-      announced.push({
-        id: cell.manifest_digest,
-        publisher: cell.publisher,
-        cellType: cell.cell_type,
-        version: cell.version,
-        offered,
-        status: 'active',
-        registered: vouched.has(cell.publisher),
-        provider,
+    const lookup = new AbortController()
+    try {
+      const holders = this.#holders(query, search, {
+        announced: this.#healthyFirst(providers),
+        beyond: here === undefined,
+        signal: AbortSignal.any([signal, lookup.signal]),
       })
+      const ask = async ({ provider, source }: Holder): Promise<RequestOutcome | undefined> => {
+        const result = await this.#asker.ask(provider, query, { signal, deadlineMs: SEARCH_MS })
+        const found = this.#judge(query, result, search)
+        return found !== undefined && isBetter(found) ? this.#success(found, source) : undefined
+      }
+      const success = await firstAnswer(holders, ask, HEDGE_MS)
+      if (success !== undefined) return success
+    } finally {
+      lookup.abort(new Error('the search is over'))
     }
-    return { vouched, announced, floor: tierFloor(query, [...here, ...announced], trust) }
+    const cell = here && this.#parts.index.answer(here)
+    return cell === undefined ? this.#notFound(query, search) : { status: 'success', source: 'local', cell }
   }
 
   #here(query: CellQuery, floor: Tier): Ranked | undefined {
@@ -168,28 +154,30 @@ export class CellRequests {
     return [...providers].sort((a, b) => Number(this.#asker.isFailing(a)) - Number(this.#asker.isFailing(b)))
   }
 
-  /** Asks one peer after the other, and beside a slow one the next, until an offer fits. */
-  async #askInTurn(
+  /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, all within the budget of one search. Never throws. */
+  async *#holders(
     query: CellQuery,
-    providers: readonly string[],
     search: Search,
-    signal: AbortSignal,
-  ): Promise<Ranked<Elsewhere> | undefined> {
-    const asks: Promise<Ranked<Elsewhere> | undefined>[] = []
-    for (const [position, provider] of providers.entries()) {
-      if (search.asked.size >= LIMITS.askBudget || signal.aborted) break
-      if (search.asked.has(provider)) continue
-      search.asked.add(provider)
-      asks.push(
-        this.#asker
-          .ask(provider, query, { signal, deadlineMs: SEARCH_MS })
-          .then((result) => this.#judge(query, result, search)),
-      )
-      if (position === providers.length - 1) break
-      const early = await within(firstFound(asks), HEDGE_MS, () => undefined)
-      if (early !== undefined) return early
+    { announced, beyond, signal }: { announced: readonly string[]; beyond: boolean; signal: AbortSignal },
+  ): AsyncGenerator<Holder> {
+    for (const provider of announced) {
+      if (signal.aborted) return
+      if (search.mayAsk(provider)) yield { provider, source: 'directory' }
     }
-    return firstFound(asks)
+    if (!beyond) return
+    const { network, keys } = this.#parts
+    let found = 0
+    try {
+      const key = `${query.by}/${query.name}`
+      for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
+        found++
+        if (providerId !== keys.providerId && search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
+      }
+      search.source('dht', 'answered', found)
+    } catch (error) {
+      this.#parts.logger.debug({ err: error }, 'the DHT did not answer')
+      search.source('dht', signal.aborted ? 'timed_out' : 'failed', found)
+    }
   }
 
   /** The best offer of a peer, if one fits. */
@@ -204,25 +192,6 @@ export class CellRequests {
     const { fitting, rejected } = rank(query, candidates, this.#parts.trust, floor)
     search.rejected.push(...rejected)
     return fitting[0]
-  }
-
-  async #askDht(query: CellQuery, search: Search, signal: AbortSignal): Promise<Ranked<Elsewhere> | undefined> {
-    const { network, keys } = this.#parts
-    let found = 0
-    try {
-      const key = `${query.by}/${query.name}`
-      for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
-        found++
-        if (providerId === keys.providerId) continue
-        const answer = await this.#askInTurn(query, [providerId], search, signal)
-        if (answer !== undefined) return answer
-      }
-      search.source('dht', 'answered', found)
-    } catch (error) {
-      this.#parts.logger.debug({ err: error }, 'the DHT did not answer')
-      search.source('dht', signal.aborted ? 'timed_out' : 'failed', found)
-    }
-    return undefined
   }
 
   #success({ candidate, tier }: Ranked<Elsewhere>, source: 'directory' | 'dht'): RequestOutcome {
@@ -246,24 +215,23 @@ export class CellRequests {
   }
 }
 
-/** What is known of a name when a request comes. */
-interface Field {
-  /** Publishers of what is registered here under that name. */
-  readonly vouched: ReadonlySet<string>
-  readonly announced: readonly Elsewhere[]
-  readonly floor: Tier
-}
-
 /** Where one search looked, and what did not fit. */
 class Search {
   readonly field: Field
-  readonly asked = new Set<string>()
+  readonly #asked = new Set<string>()
   readonly sources: Coverage['sources'] = []
   readonly peers: Coverage['peers'] = []
   readonly rejected: Rejected[] = []
 
   constructor(field: Field) {
     this.field = field
+  }
+
+  /** Whether a provider is to be asked: once each, and no more of them than the budget. Counts it as asked. */
+  mayAsk(provider: string): boolean {
+    if (this.#asked.size >= LIMITS.askBudget || this.#asked.has(provider)) return false
+    this.#asked.add(provider)
+    return true
   }
 
   source(source: 'directory' | 'dht', outcome: Coverage['sources'][number]['outcome'], candidates: number): void {

@@ -48,6 +48,26 @@ describe('pages', () => {
     assert.deepEqual(second.sort(), [...names.slice(LIMITS.announcementCells), 'late'].sort())
   })
 
+  it('are filled again, the lowest first, once half of their cells have gone', async (t) => {
+    const cells = await openCells(t)
+    const size = LIMITS.announcementCells
+    for (let i = 0; i < 2 * size; i++) await register(cells, `cell-${i}`)
+    const half = size / 2
+    for (let i = 0; i < half - 1; i++) await cells.repository.delete(`cell-${i}`, '1.0.0')
+    assert.equal((await register(cells, 'third')).page, 2)
+    await cells.repository.delete(`cell-${half}`, '1.0.0')
+    const more: number[] = []
+    for (let i = 0; i < size + half; i++) more.push((await register(cells, `more-${i}`)).page)
+    const expected = [...Array(size - 1).fill(2), ...Array(half).fill(0), 3]
+    assert.deepEqual(more, expected)
+    assert.equal(cells.catalogue.lastPage(), 3)
+    for (const page of [0, 1, 2]) assert.equal((await cells.catalogue.page(page)).length, size)
+    // What goes from the page that is being filled makes room on it at once.
+    await cells.repository.delete(`more-${size + half - 1}`, '1.0.0')
+    for (let i = 0; i < size; i++) assert.equal((await register(cells, `last-${i}`)).page, 3)
+    assert.equal((await register(cells, 'beyond')).page, 4)
+  })
+
   it('fit an announcement, however many capabilities the cells have', async (t) => {
     const cells = await openCells(t)
     const capabilities = Array.from({ length: LIMITS.manifestCapabilities }, (_, i) => ({

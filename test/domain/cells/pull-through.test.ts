@@ -113,6 +113,25 @@ describe('room', () => {
     assert.deepEqual(await keep(cells, 'b2', 10, bob), ['a1'])
   })
 
+  it('takes nothing of others while the publisher’s own has to go anyway', async (t) => {
+    const cells = await openCells(t, budget(100, 50))
+    await keep(cells, 'b1', 50, bob)
+    await keep(cells, 'a1', 50)
+    assert.deepEqual(await keep(cells, 'a2', 20), ['a1'])
+    assert.deepEqual(held(cells, 'a1', 'a2', 'b1'), ['a2', 'b1'])
+  })
+
+  it('is not made for a cell that is held already', async (t) => {
+    const cells = await openCells(t, budget(100))
+    await keep(cells, 'a', 50)
+    await keep(cells, 'b', 50, bob)
+    assert.deepEqual(await keep(cells, 'a', 50), [])
+    await register(cells, 'mine', 60)
+    assert.deepEqual(await keep(cells, 'mine', 60), [])
+    assert.deepEqual(held(cells, 'a', 'b', 'mine'), ['a', 'b', 'mine'])
+    assert.equal(cells.cache.bytes, 100)
+  })
+
   it('registered cells stay, and do not count', async (t) => {
     const cells = await openCells(t, budget(100))
     await register(cells, 'mine', 90)

@@ -88,6 +88,24 @@ describe('what is announced', () => {
     assert.ok(!directory.isNews(first))
   })
 
+  it('is bounded under one name, and goes page by page', async (t) => {
+    const limits = { maxCells: 100_000, maxCellsPerProvider: 100_000 }
+    const { directory, announce, providers, clock } = await open(t, { limits })
+    const crowd = Array.from({ length: LIMITS.announcementCells }, () => 'popular')
+    const pages = 400
+    for (let page = 0; page < pages; page++) void directory.accept(announce('c', crowd, { page }))
+    for (let i = 0; i < 40; i++) void directory.accept(announce(`d${i}`, crowd))
+    assert.equal(directory.cellCount, crowd.length * (pages + 40))
+    assert.equal(providers('popular').length, LIMITS.announcedPerName)
+    assert.ok(providers('popular').includes('d39'))
+    clock.advance(1)
+    for (let page = 0; page < pages; page++) void directory.accept(announce('c', [], { page }))
+    for (let i = 0; i < 39; i++) void directory.accept(announce(`d${i}`, []))
+    assert.ok(providers('popular').every((provider) => provider === 'd39'))
+    await directory.accept(announce('d39', []))
+    assert.ok(!directory.has('capability', 'popular'))
+  })
+
   it('expires by the clock, swept or not', async (t) => {
     const { directory, announce, providers, clock } = await open(t)
     await directory.accept(announce('c', ['a']))
@@ -108,7 +126,7 @@ describe('news', () => {
     await directory.accept(announce('c', ['a']))
     assert.ok(!directory.isNews(announce('c', ['b'])))
     assert.ok(!directory.isNews(announce('c', ['b'], { sequence: now - 1 })))
-    assert.ok(directory.isNews(announce('c', ['b'], { sequence: now + 1 })))
+    assert.ok(directory.isNews(announce('c', ['b'], { sequence: now + LIMITS.announcementIntervalMs })))
     assert.ok(directory.isNews(announce('c', ['b'], { page: 1, sequence: now - 1 })))
     assert.ok(directory.isNews(announce('d', ['b'], { sequence: now - 1 })))
   })
@@ -139,7 +157,7 @@ describe('news', () => {
     assert.ok(!again.directory.isNews(replaced))
     clock.advance(LIMITS.announcementLifetimeMs)
     await again.directory.sweep()
-    assert.deepEqual((await again.directory.page(undefined, page)).announcements, [])
+    assert.deepEqual(announcementsOf(await again.directory.page(undefined, page)), [])
     assert.equal(again.directory.keptSequence('c', 0), 0)
   })
 })
@@ -208,7 +226,26 @@ describe('after a restart', () => {
     await accepted
     assert.deepEqual([again.providers('before'), again.providers('after')], [[], ['c']])
   })
+
+  it('an old announcement is no news before the reading is done either, and replaces nothing', async (t) => {
+    const { folder, directory, announce, store, clock } = await open(t)
+    const [old, other] = [announce('c', ['old']), announce('d', ['other'])]
+    clock.advance(10)
+    const current = announce('c', ['current'])
+    await directory.accept(current)
+    await store.close()
+    const again = await open(t, { folder, clock })
+    assert.ok(!again.directory.isNews(old))
+    assert.ok(!again.directory.isNews(current))
+    assert.ok(again.directory.isNews(other))
+    await again.directory.keep(old)
+    assert.deepEqual(again.directory.kept('c', 0), current)
+    await again.directory.load()
+    assert.deepEqual([again.providers('old'), again.providers('current')], [[], ['c']])
+  })
 })
+
+const announcementsOf = ({ json }: { json: string }): Announcement[] => JSON.parse(json) as Announcement[]
 
 describe('pages for joiners', () => {
   it('hold every announcement that counts, once, own ones included', async (t) => {
@@ -224,8 +261,8 @@ describe('pages for joiners', () => {
     const sizes: number[] = []
     for (let after: string | undefined, more = true; more; more = after !== undefined) {
       const answer = await directory.page(after, { ...page, maxCount: 3 })
-      sizes.push(answer.announcements.length)
-      for (const { provider_id, page } of answer.announcements) all.push(`${provider_id}/${page}`)
+      sizes.push(announcementsOf(answer).length)
+      for (const { provider_id, page } of announcementsOf(answer)) all.push(`${provider_id}/${page}`)
       after = answer.next
     }
     assert.deepEqual(all.sort(), ['c/0', 'c/1', 'd/0', 'd/1', 'e/0', 'e/1', 'self/0'])
@@ -236,10 +273,10 @@ describe('pages for joiners', () => {
     const { directory, announce } = await open(t)
     for (const provider of ['c', 'd']) await directory.accept(announce(provider, ['a', 'b', 'c']))
     const first = await directory.page(undefined, { maxBytes: 10, maxCount: 64 })
-    assert.equal(first.announcements.length, 1)
+    assert.equal(announcementsOf(first).length, 1)
     assert.ok(first.next)
     const second = await directory.page(first.next, { maxBytes: 10, maxCount: 64 })
-    assert.equal(second.announcements.length, 1)
+    assert.equal(announcementsOf(second).length, 1)
     assert.equal(second.next, undefined)
   })
 })

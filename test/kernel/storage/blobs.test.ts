@@ -9,6 +9,7 @@ import { toHex } from '../../../src/kernel/base/bytes.ts'
 import { sha256Hex } from '../../../src/kernel/base/hash.ts'
 import { leafHash, merkleRoot } from '../../../src/kernel/base/merkle.ts'
 import { BlobStore } from '../../../src/kernel/storage/blobs.ts'
+import { ChunkThread } from '../../../src/kernel/storage/chunk-writer.ts'
 import { collected, staged, temporaryFolder } from '../../support/cells.ts'
 import { readVectors } from '../../vectors/read.ts'
 
@@ -45,13 +46,18 @@ describe('what a writer finds out', () => {
       const byPieces = blobs.create()
       for (let at = 0; at < size; at += 300_001) await byPieces.write(content.subarray(at, at + 300_001))
       const byChunks = blobs.create()
-      const writes: Promise<void>[] = []
+      const chunks = new ChunkThread().writeTo(byChunks)
+      const writes: Promise<boolean>[] = []
       for (let at = 0; at < size; at += LIMITS.chunkBytes) {
         const chunk = content.subarray(at, at + LIMITS.chunkBytes)
-        writes.push(byChunks.appendChunk([chunk.subarray(0, 1000), chunk.subarray(1000)], leafHash(chunk)))
+        const buffer = chunks.buffer()
+        buffer.set(chunk)
+        writes.push(chunks.append(buffer, chunk.length, at, leafHash(chunk)))
         byChunks.flushAhead()
       }
-      await Promise.all(writes)
+      assert.ok((await Promise.all(writes)).every(Boolean))
+      await chunks.hashed()
+      chunks.close()
       for (const writer of [byPieces, byChunks]) {
         const summary = await writer.finish()
         assert.equal(`sha256:${summary.digest}`, digest)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -221,6 +221,18 @@ describe('opening and closing', () => {
     await store.close()
     await writeFile(join(directory, 'store', 'CURRENT'), 'garbage\n')
     await refused()
+  })
+
+  it('what prevents opening from outside is named, without a word on backups', async (t) => {
+    const directory = await temporaryFolder(t)
+    await (await Store.open(directory, { createIfMissing: true })).close()
+    await rm(join(directory, 'LOCK'))
+    await mkdir(join(directory, 'LOCK'))
+    await assert.rejects(Store.open(directory, { createIfMissing: false }), (error) => {
+      assert.ok(error instanceof StartError)
+      assert.match(error.message, /cannot be opened: .*LOCK: Is a directory$/)
+      return true
+    })
   })
 
   it('a torn manifest is refused', async (t) => {

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { LIMITS } from '../../protocol/limits.ts'
+import { Publishers } from '../../src/domain/cells/publishers.ts'
+import type { CellQuery } from '../../src/domain/cells/query.ts'
+import { TrustPolicy } from '../../src/domain/cells/trust.ts'
+import { Directory } from '../../src/domain/federation/directory.ts'
+import { unlessAborted } from '../../src/kernel/base/racing.ts'
+import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
+import { Events } from '../../src/kernel/telemetry/events.ts'
+import type { Network } from '../../src/network/network.ts'
+import { CellRequests } from '../../src/node/flows/request-cell.ts'
+import { KnownOffers, OfferVerifier } from '../../src/node/offers.ts'
+import { silentLogger } from '../network/nodes.ts'
+import { manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf, TestClock } from '../support/cells.ts'
+import { offerOf } from '../support/node-pairs.ts'
+
+const QUERY: CellQuery = { by: 'capability', name: 'parse' }
+const WAIT_MS = 20_000
+const alice = newPublisher()
+const cell = signedCell(alice, manifestOf(alice.publisher, summaryOf(new Uint8Array(10))))
+
+/** Requests over a real store, and a network whose DHT names `holders`. Those named `hangs…` never answer, `good` has the cell. */
+async function open(t: TestContext, holders: readonly string[]) {
+  const clock = new TestClock()
+  const { store, index } = await openCells(t, { clock })
+  const asked: string[] = []
+  const network: Pick<Network, 'findProviders'> & {
+    request: (peer: string, method: string, body: unknown, options: { signal: AbortSignal }) => Promise<unknown>
+  } = {
+    async *findProviders() {
+      for (const providerId of holders) yield { providerId, addresses: [] }
+    },
+    request: async (peer, _method, _body, { signal }) => {
+      asked.push(peer)
+      return peer === 'good' ? { cells: [offerOf(cell)] } : unlessAborted(new Promise(() => undefined), signal)
+    },
+  }
+  const requests = new CellRequests({
+    clock,
+    logger: silentLogger,
+    events: new Events(silentLogger),
+    index,
+    trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
+    directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
+    offers: new KnownOffers(),
+    offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
+    network: network as Partial<Network> as Network,
+    keys: { providerId: 'self' },
+  })
+  t.after(() => requests.stop())
+  return { clock, asked, requests }
+}
+
+describe('the DHT', () => {
+  it('names one that hangs: the next are asked beside it', async (t) => {
+    const { requests, asked } = await open(t, ['hangs', 'self', 'hangs too', 'good'])
+    const outcome = await requests.answer(QUERY, WAIT_MS)
+    assert.equal(outcome.status, 'success')
+    assert.equal(outcome.source, 'dht')
+    assert.deepEqual(asked, ['hangs', 'hangs too', 'good'])
+  })
+})
+
+describe('who joins a search', () => {
+  it('waits only for what is left of it', async (t) => {
+    const { requests, clock } = await open(t, ['hangs'])
+    const first = await requests.answer(QUERY, 0)
+    assert.ok(first.status === 'pending' && first.estimatedWaitMs === LIMITS.maxWaitSeconds * 1000)
+    clock.advance(10_000)
+    const second = await requests.answer(QUERY, 0)
+    assert.ok(second.status === 'pending' && second.estimatedWaitMs === first.estimatedWaitMs - 10_000)
+  })
+})
