@@ -9,7 +9,7 @@ export type ChunkJob =
       readonly kind: 'append'
       readonly blob: number
       readonly fd: number
-      readonly bytes: Uint8Array<ArrayBuffer>
+      readonly bytes: Uint8Array<SharedArrayBuffer>
       readonly length: number
       readonly position: number
       readonly leaf: Uint8Array
@@ -22,7 +22,7 @@ export type ChunkJob =
 /** The answer to each `append` and `digest`, in the order of the questions. */
 export type ChunkReply =
   /** `isGood` is false when the bytes are not those of the leaf, or follow such. */
-  | { readonly bytes: Uint8Array<ArrayBuffer>; readonly isGood: boolean }
+  | { readonly isGood: boolean }
   | { readonly digest: string }
   /** Why the disk refused. An error would lose its code on the way. */
   | { readonly failure: string; readonly code?: string }
@@ -44,12 +44,12 @@ function run(job: ChunkJob): ChunkReply | undefined {
   const { fd, bytes, length, position, leaf } = job
   const chunk = bytes.subarray(0, length)
   // What follows a chunk that was refused is refused too: the next provider goes on from there.
-  if (position !== state.position) return { bytes, isGood: false }
-  if (!createHash('sha256').update(LEAF).update(chunk).digest().equals(leaf)) return { bytes, isGood: false }
+  if (position !== state.position) return { isGood: false }
+  if (!createHash('sha256').update(LEAF).update(chunk).digest().equals(leaf)) return { isGood: false }
   for (let done = 0; done < length; ) done += writeSync(fd, chunk, done, length - done, position + done)
   state.whole.update(chunk)
   state.position += length
-  return { bytes, isGood: true }
+  return { isGood: true }
 }
 
 function answer(job: ChunkJob): ChunkReply | undefined {
@@ -63,5 +63,5 @@ function answer(job: ChunkJob): ChunkReply | undefined {
 
 parentPort?.on('message', (job: ChunkJob) => {
   const reply = answer(job)
-  if (reply !== undefined) parentPort?.postMessage(reply, 'bytes' in reply ? [reply.bytes.buffer] : [])
+  if (reply !== undefined) parentPort?.postMessage(reply)
 })

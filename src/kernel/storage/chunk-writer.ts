@@ -34,7 +34,7 @@ export class ChunkThread {
     worker.ref()
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
-      worker.postMessage(job, job.kind === 'append' ? [job.bytes.buffer] : [])
+      worker.postMessage(job)
     })
   }
 
@@ -84,7 +84,8 @@ export class ChunkWriter {
   readonly #thread: ChunkThread
   readonly #writer: BlobWriter
   readonly #blob: number
-  readonly #free: Uint8Array<ArrayBuffer>[] = []
+  /** Shared with the thread: handing buffers to and fro would count as new memory each time, and call the garbage collector. */
+  readonly #free: Uint8Array<SharedArrayBuffer>[] = []
   #isOpen = true
 
   constructor(thread: ChunkThread, writer: BlobWriter, blob: number) {
@@ -94,8 +95,8 @@ export class ChunkWriter {
   }
 
   /** A buffer for a chunk, with anything in it. */
-  buffer(): Uint8Array<ArrayBuffer> {
-    return this.#free.pop() ?? new Uint8Array(LIMITS.chunkBytes)
+  buffer(): Uint8Array<SharedArrayBuffer> {
+    return this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(LIMITS.chunkBytes))
   }
 
   /**
@@ -103,12 +104,17 @@ export class ChunkWriter {
    * are answered in order. False when the bytes are not those of `leaf`, or a chunk before them was not: then nothing was written. Rejects
    * when the disk refuses them.
    */
-  async append(bytes: Uint8Array<ArrayBuffer>, length: number, position: number, leaf: Uint8Array): Promise<boolean> {
+  async append(
+    bytes: Uint8Array<SharedArrayBuffer>,
+    length: number,
+    position: number,
+    leaf: Uint8Array,
+  ): Promise<boolean> {
     const fd = this.#writer.descriptor()
     const reply = await this.#thread.ask({ kind: 'append', blob: this.#blob, fd, bytes, length, position, leaf })
     if ('failure' in reply) throw Object.assign(new Error(reply.failure), { code: reply.code })
-    if (!('bytes' in reply)) throw new Error('the thread that writes packages answered something else')
-    this.#free.push(reply.bytes)
+    if (!('isGood' in reply)) throw new Error('the thread that writes packages answered something else')
+    this.#free.push(bytes)
     if (reply.isGood) this.#writer.appended(length, leaf)
     return reply.isGood
   }

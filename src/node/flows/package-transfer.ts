@@ -183,7 +183,12 @@ export class PackageTransfer {
     for (const written of writes) await written
   }
 
-  async #write(chunks: ChunkWriter, bytes: Uint8Array<ArrayBuffer>, length: number, index: number): Promise<void> {
+  async #write(
+    chunks: ChunkWriter,
+    bytes: Uint8Array<SharedArrayBuffer>,
+    length: number,
+    index: number,
+  ): Promise<void> {
     const isGood = await this.#append(chunks, bytes, length, index)
     if (!isGood) throw new Error(`chunk ${index} is not what the publisher signed`)
     if ((index + 1) % FLUSH_EVERY === 0) this.#writer.flushAhead()
@@ -192,7 +197,12 @@ export class PackageTransfer {
     this.#wake()
   }
 
-  async #append(chunks: ChunkWriter, bytes: Uint8Array<ArrayBuffer>, length: number, index: number): Promise<boolean> {
+  async #append(
+    chunks: ChunkWriter,
+    bytes: Uint8Array<SharedArrayBuffer>,
+    length: number,
+    index: number,
+  ): Promise<boolean> {
     try {
       return await chunks.append(bytes, length, index * LIMITS.chunkBytes, this.#described.leaves[index]!)
     } catch (error) {
