@@ -8,7 +8,7 @@ import { SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder, upload } from '../support/processes.ts'
 
 /** 5 in the gate, 50 in `npm run test:long`. */
-const ROUNDS = process.env.CYTOPLEX_LONG ? 50 : 5
+const ROUNDS = process.env.LONG_TESTS ? 50 : 5
 const CLIENTS = 8
 /** Milliseconds into a burst within which the node is killed. */
 const KILL_WITHIN_MS = 400
