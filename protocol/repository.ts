@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { CellStatus, PerformanceCharacteristics, ValidationResults, WasmReport } from './annotations.ts'
 import { ErrorBody } from './cells.ts'
 import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
+import { LIMITS } from './limits.ts'
 import { Capability, Dependency, Manifest, Requirements, SignatureToken } from './manifest.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
@@ -17,8 +18,8 @@ export const CellMetadata = Type.Object(
     cell_type: Name,
     version: SemVer,
     description: Type.Optional(Type.String({ maxLength: 2000 })),
-    capabilities: Type.Array(Capability, { minItems: 1, maxItems: 64 }),
-    dependencies: Type.Optional(Type.Array(Dependency, { maxItems: 128 })),
+    capabilities: Type.Array(Capability, { minItems: 1, maxItems: LIMITS.manifestCapabilities }),
+    dependencies: Type.Optional(Type.Array(Dependency, { maxItems: LIMITS.manifestDependencies })),
     requirements: Type.Optional(Requirements),
     packaging_format: Type.Optional(Name),
     media_type: Type.Optional(Type.String({ maxLength: 128 })),
@@ -60,7 +61,7 @@ export type RegisterResponse = Static<typeof RegisterResponse>
 export const CellListQuery = Type.Object({
   capability: Type.Optional(Name),
   version: Type.Optional(SemVer),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.maxPage })),
   offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })),
 })
 export type CellListQuery = Static<typeof CellListQuery>
