@@ -27,13 +27,16 @@ export interface Worker {
   stop(): Promise<void>
 }
 
+/** What the launcher gives to Node.js. Baselines get it, too. */
+const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning', '--external-memory-accounted-in-global-limit']
+
 /** `BENCH_CPU_PROF=<folder>` writes a CPU profile of each worker there. */
 const profile = process.env.BENCH_CPU_PROF
 
 /** Starts a worker. Its log lines go to this process's stderr. */
 export async function startWorker(role: Role): Promise<Worker> {
   const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [role], {
-    execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
+    execArgv: profile === undefined ? NODE_OPTIONS : [...NODE_OPTIONS, '--cpu-prof', `--cpu-prof-dir=${profile}`],
     serialization: 'advanced',
   })
   const calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()

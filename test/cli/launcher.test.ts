@@ -58,6 +58,16 @@ test('a Node beside it wins over the PATH, one in a parent folder over none, and
   assert.equal(await version(), 'v25.0.0')
 })
 
+test('an option of V8 goes to the Node.js that is known to have it', async () => {
+  const { launcher, bin } = installation()
+  const tuned = async (version: string) => {
+    fakeNode(join(bin, 'node'), version)
+    return (await run(launcher, bin)).stdout.includes('--external-memory-accounted-in-global-limit')
+  }
+  assert.equal(await tuned('v24.1.0'), true)
+  assert.equal(await tuned('v26.0.0'), false)
+})
+
 test('arguments arrive as they were given, in the same process', async () => {
   const { root, launcher, bin } = installation()
   fakeNode(join(bin, 'node'), 'v24.1.0')
@@ -67,6 +77,7 @@ test('arguments arrive as they were given, in the same process', async () => {
   const expected = [
     `v24.1.0 ${child.pid}`,
     '--disable-warning=ExperimentalWarning',
+    '--external-memory-accounted-in-global-limit',
     join(root, 'src/cli/main.ts'),
     'a b',
     '',
@@ -87,14 +98,14 @@ test('it finds its place through links, relative and absolute', async () => {
   symlinkSync(launcher, join(bin, 'direct'))
   for (const link of [join(links, 'cytoplex'), join(bin, 'cytoplex'), join(bin, 'direct')]) {
     const { stdout } = await run(link, bin)
-    assert.equal(stdout.split('\n')[2], join(root, 'src/cli/main.ts'), link)
+    assert.equal(stdout.split('\n')[3], join(root, 'src/cli/main.ts'), link)
   }
 })
 
 test('a published package runs what was built', async () => {
   const { root, launcher, bin } = installation('dist/src/cli/main.js')
   fakeNode(join(bin, 'node'), 'v24.1.0')
-  assert.equal((await run(launcher, bin)).stdout.split('\n')[2], join(root, 'dist/src/cli/main.js'))
+  assert.equal((await run(launcher, bin)).stdout.split('\n')[3], join(root, 'dist/src/cli/main.js'))
 })
 
 test('an incomplete installation says so', async () => {

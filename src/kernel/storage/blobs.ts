@@ -1,5 +1,5 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { closeSync, fdatasync, openSync, read, unlinkSync, write, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasync, openSync, read, unlinkSync, write, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -264,9 +264,12 @@ export class BlobWriter {
   /** Completes the hashes and brings the bytes to the disk. The file stays readable until `close`. */
   async finish(): Promise<BlobSummary> {
     const summary = this.hashed()
-    const fd = this.#open()
+    if (this.#fd === undefined) {
+      await this.#track(this.#writeSmall())
+      return summary
+    }
     await this.#flushed
-    await this.#track(fsDatasync(fd))
+    await this.#track(fsDatasync(this.#fd))
     return summary
   }
 
@@ -306,6 +309,15 @@ export class BlobWriter {
     }
     this.#small = []
     return fd
+  }
+
+  /** One call that returns when the bytes are on the disk. */
+  async #writeSmall(): Promise<void> {
+    if (this.#discarded) throw new Error('the blob was discarded')
+    const bytes = this.#small.length === 1 ? this.#small[0]! : concatBytes(this.#small)
+    this.#small = []
+    this.#fd = openSync(this.path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_DSYNC, 0o600)
+    await writeAll(this.#fd, bytes, 0)
   }
 
   #track<T>(use: Promise<T>): Promise<T> {
