@@ -1,5 +1,15 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { closeSync, constants, fdatasync, openSync, read, unlinkSync, write, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  open as openFile,
+  openSync,
+  read,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs'
 import { type FileHandle, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -142,6 +152,9 @@ export class BlobStore {
 /** Bytes up to which a blob is held in memory until it is finished: a small one is written with one call. */
 const SMALL_BYTES = 256 * 1024
 
+const { O_CREAT, O_DSYNC, O_EXCL, O_RDWR } = constants
+
+const fsOpen = promisify(openFile)
 const fsRead = promisify(read)
 const fsWrite = promisify(write)
 const fsDatasync = promisify(fdatasync)
@@ -160,6 +173,8 @@ export class BlobWriter {
   #summary: BlobSummary | undefined
   #moved = false
   #flushed: Promise<void> | undefined
+  /** A small blob on its way to the disk. */
+  #written: Promise<void> | undefined
   #discarded = false
   /** What is being done with the file. */
   readonly #using = new Set<Promise<unknown>>()
@@ -232,8 +247,9 @@ export class BlobWriter {
   }
 
   /** Reads back what was written. May overlap with anything. */
-  read(buffer: Uint8Array, length: number, position: number): Promise<{ bytesRead: number }> {
-    return this.#track(fsRead(this.#open(), buffer, 0, length, position))
+  async read(buffer: Uint8Array, length: number, position: number): Promise<{ bytesRead: number }> {
+    await this.#written
+    return await this.#track(fsRead(this.#open(), buffer, 0, length, position))
   }
 
   /** Starts to bring what was written so far to the disk, without waiting, so that `finish` has less to do. */
@@ -265,7 +281,8 @@ export class BlobWriter {
   async finish(): Promise<BlobSummary> {
     const summary = this.hashed()
     if (this.#fd === undefined) {
-      await this.#track(this.#writeSmall())
+      this.#written ??= this.#track(this.#writeSmall())
+      await this.#written
       return summary
     }
     await this.#flushed
@@ -280,7 +297,7 @@ export class BlobWriter {
 
   /** Closes the file once nothing uses it: its number may be another file's the moment after. */
   async close(): Promise<void> {
-    while (this.#using.size > 0) await Promise.allSettled(this.#using)
+    await this.#unused()
     if (this.#fd === undefined) return
     closeSync(this.#fd)
     this.#fd = undefined
@@ -289,6 +306,7 @@ export class BlobWriter {
   /** Closes, and deletes the bytes unless the store took them. Safe to call always. */
   async discard(): Promise<void> {
     this.#discarded = true
+    await this.#unused()
     const isOnDisk = this.#fd !== undefined
     await this.close()
     this.#small = []
@@ -311,13 +329,17 @@ export class BlobWriter {
     return fd
   }
 
-  /** One call that returns when the bytes are on the disk. */
+  /** Writes what is held in memory. Each write returns when its bytes are on the disk, and nothing of it happens on the event loop. */
   async #writeSmall(): Promise<void> {
     if (this.#discarded) throw new Error('the blob was discarded')
     const bytes = this.#small.length === 1 ? this.#small[0]! : concatBytes(this.#small)
     this.#small = []
-    this.#fd = openSync(this.path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_DSYNC, 0o600)
+    this.#fd = await fsOpen(this.path, O_CREAT | O_EXCL | O_RDWR | O_DSYNC, 0o600)
     await writeAll(this.#fd, bytes, 0)
+  }
+
+  async #unused(): Promise<void> {
+    while (this.#using.size > 0) await Promise.allSettled(this.#using)
   }
 
   #track<T>(use: Promise<T>): Promise<T> {
