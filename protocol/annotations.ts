@@ -26,7 +26,7 @@ export const Annotations = Type.Object({
 })
 export type Annotations = Static<typeof Annotations>
 
-/** What a node found when it opened a package (`wasm`). Measured here, never taken from a peer. */
+/** What a node found in a `wasm` module or component. */
 export const WasmReport = Type.Object({
   kind: Type.Union([Type.Literal('module'), Type.Literal('component')]),
   imports: Type.Array(Type.Object({ module: Type.String(), name: Type.String(), kind: Type.String() })),
@@ -39,6 +39,48 @@ export const WasmReport = Type.Object({
   compile_ms: Type.Union([Type.Number(), Type.Null()]),
 })
 export type WasmReport = Static<typeof WasmReport>
+
+/** What a node found in a `container`: an OCI image layout. */
+export const ContainerReport = Type.Object({
+  kind: Type.Literal('container'),
+  /** `os/architecture[/variant]` of each image manifest, where its configuration says so. */
+  platforms: Type.Array(Type.String()),
+  manifests: Type.Integer(),
+  layers: Type.Integer(),
+  /** Entries of the layout and of all layers. */
+  entries: Type.Integer(),
+  /** Bytes of all files after unpacking, layers included. */
+  unpacked_bytes: Type.Integer(),
+})
+export type ContainerReport = Static<typeof ContainerReport>
+
+/** What a node found in a `qcc` archive. */
+export const ArchiveReport = Type.Object({
+  kind: Type.Literal('archive'),
+  entries: Type.Integer(),
+  /** Bytes of all files after unpacking. */
+  unpacked_bytes: Type.Integer(),
+})
+export type ArchiveReport = Static<typeof ArchiveReport>
+
+/** What a node found in a `document`. */
+export const DocumentReport = Type.Object({
+  kind: Type.Literal('document'),
+  /** Unicode code points. */
+  characters: Type.Integer(),
+})
+export type DocumentReport = Static<typeof DocumentReport>
+
+/** What the validator of a plugin found. */
+export const OtherReport = Type.Object({
+  kind: Type.Literal('other'),
+  details: Type.Object({}, { additionalProperties: true }),
+})
+export type OtherReport = Static<typeof OtherReport>
+
+/** What a node found when it opened a package. Measured here, never taken from a peer. */
+export const PackageReport = Type.Union([WasmReport, ContainerReport, ArchiveReport, DocumentReport, OtherReport])
+export type PackageReport = Static<typeof PackageReport>
 
 /** One finding of a validation (Provider API, "Register New Cell"). */
 export const ValidationIssue = Type.Object({

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { CellStatus, PerformanceCharacteristics, ValidationResults, WasmReport } from './annotations.ts'
+import { CellStatus, PerformanceCharacteristics, ValidationResults, PackageReport } from './annotations.ts'
 import { ErrorBody } from './cells.ts'
 import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
@@ -125,8 +125,8 @@ export const CellDetails = Type.Object(
       typical_startup_ms: Nullable(Type.Number()),
       benchmark_results: Type.Object({}, { additionalProperties: true }),
     }),
-    /** What validation found in the package; null for formats that are not opened. */
-    analysis: Nullable(WasmReport),
+    /** What validation found in the package; null where the package was not opened here. */
+    analysis: Nullable(PackageReport),
     statistics: Type.Object({
       total_requests: Nullable(Type.Integer()),
       active_deployments: Nullable(Type.Integer()),

@@ -37,15 +37,33 @@ module.exports = {
     room('base', '^src/kernel/base/', ['^src/kernel/base/', '^protocol/'], 'base stands on the contract only'),
     room(
       'kernel',
-      '^src/kernel/(?!base/)([^/]+)/',
+      '^src/kernel/(?!(?:base|log)/)([^/]+)/',
       ['^src/kernel/$1/', ...KERNEL_COMMON],
       'a kernel room stands on base, telemetry and protocol',
+    ),
+    room(
+      'log',
+      '^src/kernel/log/',
+      ['^src/kernel/(log|storage|identity)/', ...KERNEL_COMMON],
+      'the log stands on storage and borrows the verifier of identity',
     ),
     room(
       'domain',
       '^src/domain/([^/]+)/',
       ['^src/domain/$1/', '^src/kernel/', '^protocol/'],
       'no domain knows another, HTTP or libp2p',
+    ),
+    room(
+      'providers',
+      '^src/providers/([^/]+)/',
+      ['^src/providers/$1/', '^src/kernel/', '^protocol/'],
+      'a provider knows neither a domain nor another package',
+    ),
+    room(
+      'built-in',
+      '^src/providers/built-in',
+      ['^src/providers/', '^src/kernel/plugins/'],
+      'the list of what comes with the node',
     ),
     room(
       'network',
@@ -56,7 +74,7 @@ module.exports = {
     room(
       'node',
       '^src/node/',
-      ['^src/(node|domain|network|kernel)/', '^protocol/'],
+      ['^src/(node|domain|network|providers|kernel)/', '^protocol/'],
       'the node composes everything that has no door to people',
     ),
     room(
@@ -74,7 +92,7 @@ module.exports = {
     room(
       'client',
       '^src/client/',
-      ['^src/client/', '^src/kernel/(base|identity)/', '^protocol/'],
+      ['^src/client/', '^src/kernel/(base|identity|log)/', '^protocol/'],
       'the SDK stands on the contract and on browser-safe kernel files',
     ),
     {
@@ -113,8 +131,15 @@ module.exports = {
     door(
       'workers',
       '^(node:)?worker_threads$',
-      ['^src/domain/cells/wasm-', '^src/kernel/storage/chunk-'],
+      ['^src/providers/validators/', '^src/providers/blob-stores/'],
       'threads where heavy work is',
+    ),
+    door('processes', '^(node:)?child_process$', ['^src/kernel/sandbox/'], 'processes only in the sandbox'),
+    door(
+      'archives',
+      '^node_modules/(tar-stream|@bytecodealliance/)',
+      ['^src/providers/validators/'],
+      'archives and components are opened by validators only',
     ),
     door(
       'sockets',
@@ -131,9 +156,10 @@ module.exports = {
     },
     {
       name: 'resolvable',
-      comment: 'an import that resolves to nothing',
+      comment:
+        'an import that resolves to nothing; what plugins import of the program is resolved when they are loaded',
       severity: 'error',
-      from: { path: OURS },
+      from: { path: OURS, pathNot: '^test/plugins/' },
       to: { couldNotResolve: true },
     },
     {

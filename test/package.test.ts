@@ -40,7 +40,7 @@ describe('the published package', () => {
       'dist/src/cli/main.js',
       'dist/src/client/index.d.ts',
       'dist/protocol/index.js',
-      'dist/src/domain/cells/wasm-worker.js',
+      'dist/src/providers/validators/wasm-worker.js',
     ]) {
       assert.ok(paths.includes(path), `${path} is missing`)
     }
@@ -50,24 +50,33 @@ describe('the published package', () => {
     )
   })
 
-  it('starts its worker threads from the built files', async () => {
-    const url = pathToFileURL(join(ROOT, 'dist/src/domain/cells/wasm-validation.js')).href
+  it('starts its worker threads and the programs of its sandbox from the built files', async () => {
+    const url = pathToFileURL(join(ROOT, 'dist/src/providers/built-in.js')).href
     const { size } = await stat(module)
-    const report = await inBuiltPackage(`
-      const { createWasmValidator } = await import(${JSON.stringify(url)})
-      const validator = createWasmValidator({ timeoutMs: 30_000 })
-      const { report } = await validator.validate(${JSON.stringify(module)}, ${size})
-      console.log(JSON.stringify(report))
-      await validator.close()
+    const kinds = await inBuiltPackage(`
+      const { isolatedRegistry } = await import(${JSON.stringify(url)})
+      const registry = isolatedRegistry()
+      const [wasm, document] = await Promise.all(
+        ['wasm', 'document'].map((name) => registry.createProvider('validators', name)),
+      )
+      const reports = [
+        await wasm.validate(${JSON.stringify(module)}, { size: ${size}, format: 'wasm', mediaType: 'application/wasm' }),
+        await document.validate(Buffer.from('{}'), { size: 2, format: 'document', mediaType: 'application/json' }),
+      ]
+      console.log(JSON.stringify(reports.map(({ report }) => report?.kind)))
+      await Promise.all([wasm.close(), document.close()])
     `)
-    assert.equal((report as { kind: string }).kind, 'module')
+    assert.deepEqual(kinds, ['module', 'document'])
   })
 
-  it('exports the SDK and the contract by name', async () => {
+  it('exports the SDK, the contract, the provider registry and its suites by name', async () => {
     const names = await inBuiltPackage(`
-      const [client, protocol] = await Promise.all([import('cytoplex/client'), import('cytoplex/protocol')])
-      console.log(JSON.stringify([typeof client.createClient, typeof protocol.LIMITS, typeof protocol.Manifest]))
+      const [client, protocol, plugins, suites] = await Promise.all(
+        ['client', 'protocol', 'plugins', 'plugins/suites'].map((name) => import('cytoplex/' + name)),
+      )
+      const found = [client.createClient, protocol.LIMITS, protocol.Manifest, plugins.registerProvider, suites.rankerSuite]
+      console.log(JSON.stringify(found.map((value) => typeof value)))
     `)
-    assert.deepEqual(names, ['function', 'object', 'object'])
+    assert.deepEqual(names, ['function', 'object', 'object', 'function', 'function'])
   })
 })

@@ -13,9 +13,10 @@ import { memory } from './rows/memory.ts'
 import { p2pFetch } from './rows/p2p-fetch.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
 import { registrations } from './rows/registrations.ts'
+import { registry } from './rows/registry.ts'
 import { start } from './rows/start.ts'
 
-const ROWS: readonly Row[] = [localHit, peerAnswer, httpDownload, p2pFetch, registrations, start, memory]
+const ROWS: readonly Row[] = [localHit, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
 

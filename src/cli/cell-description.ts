@@ -7,7 +7,7 @@ import type { CellMetadata } from '../../protocol/repository.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { parseManifest } from '../kernel/identity/manifest-signature.ts'
-import { schemaFinding } from '../kernel/identity/schema-findings.ts'
+import { schemaFinding } from '../kernel/base/schema-findings.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { alreadyThere, cannotWrite } from './output-file.ts'
 

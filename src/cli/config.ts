@@ -51,5 +51,9 @@ function show(options: ShowOptions): void {
 
 function shown(value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value)
+  if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`
+  if (typeof value !== 'object') return String(value)
+  return `{${Object.entries(value)
+    .map(([name, inner]) => `${name}: ${shown(inner)}`)
+    .join(', ')}}`
 }

@@ -6,6 +6,7 @@ import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerId } from './id.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
+import { registerProviders } from './providers.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   registerStatus(program)
   registerPeers(program)
   registerId(program)
+  registerProviders(program)
   registerCellCommands(program)
   registerConfigCommands(program)
   withoutExit(program)

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from 'typebox'
-import { Annotations, ValidationResults, WasmReport } from '../../protocol/annotations.ts'
+import { Annotations, PackageReport, ValidationResults } from '../../protocol/annotations.ts'
 import { Alternative, Coverage, ErrorBody } from '../../protocol/cells.ts'
 import { ERRORS } from '../../protocol/errors.ts'
 import { Capability, Dependency, Manifest } from '../../protocol/manifest.ts'
@@ -16,8 +16,8 @@ const NAMED: Readonly<Record<string, TSchema>> = {
   Dependency,
   ErrorBody,
   Manifest,
+  PackageReport,
   ValidationResults,
-  WasmReport,
 }
 
 /** The errors that any route may answer with. */

@@ -3,6 +3,7 @@ import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { packageRoutes } from './routes/packages.ts'
+import { providerRoutes } from './routes/providers.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
 
@@ -12,6 +13,7 @@ export const ROUTES: readonly Route[] = [
   ...packageRoutes,
   ...repositoryRoutes,
   ...discoveryRoutes,
+  ...providerRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

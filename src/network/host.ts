@@ -32,6 +32,11 @@ export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: KadDHT; gossip:
 const READ_BUFFER_BYTES = 2 * 1024 * 1024
 /** Streams that a peer may have open on one connection, over all protocols. */
 const INBOUND_STREAMS = 128
+/**
+ * Milliseconds that a connection may owe the answer to a ping before it is given up. A ping waits behind the package bytes that are on their way, a
+ * whole stream window of them: on a link of 2 Mbit/s that is a minute.
+ */
+const PING_MS = 60_000
 /** Inbound connections whose handshake is under way. */
 const PENDING_CONNECTIONS = 64
 
@@ -73,7 +78,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       inboundConnectionThreshold: config.inbound_per_second,
       maxIncomingPendingConnections: PENDING_CONNECTIONS,
     },
-    connectionMonitor: { protocolPrefix },
+    connectionMonitor: { protocolPrefix, pingTimeout: { minTimeout: PING_MS, maxTimeout: PING_MS } },
     connectionGater: {
       denyDialMultiaddr: (address) => init.dialRules.denies(address),
       denyInboundConnection: (connection) => deniesInbound(inbound, connection),

@@ -3,6 +3,7 @@ import type { Alternative, Coverage } from '../../protocol/cells.ts'
 import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
+import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
 import type { CellDetails, CellListQuery, CellListResponse, CellMetadata } from '../../protocol/repository.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
@@ -96,6 +97,13 @@ export interface ProviderNode {
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 
+  /** The provider registry, and what this node uses of it. */
+  readonly providers: {
+    packages(): ProviderPackage[]
+    /** Throws `PROV_001` with status 404, as `info` does. */
+    package(name: string): ProviderPackage
+    info(packageName: string, providerName: string): RegisteredProvider
+  }
   info(): Promise<ProviderInfo>
   peers(): PeerList
   health(): Health

@@ -1,16 +1,20 @@
 import { Catalogue } from '../domain/cells/catalogue.ts'
 import { CellIndex } from '../domain/cells/cell-index.ts'
+import { CellLog } from '../domain/cells/cell-log.ts'
 import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
-import { createWasmValidator } from '../domain/cells/wasm-validation.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
+import { MerkleLog } from '../kernel/log/merkle-log.ts'
+import { globalRegistry } from '../kernel/plugins/global.ts'
+import { loadPlugins } from '../kernel/plugins/load-plugins.ts'
+import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { checkDataDirectory, openDataDirectory } from '../kernel/storage/data-directory.ts'
 import { countEvents } from '../kernel/telemetry/business-events.ts'
 import { Events } from '../kernel/telemetry/events.ts'
@@ -31,6 +35,8 @@ import { peerHandlers } from './flows/serve-peers.ts'
 import { stagePackage } from './flows/stage-package.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
+import { ChosenProviders } from './providers.ts'
+import '../providers/built-in.ts'
 
 /** What a node is made from. */
 export interface NodeOptions {
@@ -38,6 +44,8 @@ export interface NodeOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly clock?: Clock
+  /** Where its parts come from. Default: the registry of this process, to which the configuration's plugins are added. */
+  readonly registry?: ProviderRegistry
 }
 
 /** A node that runs. */
@@ -65,23 +73,32 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
 async function startIn(
   lifecycle: Lifecycle,
-  { config, logger, metrics, clock = systemClock }: NodeOptions,
+  { config, logger, metrics, clock = systemClock, registry = globalRegistry }: NodeOptions,
 ): Promise<RunningNode> {
+  // What an isolated registry holds was put there by whoever made it.
+  if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
+  const providers = new ChosenProviders(registry, config)
+  const rankers = await providers.rankers()
+
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
     directory: config.key_dir,
     present: keyDirectoryState(config.key_dir) === 'present',
   })
   const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', clock })
-  const data = await openDataDirectory(config.data_dir, network, keys.providerId)
-  await lifecycle.start({ name: 'store', start: () => undefined, stop: () => data.close() })
+  const store = await openDataDirectory(config.data_dir, network, keys.providerId)
+  await lifecycle.start({ name: 'store', start: () => undefined, stop: () => store.close() })
+  const blobs = await providers.blobStore()
+  await lifecycle.start({ name: 'blobs', start: () => undefined, stop: () => blobs.close() })
 
   const events = new Events(logger)
   countEvents(events, metrics)
-  const validator = createWasmValidator({ timeoutMs: config.cells.validation_timeout_ms, logger })
-  await lifecycle.start({ name: 'validator', start: () => undefined, stop: () => validator.close() })
+  const validators = await providers.validators()
+  await lifecycle.start({ name: 'validators', start: () => undefined, stop: () => validators.close() })
 
-  const { store, blobs } = data
+  const log = new MerkleLog(store, '')
+  const cellLog = new CellLog(log)
+  await cellLog.backfill(store)
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)
   const publishers = new Publishers(store)
@@ -95,8 +112,11 @@ async function startIn(
     blobs,
     index,
     catalogue,
-    validator,
-    repository: new Repository({ store, blobs, index, catalogue, clock }),
+    validators,
+    rankers,
+    log,
+    cellLog,
+    repository: new Repository({ store, blobs, index, catalogue, log: cellLog, clock }),
     cache: new PullThroughCache({
       store,
       blobs,
@@ -185,6 +205,7 @@ async function startIn(
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
     },
     openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
+    providers,
     info: () => providerInfo(parts),
     peers: () => peerList(parts),
     health: () => nodeHealth(parts),

@@ -1,20 +1,23 @@
 import type { Catalogue } from '../domain/cells/catalogue.ts'
 import type { CellIndex } from '../domain/cells/cell-index.ts'
+import type { CellLog } from '../domain/cells/cell-log.ts'
 import type { Publishers } from '../domain/cells/publishers.ts'
 import type { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { Repository } from '../domain/cells/repository.ts'
+import type { SelectionPolicy } from '../domain/cells/resolver.ts'
 import type { TrustPolicy } from '../domain/cells/trust.ts'
-import type { WasmValidator } from '../domain/cells/wasm-validation.ts'
 import type { Directory } from '../domain/federation/directory.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { KeyDirectory } from '../kernel/identity/key-directory.ts'
-import type { BlobStore } from '../kernel/storage/blobs.ts'
+import type { MerkleLog } from '../kernel/log/merkle-log.ts'
+import type { BlobStore } from '../kernel/plugins/packages/blob-stores.ts'
 import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Network } from '../network/network.ts'
 import type { KnownOffers, OfferVerifier } from './offers.ts'
+import type { PackageValidators } from './package-validators.ts'
 
 /** What the flows are made of. `startNode` builds it; a flow names the parts that it uses. */
 export interface NodeParts {
@@ -27,11 +30,15 @@ export interface NodeParts {
   readonly blobs: BlobStore
   readonly index: CellIndex
   readonly catalogue: Catalogue
+  /** The node's own log, and what was done to cells in it. */
+  readonly log: MerkleLog
+  readonly cellLog: CellLog
   readonly repository: Repository
   readonly publishers: Publishers
   readonly cache: PullThroughCache
   readonly trust: TrustPolicy
-  readonly validator: WasmValidator
+  readonly rankers: SelectionPolicy['rankers']
+  readonly validators: PackageValidators
   readonly directory: Directory
   readonly offers: KnownOffers
   readonly offerVerifier: OfferVerifier

@@ -45,6 +45,24 @@ export class FakeNode implements ProviderNode {
   readonly reads: (AbortSignal | undefined)[] = []
   sourcesOpen = 0
 
+  readonly providers: ProviderNode['providers'] = {
+    packages: () => [{ package: 'rankers', documentation: 'Order.', providers: ['memory'], in_use: ['memory'] }],
+    package: (name) => {
+      const found = this.providers.packages().find((one) => one.package === name)
+      if (found === undefined) throw new ProviderError('PROV_001', `there is no package "${name}"`, { status: 404 })
+      return found
+    },
+    info: (packageName, name) => ({
+      package: this.providers.package(packageName).package,
+      name,
+      type: 'built_in',
+      capabilities: ['memory'],
+      config_schema: { type: 'object', properties: { api_key: { type: 'string' } } },
+      supported_features: [],
+      documentation: 'Less memory.',
+    }),
+  }
+
   answerLocally(query: CellQuery): CellAnswerText | undefined {
     this.queries.push(query)
     this.#maybeFail()

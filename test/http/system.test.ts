@@ -33,6 +33,22 @@ test('info and peers', async (t) => {
   assert.deepEqual(peers.json(), { total: 0, peers: [], seeds: [], known_providers: 0 })
 })
 
+test('the provider registry, package by package, for the administrator', async (t) => {
+  const { node, send } = await start(t)
+  const ask = async (path: string) => {
+    const { status, json } = await send({ path: `/api/v1/providers${path}`, headers: ADMIN })
+    return { status, body: json() }
+  }
+  assert.deepEqual(await ask(''), { status: 200, body: { packages: node.providers.packages() } })
+  assert.deepEqual(await ask('/rankers'), { status: 200, body: node.providers.package('rankers') })
+  assert.deepEqual(await ask('/rankers/memory'), { status: 200, body: node.providers.info('rankers', 'memory') })
+  const { status, body } = await ask('/tables')
+  assert.equal(status, 404)
+  assert.deepEqual(body.error, { code: 'PROV_001', message: 'there is no package "tables"' })
+  assert.equal((await ask(`/${'x'.repeat(65)}`)).status, 400)
+  assert.equal((await send({ path: '/api/v1/providers' })).status, 401)
+})
+
 test('metrics count requests by route and status', async (t) => {
   const { send } = await start(t)
   await send({ path: '/health' })

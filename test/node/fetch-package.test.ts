@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { closeSync, openSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
 import { Publishers } from '../../src/domain/cells/publishers.ts'
@@ -76,17 +75,16 @@ async function readAll(fetcher: PackageFetcher): Promise<Uint8Array> {
   return concatBytes(parts)
 }
 
-describe('a disk that refuses one write', () => {
+describe('a store that has no room for one chunk', () => {
   it('ends the transfer: no hole is ever kept, and no other peer is blamed', async (t) => {
     const { fetcher, blobs, cache, directory, asked } = await openFetcher(t)
-    const full = openSync('/dev/full', 'w')
-    t.after(() => closeSync(full))
     const create = blobs.create.bind(blobs)
     blobs.create = () => {
       const writer = create()
-      const descriptor = writer.descriptor.bind(writer)
+      const append = writer.append.bind(writer)
       let chunk = 0
-      writer.descriptor = () => (chunk++ === 1 ? full : descriptor())
+      writer.append = (...args) =>
+        chunk++ === 1 ? Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })) : append(...args)
       return writer
     }
     await assert.rejects(readAll(fetcher), { code: 'PROV_014' })

@@ -8,6 +8,7 @@ import { best, compare } from '../../src/domain/cells/resolver.ts'
 import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import type { DirectoryEntry } from '../../src/domain/federation/directory.ts'
 import { fieldOf, unbeaten } from '../../src/node/flows/field.ts'
+import { RANKERS } from '../support/rankers.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 
@@ -32,6 +33,7 @@ const partsOf = (here: readonly Candidate[], entries: readonly DirectoryEntry[],
   index: { candidates: () => [...here] },
   directory: { find: () => entries.values() as Generator<DirectoryEntry> },
   trust: new TrustPolicy({ pinned: ['pinned'], self: 'self', accept }),
+  rankers: RANKERS,
 })
 
 describe('what is here', () => {
@@ -53,9 +55,9 @@ describe('what is here', () => {
             accept,
           )
           const field = fieldOf(query, parts)
-          const own = best(query, here, parts.trust, field.floor)
-          const other = best(query, field.announced, parts.trust, field.floor)
-          const isBeaten = own !== undefined && other !== undefined && compare(query, other, own) < 0
+          const own = best(query, here, parts, field.floor)
+          const other = best(query, field.announced, parts, field.floor)
+          const isBeaten = own !== undefined && other !== undefined && compare(query, other, own, parts) < 0
           assert.deepEqual(unbeaten(query, here, parts), isBeaten ? undefined : own)
         },
       ),

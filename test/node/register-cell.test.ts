@@ -7,8 +7,16 @@ import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { CellMetadata } from '../../protocol/repository.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
-import { BlobStore } from '../../src/kernel/storage/blobs.ts'
-import { manifestOf, NETWORK, newPublisher, signedCell, summaryOf } from '../support/cells.ts'
+import {
+  manifestOf,
+  NETWORK,
+  newPublisher,
+  openBlobs,
+  packageFile,
+  signedCell,
+  staged,
+  summaryOf,
+} from '../support/cells.ts'
 import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
 import { type NodeInProcess, nextEvent, nodeInProcess, registerBytes } from '../support/node-pairs.ts'
 
@@ -170,7 +178,7 @@ describe('nothing is stored of', () => {
   })
 
   for (const [what, bytes, code] of [
-    ['that is not WebAssembly', Buffer.from('#!/bin/sh\necho hello, this is a script\n'), 'WASM_MAGIC'],
+    ['that is not WebAssembly', Buffer.from('#!/bin/sh\necho hello, this is a script\n'), 'FORMAT_UNKNOWN'],
     ['that is cut off', small.subarray(0, small.length / 2), 'WASM_TRUNCATED'],
   ] as const) {
     it(`a package ${what}`, async (t) => {
@@ -185,7 +193,7 @@ describe('nothing is stored of', () => {
 
   it('a format that this node cannot open', async (t) => {
     const running = await nodeInProcess(t)
-    const metadata = { ...METADATA, packaging_format: 'container' }
+    const metadata = { ...METADATA, packaging_format: 'floppy' }
     const error = await refusal(registerBytes(running.node, small, { metadata }), 'PROV_005')
     assert.equal(issues(error)[0]?.code, 'FORMAT_UNKNOWN')
     await isEmpty(running)
@@ -242,18 +250,11 @@ describe('files that no cell names', () => {
     const first = await nodeInProcess(t)
     const { manifest } = await registerBytes(first.node, small, signed())
     await first.stop()
-    const blobs = join(first.dataDir, 'blobs')
-    const store = await BlobStore.open(blobs)
-    const writer = await store.create()
-    await writer.write(middle)
-    await writer.finish()
-    await store.keep(
-      writer,
-      () => true,
-      async () => undefined,
-    )
-    await writer.discard()
-    const orphan = store.path(summaryOf(middle).digest)
+    const blobs = await openBlobs(join(first.dataDir, 'blobs'))
+    const isNamed = () => true
+    await blobs.keep(await staged(blobs, middle), isNamed, async () => undefined)
+    await blobs.close()
+    const orphan = packageFile({ directory: first.dataDir }, summaryOf(middle).digest)
     assert.ok(existsSync(orphan))
     const again = await nodeInProcess(t, { dataDir: first.dataDir })
     await t.waitFor(() => assert.ok(!existsSync(orphan)))

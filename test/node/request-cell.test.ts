@@ -14,6 +14,7 @@ import { KnownOffers, OfferVerifier } from '../../src/node/offers.ts'
 import { silentLogger } from '../network/nodes.ts'
 import { manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf, TestClock } from '../support/cells.ts'
 import { offerOf } from '../support/node-pairs.ts'
+import { RANKERS } from '../support/rankers.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 const WAIT_MS = 20_000
@@ -42,6 +43,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     events: new Events(silentLogger),
     index,
     trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
+    rankers: RANKERS,
     directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
     offers: new KnownOffers(),
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),

@@ -6,6 +6,7 @@ import { LIMITS } from '../../protocol/limits.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { Catalogue } from '../../src/domain/cells/catalogue.ts'
 import { CellIndex } from '../../src/domain/cells/cell-index.ts'
+import { CellLog } from '../../src/domain/cells/cell-log.ts'
 import { type CacheBudget, PullThroughCache } from '../../src/domain/cells/pull-through.ts'
 import { Repository, type VerifiedCell } from '../../src/domain/cells/repository.ts'
 import { concatBytes, toHex } from '../../src/kernel/base/bytes.ts'
@@ -14,8 +15,10 @@ import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { leafHash, merkleRoot } from '../../src/kernel/base/merkle.ts'
 import { manifestDigest } from '../../src/kernel/identity/manifest-signature.ts'
 import { createPublisherKeys, type PublisherKeys, publisherKeys } from '../../src/kernel/identity/manifest-signer.ts'
-import { BlobStore, type BlobSummary, type BlobWriter } from '../../src/kernel/storage/blobs.ts'
+import { MerkleLog } from '../../src/kernel/log/merkle-log.ts'
+import type { BlobStore, BlobSummary, BlobWriter } from '../../src/kernel/plugins/packages/blob-stores.ts'
 import { Store } from '../../src/kernel/storage/store.ts'
+import { createFileBlobStore } from '../../src/providers/blob-stores/file.ts'
 
 /** Name of the network in these tests. */
 export const NETWORK = 'test'
@@ -119,13 +122,23 @@ export async function openCells(
   const clock = options.clock ?? new TestClock()
   const store = await Store.open(join(directory, 'store'), { createIfMissing: true })
   t.after(() => store.close())
-  const blobs = await BlobStore.open(join(directory, 'blobs'))
+  const blobs = await openBlobs(join(directory, 'blobs'))
+  t.after(() => blobs.close())
   const index = new CellIndex(store, 'self')
   const catalogue = new Catalogue(store)
-  const parts = { store, blobs, index, catalogue, clock }
+  const log = new CellLog(new MerkleLog(store, ''))
+  const parts = { store, blobs, index, catalogue, log, clock }
   const budget = options.budget ?? { maxBytes: 1_000_000, maxBytesPerPublisher: 1_000_000 }
   return { ...parts, directory, repository: new Repository(parts), cache: new PullThroughCache({ ...parts, budget }) }
 }
+
+/** The blob store with files in a folder. */
+export const openBlobs = (directory: string): Promise<BlobStore> =>
+  createFileBlobStore(new AbortController().signal, { directory })
+
+/** Where `openCells` has the file of a package. */
+export const packageFile = (cells: { directory: string }, digest: string): string =>
+  join(cells.directory, 'blobs', digest.slice(0, 1), digest)
 
 /** Digests of the packages on disk, in order, and what is left in `incoming/`. */
 export async function filesOf(blobs: BlobStore, directory: string): Promise<{ digests: string[]; incoming: string[] }> {

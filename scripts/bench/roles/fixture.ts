@@ -1,13 +1,17 @@
 import { Catalogue } from '../../../src/domain/cells/catalogue.ts'
 import { bump, CellIndex } from '../../../src/domain/cells/cell-index.ts'
+import { CellLog } from '../../../src/domain/cells/cell-log.ts'
 import { type CellRecord, types } from '../../../src/domain/cells/records.ts'
 import { systemClock } from '../../../src/kernel/base/clock.ts'
 import { loadConfig } from '../../../src/kernel/config/load.ts'
 import { openKeyDirectory } from '../../../src/kernel/identity/key-directory.ts'
 import { manifestDigest } from '../../../src/kernel/identity/manifest-signature.ts'
-import type { BlobSummary } from '../../../src/kernel/storage/blobs.ts'
+import { MerkleLog } from '../../../src/kernel/log/merkle-log.ts'
+import type { BlobSummary } from '../../../src/kernel/plugins/packages/blob-stores.ts'
 import { checkDataDirectory, openDataDirectory } from '../../../src/kernel/storage/data-directory.ts'
 import type { Transaction } from '../../../src/kernel/storage/store.ts'
+import { ChosenProviders } from '../../../src/node/providers.ts'
+import { isolatedRegistry } from '../../../src/providers/built-in.ts'
 import { capabilityName, cellName, manifestFor, numbered } from '../cells.ts'
 import { wasmOf } from '../wasm.ts'
 
@@ -29,15 +33,19 @@ async function fill({ dataDir, cells, cellsPerCapability, ownPackages = false }:
   const network = config.network.name
   await checkDataDirectory(config.data_dir, network, { directory: config.key_dir, present: false })
   const keys = openKeyDirectory(config.key_dir, { network, allowCreate: true, clock: systemClock })
-  const { store, blobs, close } = await openDataDirectory(config.data_dir, network, keys.providerId)
+  const store = await openDataDirectory(config.data_dir, network, keys.providerId)
+  const blobs = await new ChosenProviders(isolatedRegistry(), config).blobStore()
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)
+  const log = new CellLog(new MerkleLog(store, ''))
+  await log.backfill(store)
   const createdAt = new Date().toISOString()
 
   const add = (tx: Transaction, number: number, summary: BlobSummary): void => {
     const cell = recordOf(tx, number, summary)
     const { manifest } = cell
     index.add(tx, cell, summary)
+    log.add(tx, 'register', cell, createdAt)
     catalogue.add(tx, cell)
     tx.put(types, manifest.cell_type, {
       owner: { publisher: manifest.publisher, credential: 'admin' },
@@ -76,7 +84,7 @@ async function fill({ dataDir, cells, cellsPerCapability, ownPackages = false }:
   }
 
   const addWithPackage = async (from: number, to: number): Promise<void> => {
-    const writer = await blobs.create()
+    const writer = blobs.create()
     await writer.write(wasmOf(PACKAGE_BYTES, from))
     const summary = await writer.finish()
     const named = (digest: string): boolean => index.package(digest) !== undefined
@@ -87,12 +95,13 @@ async function fill({ dataDir, cells, cellsPerCapability, ownPackages = false }:
         })
       }
     })
-    await writer.close()
+    await writer.discard()
   }
 
   if (ownPackages) for (let number = 0; number < cells; number++) await addWithPackage(number, number + 1)
   else await addWithPackage(0, cells)
-  await close()
+  await blobs.close()
+  await store.close()
 }
 
 export const commands = { fill }

@@ -1,5 +1,5 @@
 import type { CellAnswer, PublisherTrust } from '../../../protocol/cells.ts'
-import type { CellRecord } from './records.ts'
+import { type CellRecord, measuredOf } from './records.ts'
 
 /**
  * A cell's answer as final JSON in two halves: `before + origin + after` is the `cell` object, where `origin` is the base URL of
@@ -18,7 +18,7 @@ export function answerText(
   provider: string,
 ): string {
   const { manifest, annotations, report } = cell
-  const memory = report?.memory_min_bytes
+  const { memoryBytes: memory, compileMs } = measuredOf(report)
   const head = {
     cell_id: cell.id,
     cell_type: manifest.cell_type,
@@ -38,7 +38,7 @@ export function answerText(
       security_rating: null,
       performance_characteristics: {
         typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,
-        typical_startup_ms: report?.compile_ms ?? annotations.performance?.typical_startup_ms ?? null,
+        typical_startup_ms: compileMs ?? annotations.performance?.typical_startup_ms ?? null,
       },
       capabilities: manifest.capabilities.map(({ name, version }) => ({ name, version })),
       dependencies: manifest.dependencies,

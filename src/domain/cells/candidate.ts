@@ -1,12 +1,13 @@
 import { parse, type SemVer } from 'semver'
 import type { CellStatus } from '../../../protocol/annotations.ts'
 import type { Requirements } from '../../../protocol/manifest.ts'
+import type { Characteristics } from '../../kernel/plugins/packages/rankers.ts'
 
 /**
  * A cell as far as choosing it needs: one line of a posting list, or of another node's announcement. What an announcement does not say is
  * absent, and is checked when the manifest is there.
  */
-export interface Candidate {
+export interface Candidate extends Characteristics {
   /** Cell id: the manifest's digest. */
   readonly id: string
   readonly publisher: string
@@ -19,14 +20,6 @@ export interface Candidate {
   /** Registered here; of what a peer offers, whether its publisher has registered cells of the same name here. It vouches for the publisher. */
   readonly registered: boolean
   readonly requirements?: Requirements | undefined
-  /** Bytes of the package. */
-  readonly size?: number | undefined
-  /** Bytes of linear memory at the start, measured here. */
-  readonly memory?: number | undefined
-  /** Milliseconds to compile, measured here. */
-  readonly compileMs?: number | undefined
-  readonly declaredMemoryMb?: number | undefined
-  readonly declaredStartupMs?: number | undefined
 }
 
 const versions = new Map<string, SemVer>()

@@ -1,5 +1,5 @@
 import { toBase64Url } from '../../kernel/base/bytes.ts'
-import type { BlobSummary } from '../../kernel/storage/blobs.ts'
+import type { BlobSummary } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import { answerText, type CellAnswerText, finishAnswer } from './answer.ts'
 import { byVersion, type Candidate } from './candidate.ts'
@@ -13,6 +13,7 @@ import {
   decodeCell,
   dependents,
   encodeCell,
+  measuredOf,
   offeredText,
   type PackageRecord,
   packageCells,
@@ -241,7 +242,8 @@ export function bump(tx: Transaction, name: 'cells' | 'types' | 'capabilities', 
 
 /** One candidate per capability, and one for the cell type. */
 function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
-  const { manifest, report, annotations } = cell
+  const { manifest, annotations } = cell
+  const measured = measuredOf(cell.report)
   const base = {
     id: cell.id,
     publisher: manifest.publisher,
@@ -251,8 +253,8 @@ function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
     registered: cell.origin === 'registered',
     size: manifest.package.size,
     requirements: Object.keys(manifest.requirements).length > 0 ? manifest.requirements : undefined,
-    memory: report?.memory_min_bytes ?? undefined,
-    compileMs: report?.compile_ms ?? undefined,
+    memory: measured.memoryBytes ?? undefined,
+    compileMs: measured.compileMs ?? undefined,
     declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
     declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,
   }

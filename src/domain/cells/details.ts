@@ -1,13 +1,13 @@
 import type { CellDetails } from '../../../protocol/repository.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
-import type { CellRecord } from './records.ts'
+import { type CellRecord, measuredOf } from './records.ts'
 
 const MEBIBYTE = 1024 * 1024
 
 /** Provider API, "Get Cell Details". What nothing measured is null. */
 export function cellDetails(cell: CellRecord): CellDetails {
   const { manifest, annotations, report } = cell
-  const memory = report?.memory_min_bytes
+  const { memoryBytes: memory, compileMs } = measuredOf(report)
   return {
     cell_id: cell.id,
     cell_type: manifest.cell_type,
@@ -42,7 +42,7 @@ export function cellDetails(cell: CellRecord): CellDetails {
     },
     performance: {
       typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,
-      typical_startup_ms: report?.compile_ms ?? annotations.performance?.typical_startup_ms ?? null,
+      typical_startup_ms: compileMs ?? annotations.performance?.typical_startup_ms ?? null,
       benchmark_results: {},
     },
     analysis: report,

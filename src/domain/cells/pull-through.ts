@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/base/clock.ts'
-import type { BlobStore, BlobWriter } from '../../kernel/storage/blobs.ts'
+import type { BlobStore, BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
 import type { Catalogue } from './catalogue.ts'

@@ -1,4 +1,4 @@
-import type { Annotations, CellStatus, WasmReport } from '../../../protocol/annotations.ts'
+import type { Annotations, CellStatus, PackageReport } from '../../../protocol/annotations.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
 import type { OfferedCell } from '../../../protocol/rpc.ts'
 import { jsonKeyspace, KEYSPACES, textKeyspace } from '../../kernel/storage/keyspaces.ts'
@@ -12,7 +12,7 @@ export interface LocalFacts {
   readonly source: string
   readonly updated_at: string
   /** What opening the package found; null when it was not opened here. */
-  readonly report: WasmReport | null
+  readonly report: PackageReport | null
   /** The page of announcements that it stands on. */
   readonly page: number
 }
@@ -89,3 +89,9 @@ export function decodeCell(id: string, text: string): CellRecord {
 
 /** The line that peers are told. */
 export const offeredText = (text: string): string => text.slice(0, text.indexOf('\n'))
+
+/** What opening a package measured, where its format has such a thing. */
+export function measuredOf(report: PackageReport | null): { memoryBytes: number | null; compileMs: number | null } {
+  if (report?.kind !== 'module' && report?.kind !== 'component') return { memoryBytes: null, compileMs: null }
+  return { memoryBytes: report.memory_min_bytes, compileMs: report.compile_ms }
+}

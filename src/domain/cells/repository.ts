@@ -1,14 +1,15 @@
-import type { Annotations, WasmReport } from '../../../protocol/annotations.ts'
+import type { Annotations, PackageReport } from '../../../protocol/annotations.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
 import type { CellDetails, CellListItem, CellListQuery, CellListResponse } from '../../../protocol/repository.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
-import type { BlobStore, BlobSummary, BlobWriter } from '../../kernel/storage/blobs.ts'
+import type { BlobStore, BlobSummary, BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import { semver } from './candidate.ts'
 import type { Catalogue } from './catalogue.ts'
 import { bump, type CellIndex, packageDigest } from './cell-index.ts'
+import type { CellLog } from './cell-log.ts'
 import { cellDetails } from './details.ts'
 import { cachedCells } from './pull-through.ts'
 import { type CellRecord, type TypeRecord, types } from './records.ts'
@@ -26,7 +27,7 @@ export interface VerifiedCell {
 /** Who registers: ownership of a name goes to the publisher, and where this node signs for others, to their credential. */
 export interface Registrant {
   readonly credential: string
-  readonly report: WasmReport | null
+  readonly report: PackageReport | null
 }
 
 /** The cells that were registered here: the ones that this node answers for as its own. */
@@ -35,13 +36,22 @@ export class Repository {
   readonly #blobs: BlobStore
   readonly #index: CellIndex
   readonly #catalogue: Catalogue
+  readonly #log: CellLog
   readonly #clock: Clock
 
-  constructor(parts: { store: Store; blobs: BlobStore; index: CellIndex; catalogue: Catalogue; clock: Clock }) {
+  constructor(parts: {
+    store: Store
+    blobs: BlobStore
+    index: CellIndex
+    catalogue: Catalogue
+    log: CellLog
+    clock: Clock
+  }) {
     this.#store = parts.store
     this.#blobs = parts.blobs
     this.#index = parts.index
     this.#catalogue = parts.catalogue
+    this.#log = parts.log
     this.#clock = parts.clock
   }
 
@@ -112,6 +122,7 @@ export class Repository {
       this.#index.remove(tx, cell)
       this.#catalogue.remove(tx, cell)
       this.#removeVersion(tx, cellType, type, cell.id)
+      this.#log.add(tx, 'delete', cell, new Date(this.#clock.now()).toISOString())
       return cell
     })
     this.#index.changed(removed)
@@ -180,6 +191,7 @@ export class Repository {
     tx.delete(cachedCells, record.id)
     this.#catalogue.add(tx, record)
     this.#addVersion(tx, record, type, registrant.credential)
+    this.#log.add(tx, 'register', record, now)
     return record
   }
 

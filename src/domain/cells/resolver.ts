@@ -1,10 +1,17 @@
 import { Range } from 'semver'
-import type { DeviceInfo } from '../../../protocol/cells.ts'
+import type { DeviceInfo, OptimizationPriority } from '../../../protocol/cells.ts'
 import type { Requirements } from '../../../protocol/manifest.ts'
+import type { Ranker } from '../../kernel/plugins/packages/rankers.ts'
 import { byVersion, type Candidate, semver } from './candidate.ts'
 import type { CellQuery } from './query.ts'
-import { byPriority } from './ranking.ts'
 import { TIERS, type Tier, type TrustPolicy } from './trust.ts'
+
+/** By which rules this node chooses. */
+export interface SelectionPolicy {
+  readonly trust: TrustPolicy
+  /** Who orders cells that are equal otherwise, by priority; `default` where a request names none. */
+  readonly rankers: Readonly<Record<OptimizationPriority | 'default', Ranker>>
+}
 
 /** A candidate that fits, with the trust in its publisher. */
 export interface Ranked<C extends Candidate = Candidate> {
@@ -44,15 +51,15 @@ export const inRange = (version: string, range: string | undefined): boolean =>
 export function best<C extends Candidate>(
   query: CellQuery,
   candidates: readonly C[],
-  trust: TrustPolicy,
-  floor: Tier = tierFloor(query, candidates, trust),
+  policy: SelectionPolicy,
+  floor: Tier = tierFloor(query, candidates, policy.trust),
 ): Ranked<C> | undefined {
   let winner: Ranked<C> | undefined
   for (const candidate of candidates) {
-    const tier = trust.tierOf(candidate, query)
+    const tier = policy.trust.tierOf(candidate, query)
     // Comparing two candidates costs less than finding out whether one fits.
-    if (winner !== undefined && compare(query, { candidate, tier }, winner) >= 0) continue
-    if (misfit(query, candidate, tier, floor, trust) === undefined) winner = { candidate, tier }
+    if (winner !== undefined && compare(query, { candidate, tier }, winner, policy) >= 0) continue
+    if (misfit(query, candidate, tier, floor, policy.trust) === undefined) winner = { candidate, tier }
   }
   return winner
 }
@@ -61,27 +68,28 @@ export function best<C extends Candidate>(
 export function rank<C extends Candidate>(
   query: CellQuery,
   candidates: readonly C[],
-  trust: TrustPolicy,
-  floor: Tier = tierFloor(query, candidates, trust),
+  policy: SelectionPolicy,
+  floor: Tier = tierFloor(query, candidates, policy.trust),
 ): { fitting: Ranked<C>[]; rejected: Rejected<C>[] } {
   const fitting: Ranked<C>[] = []
   const rejected: Rejected<C>[] = []
   for (const candidate of candidates) {
-    const tier = trust.tierOf(candidate, query)
-    const reason = misfit(query, candidate, tier, floor, trust)
+    const tier = policy.trust.tierOf(candidate, query)
+    const reason = misfit(query, candidate, tier, floor, policy.trust)
     if (reason === undefined) fitting.push({ candidate, tier })
     else rejected.push({ candidate, reason })
   }
-  fitting.sort((a, b) => compare(query, a, b))
+  fitting.sort((a, b) => compare(query, a, b, policy))
   return { fitting, rejected }
 }
 
-export function compare(query: CellQuery, a: Ranked, b: Ranked): number {
+/** Below 0 when `a` wins. The order that {@link best} describes. */
+export function compare(query: CellQuery, a: Ranked, b: Ranked, { rankers }: Pick<SelectionPolicy, 'rankers'>): number {
   return (
     a.tier - b.tier ||
     Number(a.candidate.status !== 'active') - Number(b.candidate.status !== 'active') ||
     semver(b.candidate.offered).compare(semver(a.candidate.offered)) ||
-    (query.priority === undefined ? 0 : byPriority(query.priority, a.candidate, b.candidate)) ||
+    rankers[query.priority ?? 'default'].compare(a.candidate, b.candidate) ||
     byVersion(a.candidate, b.candidate)
   )
 }

@@ -20,10 +20,19 @@ const MASK = '••••'
 export function describeConfig({ config, origins }: LoadedConfig, adminKey: AdminKeyOrigin): DescribedSetting[] {
   const settings: DescribedSetting[] = CONFIG_KEYS.map(({ name }) => ({
     key: name,
-    value: valueAt(config, name),
+    value: masked(valueAt(config, name)),
     origin: origins.get(name) ?? 'default',
   }))
   return [...settings, { key: 'admin key', value: MASK, origin: adminKey }]
+}
+
+/** Secrets of providers are in fields of this name. */
+function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, name === 'api_key' ? MASK : masked(inner)]),
+  )
 }
 
 function valueAt(config: object, name: string): unknown {

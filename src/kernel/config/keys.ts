@@ -5,8 +5,8 @@ import { ConfigSchema } from './schema.ts'
 export interface ConfigKey {
   /** As in messages and {@link ConfigKey.schema}'s place: `http.port`. */
   readonly name: string
-  /** `CYTOPLEX_HTTP_PORT`. */
-  readonly environment: string
+  /** `CYTOPLEX_HTTP_PORT`; undefined for keys that only a file may set. */
+  readonly environment: string | undefined
   readonly schema: TSchema
 }
 
@@ -30,5 +30,6 @@ export function findKey(name: string): ConfigKey | undefined {
 }
 
 function configKey(name: string, schema: TSchema): ConfigKey {
-  return { name, schema, environment: `CYTOPLEX_${name.replaceAll('.', '_').toUpperCase()}` }
+  const isFileOnly = 'fileOnly' in schema && schema.fileOnly === true
+  return { name, schema, environment: isFileOnly ? undefined : `CYTOPLEX_${name.replaceAll('.', '_').toUpperCase()}` }
 }

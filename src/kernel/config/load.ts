@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { errorMessage, hasCode, StartError } from '../base/errors.ts'
 import { CONFIG_KEYS } from './keys.ts'
 import { defaultYaml } from './package-files.ts'
@@ -47,7 +48,9 @@ export function loadConfig({ file, env, flags = {} }: LoadOptions): LoadedConfig
     values.set(setting.key.name, checkSetting(setting))
     origins.set(setting.key.name, setting.origin)
   }
-  return { config: typed(values, env), origins, warnings: environment.warnings }
+  const plugins = values.get('plugins') as readonly object[]
+  if (path !== undefined && plugins.length > 0) checkWriters(absolutePath(path, env))
+  return { config: typed(values, env, path), origins, warnings: environment.warnings }
 }
 
 function readConfigFile(path: string): string {
@@ -60,7 +63,7 @@ function readConfigFile(path: string): string {
 }
 
 /** Builds the typed configuration from checked values, and makes its paths absolute. */
-function typed(values: ReadonlyMap<string, unknown>, env: NodeJS.ProcessEnv): Config {
+function typed(values: ReadonlyMap<string, unknown>, env: NodeJS.ProcessEnv, file: string | undefined): Config {
   const tree: Record<string, unknown> = {}
   for (const { name } of CONFIG_KEYS) {
     if (!values.has(name)) throw new Error(`config/default.yaml lacks ${name}`)
@@ -71,8 +74,24 @@ function typed(values: ReadonlyMap<string, unknown>, env: NodeJS.ProcessEnv): Co
   }
   const dataDir = pathOf(tree.data_dir, env) ?? defaultDataDir(env)
   const paths = { data_dir: dataDir, key_dir: pathOf(tree.key_dir, env) ?? defaultKeyDir(dataDir) }
+  const directory = file === undefined ? process.cwd() : dirname(absolutePath(file, env))
+  const plugins = (tree.plugins as readonly object[]).map((plugin) => ({ ...plugin, directory }))
   // Every key was checked against its part of the schema.
-  return deepFreeze({ ...tree, ...paths }) as Config
+  return deepFreeze({ ...tree, ...paths, plugins }) as unknown as Config
+}
+
+/** Whoever can write a file that names plugins decides which code runs. Throws `StartError` when that is more people than its owner. */
+function checkWriters(path: string): void {
+  const { mode, uid } = statSync(path)
+  const self = process.getuid?.()
+  if ((mode & 0o022) !== 0) {
+    throw new StartError(`file ${path} names plugins, and others than its owner may write it: chmod go-w it`)
+  }
+  if (self !== undefined && uid !== self && uid !== 0) {
+    throw new StartError(
+      `file ${path} names plugins, and belongs to user ${uid}: it must belong to the node's user or to root`,
+    )
+  }
 }
 
 function pathOf(value: unknown, env: NodeJS.ProcessEnv): string | undefined {

@@ -44,7 +44,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
   for (const [suffix, keys] of Object.entries(DOCUMENTED)) {
     for (const prefix of ['IAN_', 'CYTOPLEX_']) add(`${prefix}${suffix}`, keys)
   }
-  for (const key of CONFIG_KEYS) add(key.environment, [key.name])
+  for (const { environment, name } of CONFIG_KEYS) if (environment !== undefined) add(environment, [name])
 
   for (const suffix of WITHOUT_EFFECT) {
     for (const name of [`IAN_${suffix}`, `CYTOPLEX_${suffix}`]) {
@@ -57,7 +57,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
 
 function refuseUnknown(env: NodeJS.ProcessEnv): void {
   const known = new Set<string>([
-    ...CONFIG_KEYS.map((key) => key.environment),
+    ...CONFIG_KEYS.flatMap(({ environment }) => environment ?? []),
     ...[...Object.keys(DOCUMENTED), ...WITHOUT_EFFECT].map((suffix) => `CYTOPLEX_${suffix}`),
     ...SPECIAL_NAMES,
   ])

@@ -9,6 +9,15 @@ const Link = Type.Union([
   Type.Null(),
 ])
 
+/** Which provider of a package is used, and its configuration. The provider's own schema checks the fields. */
+const ProviderChoice = Type.Object(
+  { provider_name: Type.String({ minLength: 1 }) },
+  { additionalProperties: true, description: 'a mapping with provider_name and the fields of that provider' },
+)
+
+/** Marks keys that only a configuration file may set: what code runs is decided by who may write that file. */
+const fileOnly = { fileOnly: true } as const
+
 export const LogLevel = Type.Union(
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
 )
@@ -123,15 +132,51 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** npm packages that are imported at start. They have the node's full trust. */
+    plugins: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ minLength: 1 }),
+          version: Type.String({ pattern: '^\\d+\\.\\d+\\.\\d+(-[0-9A-Za-z.-]+)?$' }),
+          optional: Type.Optional(Type.Boolean()),
+        },
+        {
+          ...closed,
+          description:
+            'a mapping with name (of an npm package, or ./path), version (exact) and, if wanted, optional: true',
+        },
+      ),
+      fileOnly,
+    ),
+    /** The provider of each package that this node uses; `cytoplex providers` lists what there is. */
+    providers: Type.Object(
+      {
+        blob_store: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
+        /** Asked in this order whether a package without a format is theirs. */
+        validators: Type.Array(ProviderChoice, { ...fileOnly, minItems: 1 }),
+        /** By `optimization_priority`; `default` for requests without. */
+        rankers: Type.Object(
+          { default: ProviderChoice, memory: ProviderChoice, speed: ProviderChoice, battery: ProviderChoice },
+          {
+            ...closed,
+            ...fileOnly,
+            description: 'a mapping of default, memory, speed and battery to mappings with provider_name',
+          },
+        ),
+      },
+      closed,
+    ),
     log: Type.Object({ level: LogLevel }, closed),
   },
   closed,
 )
 
 /** The typed configuration. Keys as in `config/default.yaml`. */
-export type Config = Omit<Static<typeof ConfigSchema>, 'data_dir' | 'key_dir'> & {
+export type Config = Omit<Static<typeof ConfigSchema>, 'data_dir' | 'key_dir' | 'plugins'> & {
   /** Absolute. */
   readonly data_dir: string
   /** Absolute. */
   readonly key_dir: string
+  /** With the folder of the configuration file, which paths are relative to. */
+  readonly plugins: readonly (Static<typeof ConfigSchema>['plugins'][number] & { readonly directory: string })[]
 }

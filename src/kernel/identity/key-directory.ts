@@ -30,17 +30,13 @@ const ROLE_LIFETIME_MS = 365 * DAY_MS
 const ROLE_RENEWAL_MS = 30 * DAY_MS
 
 const IdentityFile = Type.Object({ format: Type.Literal(1), seed: Base64Url, provider_id: ProviderId }, closed)
-const RolesFile = Type.Object(
-  {
-    format: Type.Literal(1),
-    wire: Type.Object(
-      { seed: Base64Url, serial: Type.Integer({ minimum: 1 }), not_before: Milliseconds, not_after: Milliseconds },
-      closed,
-    ),
-  },
+const RoleRecord = Type.Object(
+  { seed: Base64Url, serial: Type.Integer({ minimum: 1 }), not_before: Milliseconds, not_after: Milliseconds },
   closed,
 )
+const RolesFile = Type.Object({ format: Type.Literal(1), wire: RoleRecord, log: Type.Optional(RoleRecord) }, closed)
 type IdentityFile = Static<typeof IdentityFile>
+type RoleRecord = Static<typeof RoleRecord>
 type RolesFile = Static<typeof RolesFile>
 
 const identitySchema = Compile(IdentityFile)
@@ -57,9 +53,17 @@ export interface KeyDirectory {
   readonly providerId: string
   readonly nodeId: string
   /** Signs batches on peer streams. */
-  readonly wire: Readonly<Pick<WireRole, 'key' | 'certificate'>>
+  readonly wire: RoleKey
+  /** Signs checkpoints of the node's logs, and nothing else. It stays the same for as long as the logs. */
+  readonly log: RoleKey
   /** The node as a publisher, for those who register without keys of their own. */
   readonly publisher: PublisherKeys
+}
+
+/** A key that the identity certifies for one purpose. The certificate is replaced in time, so that a node may run for years. */
+export interface RoleKey {
+  readonly key: SigningKey
+  readonly certificate: RoleCertificate
 }
 
 export interface KeyDirectoryOptions {
@@ -75,7 +79,7 @@ export const keyDirectoryState = (dir: string): 'absent' | 'present' =>
 
 /**
  * Opens the node's keys in `dir` (mode 0700, files 0600), creating them when there are none and that is allowed. A wire key with
- * less than 30 days left is replaced, under the next serial. Throws `StartError` for what the operator can mend: keys missing,
+ * less than 30 days left is replaced, under the next serial; the log key is certified anew. Throws `StartError` for what the operator can mend: keys missing,
  * corrupt, not belonging together, or readable by others.
  */
 export function openKeyDirectory(dir: string, { network, allowCreate, clock }: KeyDirectoryOptions): KeyDirectory {
@@ -90,45 +94,79 @@ export function openKeyDirectory(dir: string, { network, allowCreate, clock }: K
   checkPrivateDirectory(dir)
   finishCreation(dir)
   const { seed, identity, providerId } = readIdentity(join(dir, 'identity.json'))
+  const roles = new RolesOnDisk(join(dir, 'roles.json'), clock)
   return {
     identity,
     identitySeed: seed,
     providerId,
     nodeId: nodeIdOf(identity.publicKey),
-    wire: new WireRole(join(dir, 'roles.json'), identity, network, clock),
+    wire: new CertifiedRole('wire', roles, identity, network),
+    log: new CertifiedRole('log', roles, identity, network),
     publisher: readPublisher(join(dir, 'publisher.json')),
   }
 }
 
-/**
- * The key that signs batches. Opened with less than 30 days left, it is replaced; while the node runs, the same key is certified anew
- * in time, so that a node may run for years.
- */
-class WireRole {
+/** The role keys in their file. */
+class RolesOnDisk {
+  readonly path: string
+  readonly #clock: Clock
+  #file: RolesFile
+
+  /** Reads the file. A wire key with little time left, or from the future, is replaced; a missing log key is made. */
+  constructor(path: string, clock: Clock) {
+    this.path = path
+    this.#clock = clock
+    this.#file = readPrivateJson(path, rolesSchema)
+    const now = clock.now()
+    const { wire } = this.#file
+    if (wire.not_after - now < ROLE_RENEWAL_MS || wire.not_before > now + LIMITS.clockSkewMs) {
+      this.#write({ wire: newRole(wire.serial + 1, now) })
+    }
+    if (this.#file.log === undefined) this.#write({ log: newRole(1, now) })
+  }
+
+  /** The record of a role, certified anew in time with the same key. */
+  current(role: StoredRole): RoleRecord {
+    const record = this.#file[role]!
+    const now = this.#clock.now()
+    if (record.not_after - now >= ROLE_RENEWAL_MS && record.not_before <= now + LIMITS.clockSkewMs) return record
+    const renewed = { seed: record.seed, serial: record.serial + 1, ...inForce(now) }
+    this.#write({ [role]: renewed })
+    return renewed
+  }
+
+  #write(change: Partial<RolesFile>): void {
+    const changed = { ...this.#file, ...change }
+    replacePrivateFile(this.path, toText(changed))
+    this.#file = changed
+  }
+}
+
+type StoredRole = 'wire' | 'log'
+
+class CertifiedRole implements RoleKey {
   readonly key: SigningKey
-  readonly #path: string
+  readonly #role: StoredRole
+  readonly #roles: RolesOnDisk
   readonly #identity: SigningKey
   readonly #network: string
-  readonly #clock: Clock
-  #role: RolesFile['wire']
+  #record: RoleRecord
   #certificate: RoleCertificate
 
-  constructor(path: string, identity: SigningKey, network: string, clock: Clock) {
-    this.#path = path
+  constructor(role: StoredRole, roles: RolesOnDisk, identity: SigningKey, network: string) {
+    this.#role = role
+    this.#roles = roles
     this.#identity = identity
     this.#network = network
-    this.#clock = clock
-    this.#role = readWire(path, clock.now())
-    this.key = ed25519FromSeed(readSeed(path, this.#role.seed))
+    this.#record = roles.current(role)
+    this.key = ed25519FromSeed(readSeed(roles.path, this.#record.seed))
     this.#certificate = this.#issue()
   }
 
   get certificate(): RoleCertificate {
-    const now = this.#clock.now()
-    if (this.#role.not_after - now < ROLE_RENEWAL_MS) {
-      const { seed, serial } = this.#role
-      this.#role = { seed, serial: serial + 1, not_before: now, not_after: now + ROLE_LIFETIME_MS }
-      replacePrivateFile(this.#path, toText({ format: 1, wire: this.#role } satisfies RolesFile))
+    const record = this.#roles.current(this.#role)
+    if (record !== this.#record) {
+      this.#record = record
       this.#certificate = this.#issue()
     }
     return this.#certificate
@@ -138,11 +176,11 @@ class WireRole {
     return issueRoleCertificate({
       identity: this.#identity,
       network: this.#network,
-      role: 'wire',
+      role: this.#role,
       publicKey: this.key.publicKey,
-      serial: this.#role.serial,
-      notBefore: this.#role.not_before,
-      notAfter: this.#role.not_after,
+      serial: this.#record.serial,
+      notBefore: this.#record.not_before,
+      notAfter: this.#record.not_after,
     })
   }
 }
@@ -162,7 +200,10 @@ function createKeys(dir: string, now: number): void {
     provider_id: providerIdOf(ed25519FromSeed(seed).publicKey),
   }
   writeUnfinished(join(dir, 'identity.json'), toText(identity))
-  writeUnfinished(join(dir, 'roles.json'), toText(newRoles(1, now)))
+  writeUnfinished(
+    join(dir, 'roles.json'),
+    toText({ format: 1, wire: newRole(1, now), log: newRole(1, now) } satisfies RolesFile),
+  )
   writeUnfinished(join(dir, 'publisher.json'), toText(createPublisherKeys({ kind: 'provider' })))
   syncDirectory(dir)
   nameFiles(dir)
@@ -198,25 +239,21 @@ function readIdentity(path: string): { seed: Uint8Array; identity: SigningKey; p
   return { seed, identity, providerId }
 }
 
-function readWire(path: string, now: number): RolesFile['wire'] {
-  const { wire } = readPrivateJson(path, rolesSchema)
-  if (wire.not_after - now < ROLE_RENEWAL_MS || wire.not_before > now + LIMITS.clockSkewMs) {
-    const renewed = newRoles(wire.serial + 1, now)
-    replacePrivateFile(path, toText(renewed))
-    return renewed.wire
-  }
-  return wire
-}
-
 function readPublisher(path: string): PublisherKeys {
   const publisher = publisherKeys(loadPublisherKeyFile(path))
   if (publisher.record.kind === 'provider') return publisher
   throw new StartError(`${path} holds the keys of a publisher; those of a provider are expected here`)
 }
 
-const newRoles = (serial: number, now: number): RolesFile => ({
-  format: 1,
-  wire: { seed: toBase64Url(newSeed()), serial, not_before: now, not_after: now + ROLE_LIFETIME_MS },
+const inForce = (now: number): Pick<RoleRecord, 'not_before' | 'not_after'> => ({
+  not_before: now,
+  not_after: now + ROLE_LIFETIME_MS,
+})
+
+const newRole = (serial: number, now: number): RoleRecord => ({
+  seed: toBase64Url(newSeed()),
+  serial,
+  ...inForce(now),
 })
 
 function readSeed(path: string, text: string): Uint8Array {

@@ -10,7 +10,7 @@ import { canonicalJson } from '../base/canonical-json.ts'
 import { errorMessage, ProviderError } from '../base/errors.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { verifyKeyRecords } from './publisher.ts'
-import { schemaFinding } from './schema-findings.ts'
+import { schemaFinding } from '../base/schema-findings.ts'
 import { decoded, signedBytes } from './signed.ts'
 import type { SignatureVerifier } from './verify-pure.ts'
 

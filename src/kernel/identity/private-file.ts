@@ -13,7 +13,7 @@ import {
 import { dirname } from 'node:path'
 import { hasCode, StartError } from '../base/errors.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
-import { type SchemaError, schemaRule } from './schema-findings.ts'
+import { type SchemaError, schemaRule } from '../base/schema-findings.ts'
 
 /** Files with secrets: readable by their owner alone, and whole or absent after a crash. */
 

@@ -6,7 +6,6 @@ import { Compile } from 'typebox/compile'
 import { errorMessage, hasCode, StartError } from '../base/errors.ts'
 import { makeDirectory } from '../base/make-directory.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
-import { BlobStore } from './blobs.ts'
 import { writeFileDurably } from './durable-files.ts'
 import { migrate } from './migrations.ts'
 import { Store } from './store.ts'
@@ -20,13 +19,6 @@ const Marker = Type.Object({
 })
 type Marker = Static<typeof Marker>
 const markerSchema = Compile(Marker)
-
-/** The data of one node: database and packages. */
-export interface DataDirectory {
-  readonly store: Store
-  readonly blobs: BlobStore
-  close(): Promise<void>
-}
 
 /** What the caller knows of the key directory. */
 export interface KeyState {
@@ -77,12 +69,8 @@ export async function checkDataDirectory(
   return 'existing'
 }
 
-/** Opens database and packages of a directory that `checkDataDirectory` accepted. */
-export async function openDataDirectory(
-  directory: string,
-  network: string,
-  providerId: string,
-): Promise<DataDirectory> {
+/** Opens the database of a directory that `checkDataDirectory` accepted. */
+export async function openDataDirectory(directory: string, network: string, providerId: string): Promise<Store> {
   const marker = await readMarker(directory)
   const first = marker?.provider_id === null
   if (!first && marker?.provider_id !== providerId) {
@@ -95,16 +83,8 @@ export async function openDataDirectory(
   const store = await Store.open(storeDirectory, { createIfMissing: first })
   try {
     await migrate(store)
-    const blobs = await BlobStore.open(join(directory, 'blobs'))
     if (first) await writeMarker(directory, { format: 1, network, provider_id: providerId })
-    return {
-      store,
-      blobs,
-      async close() {
-        await blobs.close()
-        await store.close()
-      },
-    }
+    return store
   } catch (error) {
     await store.close()
     throw error

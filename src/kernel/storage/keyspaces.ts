@@ -27,6 +27,18 @@ export const KEYSPACES = {
   packageCells: 11,
   /** Publisher → its newest key records, once it has replaced its keys. */
   publisherKeys: 12,
+  /** Cell id → index of the leaf of the node's log that says that it was registered. */
+  loggedCells: 13,
+  /** Log name → number of its leaves. */
+  logs: 20,
+  /** `<log name>!<leaf index>` → hashes of the tree that this leaf completes. */
+  logHashes: 21,
+  /** `<log name>!<leaf index>` → the leaf as it was appended. */
+  logLeaves: 22,
+  /** Key id → role, name, validity and the SHA-256 of the secret of an API key. */
+  apiKeys: 40,
+  /** Hash of a signing key and a nonce that it used → Unix milliseconds until which it is remembered. */
+  nonces: 41,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -2,7 +2,6 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { merkleRoot } from '../../kernel/base/merkle.ts'
-import { ChunkThread } from '../../kernel/storage/chunk-writer.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Described, PackageTransfer, type TransferOwner } from './package-transfer.ts'
@@ -59,7 +58,6 @@ export class PackageFetcher {
     this.#owner = {
       limits,
       arrivals: new Arrivals(limits),
-      chunkThread: new ChunkThread(),
       onKept,
       onOver: ({ digest }) => this.#transfers.delete(digest),
     }

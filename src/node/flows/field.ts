@@ -6,7 +6,7 @@ import type { Tier } from '../../domain/cells/trust.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 
-interface Parts extends Pick<NodeParts, 'trust'> {
+interface Parts extends Pick<NodeParts, 'trust' | 'rankers'> {
   readonly index: Pick<NodeParts['index'], 'candidates'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
 }
@@ -29,7 +29,7 @@ export interface Field {
 }
 
 /** Everything that is known of the name that `query` asks for. */
-export function fieldOf(query: CellQuery, { index, directory, trust }: Parts): Field {
+export function fieldOf(query: CellQuery, { index, directory, trust }: Omit<Parts, 'rankers'>): Field {
   const here = index.candidates(query.by, query.name)
   const vouched = vouchedBy(here)
   const announced: Elsewhere[] = []
@@ -46,10 +46,11 @@ export function fieldOf(query: CellQuery, { index, directory, trust }: Parts): F
 export function unbeaten(
   query: CellQuery,
   here: readonly Candidate[],
-  { directory, trust }: Omit<Parts, 'index'>,
+  parts: Omit<Parts, 'index'>,
 ): Ranked | undefined {
+  const { directory, trust } = parts
   const floor = tierFloor(query, here, trust)
-  const winner = best(query, here, trust, floor)
+  const winner = best(query, here, parts, floor)
   if (winner === undefined) return undefined
   const vouched = vouchedBy(here)
   for (const { provider, cell, offered } of directory.find(query.by, query.name)) {
@@ -59,7 +60,7 @@ export function unbeaten(
     // Where only unknown publishers offer the name here, one announced cell of a better tier raises the floor above them all.
     if (tier < 3 && floor === 3) return undefined
     const candidate = elsewhere(provider, cell, offered, vouched)
-    if (compare(query, { candidate, tier }, winner) < 0 && best(query, [candidate], trust, floor) !== undefined)
+    if (compare(query, { candidate, tier }, winner, parts) < 0 && best(query, [candidate], parts, floor) !== undefined)
       return undefined
   }
   return winner

@@ -6,8 +6,8 @@ type Parts = Pick<NodeParts, 'cache' | 'directory' | 'blobs' | 'repository' | 'l
 
 /** Milliseconds between two sweeps of what has expired. */
 const SWEEP_MS = 60_000
-/** Files that are looked at before others get their turn. */
-const FILES_PER_TURN = 200
+/** Packages that are looked at before others get their turn. */
+const PACKAGES_PER_TURN = 200
 
 /** What a node does beside its work: reads in what it knew before, drops what has expired, and removes packages that no cell names. */
 export class Housekeeping implements Part {
@@ -47,11 +47,11 @@ export class Housekeeping implements Part {
 
   async #removeOrphans(): Promise<void> {
     const { blobs, repository } = this.#parts
-    let files = 0
+    let seen = 0
     for await (const digest of blobs.digests()) {
       if (this.#stopping) return
       blobs.removeUnless(digest, repository.isPackageNamed)
-      if (++files % FILES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (++seen % PACKAGES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   }
 }

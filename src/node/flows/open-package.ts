@@ -4,7 +4,7 @@ import { unlessAborted } from '../../kernel/base/racing.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
-import { fileReader, readAhead } from './package-source.ts'
+import { readAhead } from './package-source.ts'
 
 type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'directory' | 'network'>
 
@@ -37,15 +37,21 @@ export async function openHere(
   const hex = digest.slice('sha256:'.length)
   const record = parts.index.package(hex)
   if (record === undefined) return undefined
-  const handle = await parts.blobs.open(hex)
-  if (handle === undefined) return undefined
+  const reader = await parts.blobs.open(hex)
+  if (reader === undefined) return undefined
   parts.cache.touch(hex)
   return {
     digest,
     size: record.size,
     complete: true,
-    read: (start, end) => readAhead(fileReader(handle), start, end, () => undefined),
-    close: () => handle.close(),
+    read: (start, end) =>
+      readAhead(
+        (...at) => reader.read(...at),
+        start,
+        end,
+        () => undefined,
+      ),
+    close: () => reader.close(),
   }
 }
 

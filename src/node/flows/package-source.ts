@@ -1,7 +1,6 @@
-import type { FileHandle } from 'node:fs/promises'
+import type { BlobReader } from '../../kernel/plugins/packages/blob-stores.ts'
 
-/** Reads `length` bytes at `position` into `buffer`; fewer only at the end of the file. */
-export type ReadAt = (buffer: Uint8Array, length: number, position: number) => Promise<{ bytesRead: number }>
+export type ReadAt = BlobReader['read']
 
 /** Buffers of one reader: one that the consumer holds, one that is being filled. */
 const BUFFERS = 2
@@ -20,7 +19,7 @@ let largeReaders = 0
 /**
  * Bytes from `start` to `end` (inclusive), in pieces of at most 512 KiB, reading one piece ahead as soon as the first was taken. A
  * piece is valid only until the next one is asked for: its buffer is used again. `available` resolves when the bytes up to a
- * position may be read. Throws when the file is shorter.
+ * position may be read. Throws when there are fewer.
  */
 export async function* readAhead(
   readAt: ReadAt,
@@ -73,8 +72,3 @@ async function* pieces(
     yield piece
   }
 }
-
-export const fileReader =
-  (handle: FileHandle): ReadAt =>
-  (buffer, length, position) =>
-    handle.read(buffer, 0, length, position)

@@ -2,8 +2,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import { errorMessage, fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { unlessAborted } from '../../kernel/base/racing.ts'
-import type { BlobWriter } from '../../kernel/storage/blobs.ts'
-import type { ChunkThread, ChunkWriter } from '../../kernel/storage/chunk-writer.ts'
+import type { BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { PackageSource } from '../api.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
@@ -12,10 +11,8 @@ import { type Arrival, type Arrivals, Deadlines, type TransferLimits } from './t
 
 type Parts = Pick<NodeParts, 'blobs' | 'cache' | 'network' | 'publishers' | 'logger' | 'events'>
 
-/** Chunks that may be on their way to the disk at once. */
+/** Chunks that may be on their way into the store at once. */
 const WRITES_AHEAD = 4
-/** Chunks between two hints to the disk. */
-const FLUSH_EVERY = 16
 
 /** A package that a peer holds, as far as it is known before its bytes: signed by its publisher, and chunk by chunk checkable. */
 export interface Described {
@@ -29,7 +26,6 @@ export interface Described {
 export interface TransferOwner {
   readonly limits: TransferLimits
   readonly arrivals: Arrivals
-  readonly chunkThread: ChunkThread
   /** Hears that a package was kept, and what had to go for it. */
   onKept(kept: CellRecord, evicted: readonly CellRecord[]): void
   /** Hears once that nobody can join any more. */
@@ -53,7 +49,7 @@ export class PackageTransfer {
   #arrival: Arrival | undefined
   #verified = 0
   #failure: Error | undefined
-  /** A write that the disk refused: then no other peer can help. */
+  /** A write that the store refused: then no other peer can help. */
   #broken: Error | undefined
   #done = false
   #readers = 0
@@ -100,16 +96,14 @@ export class PackageTransfer {
   /** Fetches to the end, from one provider after the other, each going on where the last good chunk ended. Never throws. */
   async #run(arrival: Arrival): Promise<void> {
     const { logger } = this.#parts
-    const chunks = this.#owner.chunkThread.writeTo(this.#writer)
     try {
-      await this.#download(chunks)
-      await this.#finish(chunks)
+      await this.#download()
+      await this.#finish()
     } catch (error) {
       const shown = fullDisk(error)
       this.#failure = shown instanceof Error ? shown : new Error(String(shown))
       logger.warn({ digest: this.digest, reason: this.#failure.message }, 'a package could not be fetched')
     }
-    chunks.close()
     this.#done = true
     arrival.ended()
     if (!this.#stop.signal.aborted) this.#owner.onOver(this)
@@ -117,15 +111,15 @@ export class PackageTransfer {
     try {
       await this.#closeWhenUnused()
     } catch (error) {
-      logger.error({ err: error, digest: this.digest }, 'the file of a transfer could not be removed')
+      logger.error({ err: error, digest: this.digest }, 'the bytes of a transfer could not be removed')
     }
   }
 
-  async #download(chunks: ChunkWriter): Promise<void> {
+  async #download(): Promise<void> {
     let lastError: unknown
     for (const provider of this.#providers) {
       try {
-        return await this.#receive(provider, chunks)
+        return await this.#receive(provider)
       } catch (error) {
         if (this.#broken !== undefined) throw this.#broken
         this.#stop.signal.throwIfAborted()
@@ -139,11 +133,11 @@ export class PackageTransfer {
     throw lastError
   }
 
-  async #receive(provider: string, chunks: ChunkWriter): Promise<void> {
+  async #receive(provider: string): Promise<void> {
     const { leaves } = this.#described
     let index = Math.floor(this.#writer.size / LIMITS.chunkBytes)
     // Bytes are copied once: a few large buffers that are used again cost less than many small ones that live until they are written.
-    let chunk = chunks.buffer()
+    let chunk = this.#writer.chunkBuffer()
     let filled = 0
     const writes: Promise<void>[] = []
     const deadlines = new Deadlines(this.#owner.limits)
@@ -158,7 +152,7 @@ export class PackageTransfer {
           offset += piece.length
           filled += piece.length
           if (filled < length) continue
-          const written = this.#write(chunks, chunk, length, index)
+          const written = this.#write(chunk, length, index)
           // It is awaited further down, maybe after the next bytes: until then its failure must not count as unhandled.
           written.catch(() => undefined)
           writes.push(written)
@@ -167,7 +161,7 @@ export class PackageTransfer {
           if (index === leaves.length) return await this.#written(writes)
           if (writes.length > WRITES_AHEAD) await deadlines.pausedFor(writes.shift()!)
           else deadlines.nextChunk()
-          chunk = chunks.buffer()
+          chunk = this.#writer.chunkBuffer()
           filled = 0
         }
       }
@@ -183,37 +177,25 @@ export class PackageTransfer {
     for (const written of writes) await written
   }
 
-  async #write(
-    chunks: ChunkWriter,
-    bytes: Uint8Array<SharedArrayBuffer>,
-    length: number,
-    index: number,
-  ): Promise<void> {
-    const isGood = await this.#append(chunks, bytes, length, index)
+  async #write(bytes: Uint8Array, length: number, index: number): Promise<void> {
+    const isGood = await this.#append(bytes, length, index)
     if (!isGood) throw new Error(`chunk ${index} is not what the publisher signed`)
-    if ((index + 1) % FLUSH_EVERY === 0) this.#writer.flushAhead()
     // The last bytes are held back until the digest of the whole is known to be right.
     if (this.#writer.size < this.size) this.#verified = this.#writer.size
     this.#wake()
   }
 
-  async #append(
-    chunks: ChunkWriter,
-    bytes: Uint8Array<SharedArrayBuffer>,
-    length: number,
-    index: number,
-  ): Promise<boolean> {
+  async #append(bytes: Uint8Array, length: number, index: number): Promise<boolean> {
     try {
-      return await chunks.append(bytes, length, index * LIMITS.chunkBytes, this.#described.leaves[index]!)
+      return await this.#writer.append(bytes, length, index * LIMITS.chunkBytes, this.#described.leaves[index]!)
     } catch (error) {
       this.#broken ??= error instanceof Error ? error : new Error(String(error))
       throw error
     }
   }
 
-  async #finish(chunks: ChunkWriter): Promise<void> {
-    await chunks.hashed()
-    const { summary } = this.#writer
+  async #finish(): Promise<void> {
+    const summary = await this.#writer.hashed()
     if (`sha256:${summary.digest}` !== this.digest) {
       throw new ProviderError(
         'PROV_008',
@@ -286,7 +268,7 @@ export class PackageTransfer {
     await this.#closeWhenUnused()
   }
 
-  /** Lets go of the file once the transfer is over and the last reader has left. */
+  /** Lets go of the bytes once the transfer is over and the last reader has left. */
   async #closeWhenUnused(): Promise<void> {
     if (!this.#done || this.#readers > 0) return
     await this.#writer.discard()

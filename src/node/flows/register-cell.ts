@@ -1,4 +1,4 @@
-import type { Annotations, ValidationIssue, ValidationResults, WasmReport } from '../../../protocol/annotations.ts'
+import type { Annotations, PackageReport, ValidationIssue, ValidationResults } from '../../../protocol/annotations.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
 import type { CellMetadata } from '../../../protocol/repository.ts'
@@ -8,12 +8,13 @@ import { fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../../kernel/identity/manifest-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { Registered, Registration } from '../api.ts'
+import { HEAD_BYTES, type PackageValidators } from '../package-validators.ts'
 import type { NodeParts } from '../parts.ts'
 import { StagedBlob } from './stage-package.ts'
 
 type Parts = Pick<
   NodeParts,
-  'blobs' | 'config' | 'keys' | 'publishers' | 'repository' | 'cache' | 'validator' | 'events'
+  'blobs' | 'config' | 'keys' | 'publishers' | 'repository' | 'cache' | 'validators' | 'events'
 >
 
 /** Provider API, "Register New Cell": checks everything that was sent against everything else, then registers. Durable when it resolves. */
@@ -25,7 +26,7 @@ export async function registerCell(
   if (!(staged instanceof StagedBlob)) throw new TypeError('the package was not staged by this node')
   try {
     const cell = await manifestOf(parts, registration, staged)
-    checkAgreement(cell.manifest, registration.metadata, staged)
+    checkAgreement(parts, cell.manifest, registration.metadata, staged)
     parts.repository.assertFree(cell, registration.credential)
     const { record, results } = await validateAndRegister(parts, cell, registration.credential, staged)
     parts.cache.release(record.id)
@@ -52,8 +53,8 @@ async function validateAndRegister(parts: Parts, cell: VerifiedCell, credential:
   placing.catch(() => undefined)
   try {
     // A large package is read from where it is: after it has come to its place.
-    if (staged.bytes === undefined) await placing
-    const { results, report } = await validate(parts, staged)
+    if (typeof staged.source === 'string') await placing
+    const { results, report } = await validate(parts, cell.manifest, staged)
     await placing
     return { record: await parts.repository.register(cell, { credential, report }, staged.writer), results }
   } finally {
@@ -80,7 +81,7 @@ async function manifestOf(
         'this node does not sign for others: send manifest and manifest_signature with the package',
       )
     }
-    const manifest = parseManifest(providerManifest(metadata, staged, parts.keys.publisher.publisher))
+    const manifest = parseManifest(await providerManifest(parts, metadata, staged))
     const signature = parts.keys.publisher.signManifest(network.name, manifest)
     return { id: manifestDigest(manifest), manifest, signature, signedBy: 'provider', annotations }
   }
@@ -93,22 +94,41 @@ async function manifestOf(
 }
 
 /** The manifest that this node signs for somebody without keys. */
-function providerManifest(metadata: CellMetadata, staged: StagedBlob, publisher: string): Manifest {
+async function providerManifest(
+  { validators, keys }: Pick<Parts, 'validators' | 'keys'>,
+  metadata: CellMetadata,
+  staged: StagedBlob,
+): Promise<Manifest> {
   const { size, chunksRoot } = staged.writer.summary
-  const format = metadata.packaging_format ?? 'wasm'
+  const format = metadata.packaging_format ?? (await recognised(validators, metadata, staged))
   return {
     format: 1,
-    publisher,
+    publisher: keys.publisher.publisher,
     cell_type: metadata.cell_type,
     version: metadata.version,
     capabilities: metadata.capabilities,
     dependencies: metadata.dependencies ?? [],
     requirements: metadata.requirements ?? {},
     packaging_format: format,
-    media_type: metadata.media_type ?? (format === 'wasm' ? 'application/wasm' : 'application/octet-stream'),
+    media_type: metadata.media_type ?? validators.of(format)?.mediaType ?? 'application/octet-stream',
     labels: metadata.labels ?? {},
     package: { digest: staged.digest, size, chunk_size: LIMITS.chunkBytes, chunks_root: chunksRoot },
   }
+}
+
+async function recognised(
+  validators: PackageValidators,
+  { media_type }: CellMetadata,
+  staged: StagedBlob,
+): Promise<string> {
+  const format = validators.recognise(await staged.head(HEAD_BYTES), media_type)
+  if (format !== undefined) return format
+  const formats = validators.formats.join(', ')
+  const message = `the package looks like none of the packaging formats ${formats}: name its packaging_format (a document also needs its media_type)`
+  throw invalid({
+    issues: [{ severity: 'error', code: 'FORMAT_UNKNOWN', message, location: 'metadata.packaging_format' }],
+    passed_checks: [],
+  })
 }
 
 const ANNOTATION_KEYS = ['license', 'documentation_url', 'repository_url', 'issue_tracker_url'] as const
@@ -126,13 +146,18 @@ function annotationsOf(metadata: CellMetadata): Annotations {
 }
 
 /** What was sent must say one thing: manifest, metadata and package. Throws `PROV_005` or `PROV_008`. */
-function checkAgreement(manifest: Manifest, metadata: CellMetadata, staged: StagedBlob): void {
+function checkAgreement(
+  { validators }: Pick<Parts, 'validators'>,
+  manifest: Manifest,
+  metadata: CellMetadata,
+  staged: StagedBlob,
+): void {
   const issues = [...packageMismatches(manifest, staged), ...metadataMismatches(manifest, metadata)]
-  if (manifest.packaging_format !== 'wasm') {
+  if (validators.of(manifest.packaging_format) === undefined) {
     issues.push({
       severity: 'error',
       code: 'FORMAT_UNKNOWN',
-      message: `packaging format "${manifest.packaging_format}" has no validator on this node; allowed: wasm`,
+      message: `packaging format "${manifest.packaging_format}" has no validator on this node; allowed: ${validators.formats.join(', ')}`,
       location: 'manifest.packaging_format',
     })
   }
@@ -140,14 +165,16 @@ function checkAgreement(manifest: Manifest, metadata: CellMetadata, staged: Stag
 }
 
 async function validate(
-  parts: Pick<Parts, 'validator' | 'blobs'>,
+  { validators }: Pick<Parts, 'validators'>,
+  { packaging_format: format, media_type: mediaType }: Manifest,
   staged: StagedBlob,
-): Promise<{ results: ValidationResults; report: WasmReport | null }> {
-  const { issues, passed, report } = await parts.validator.validate(
-    staged.bytes ?? parts.blobs.path(staged.writer.summary.digest),
-    staged.size,
-  )
-  const results: ValidationResults = { issues, passed_checks: ['manifest', 'signature', 'package_digest', ...passed] }
+): Promise<{ results: ValidationResults; report: PackageReport | null }> {
+  const facts = { size: staged.size, format, mediaType }
+  const { issues, passed, report } = await validators.of(format)!.validate(staged.source, facts)
+  const results: ValidationResults = {
+    issues: [...issues],
+    passed_checks: ['manifest', 'signature', 'package_digest', ...passed],
+  }
   if (issues.some((issue) => issue.severity === 'error')) throw invalid(results)
   return { results, report }
 }

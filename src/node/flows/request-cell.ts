@@ -27,7 +27,7 @@ const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', 
 interface Parts
   extends Pick<
     NodeParts,
-    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'directory' | 'offers' | 'offerVerifier' | 'network'
+    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
   > {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
 }
@@ -119,11 +119,11 @@ export class CellRequests {
   async #search(query: CellQuery, signal: AbortSignal): Promise<RequestOutcome> {
     const field = fieldOf(query, this.#parts)
     const search = new Search(field)
-    const announced = rank(query, field.announced, this.#parts.trust, field.floor)
+    const announced = rank(query, field.announced, this.#parts, field.floor)
     search.rejected.push(...announced.rejected)
     search.source('directory', 'answered', announced.fitting.length)
     const here = this.#here(query, field.floor)
-    const isBetter = (other: Ranked): boolean => here === undefined || compare(query, other, here) < 0
+    const isBetter = (other: Ranked): boolean => here === undefined || compare(query, other, here, this.#parts) < 0
     const providers = new Set(announced.fitting.filter(isBetter).map(({ candidate }) => candidate.provider))
     const lookup = new AbortController()
     try {
@@ -147,7 +147,7 @@ export class CellRequests {
   }
 
   #here(query: CellQuery, floor: Tier): Ranked | undefined {
-    return best(query, this.#parts.index.candidates(query.by, query.name), this.#parts.trust, floor)
+    return best(query, this.#parts.index.candidates(query.by, query.name), this.#parts, floor)
   }
 
   #healthyFirst(providers: Iterable<string>): string[] {
@@ -189,7 +189,7 @@ export class CellRequests {
       if (candidate === undefined) return []
       return [{ ...candidate, registered: vouched.has(candidate.publisher), provider: result.provider, offer }]
     })
-    const { fitting, rejected } = rank(query, candidates, this.#parts.trust, floor)
+    const { fitting, rejected } = rank(query, candidates, this.#parts, floor)
     search.rejected.push(...rejected)
     return fitting[0]
   }
@@ -200,8 +200,7 @@ export class CellRequests {
   }
 
   #notFound(query: CellQuery, search: Search): RequestOutcome {
-    const { index, trust } = this.#parts
-    const here = rank(query, index.candidates(query.by, query.name), trust, search.field.floor)
+    const here = rank(query, this.#parts.index.candidates(query.by, query.name), this.#parts, search.field.floor)
     const rejected = [...here.rejected, ...search.rejected]
     return {
       status: 'not_found',

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import type { CellRecord } from '../../../src/domain/cells/records.ts'
 import type { PublisherKeys } from '../../../src/kernel/identity/manifest-signer.ts'
-import { filesOf, manifestOf, newPublisher, openCells, signedCell, staged } from '../../support/cells.ts'
+import { filesOf, manifestOf, newPublisher, openCells, packageFile, signedCell, staged } from '../../support/cells.ts'
 
 type Cells = Awaited<ReturnType<typeof openCells>>
 
@@ -59,7 +59,7 @@ describe('what is kept', () => {
     assert.equal(record.created_at, CREATED)
     assert.equal(cells.index.candidates('capability', 'a')[0]?.registered, false)
     assert.equal((await cells.catalogue.page(record.page))[0]?.manifest_digest, record.id)
-    assert.ok(existsSync(cells.blobs.path(digestOf(cells, 'a'))))
+    assert.ok(existsSync(packageFile(cells, digestOf(cells, 'a'))))
     assert.equal(cells.cache.bytes, 10)
   })
 
@@ -87,7 +87,7 @@ describe('room', () => {
   it('is made by dropping the least recently used', async (t) => {
     const cells = await openCells(t, budget(100))
     for (const name of ['a', 'b', 'c']) assert.deepEqual(await keep(cells, name, 30), [])
-    const dropped = cells.blobs.path(digestOf(cells, 'b'))
+    const dropped = packageFile(cells, digestOf(cells, 'b'))
     cells.cache.touch(digestOf(cells, 'a'))
     assert.deepEqual(await keep(cells, 'd', 30), ['b'])
     assert.deepEqual(await keep(cells, 'e', 60), ['c', 'a'])
@@ -152,7 +152,7 @@ describe('room', () => {
     await writer.discard()
     await keep(cells, 'same', 50)
     assert.deepEqual(await keep(cells, 'next', 60), ['same'])
-    assert.ok(existsSync(cells.blobs.path(writer.summary.digest)))
+    assert.ok(existsSync(packageFile(cells, writer.summary.digest)))
   })
 
   it('is never given twice to packages that arrive together', async (t) => {

@@ -8,7 +8,16 @@ import { packageDigest } from '../../../src/domain/cells/cell-index.ts'
 import type { CellRecord } from '../../../src/domain/cells/records.ts'
 import { ProviderError } from '../../../src/kernel/base/errors.ts'
 import type { PublisherKeys } from '../../../src/kernel/identity/manifest-signer.ts'
-import { collected, filesOf, manifestOf, newPublisher, openCells, signedCell, staged } from '../../support/cells.ts'
+import {
+  collected,
+  filesOf,
+  manifestOf,
+  newPublisher,
+  openCells,
+  packageFile,
+  signedCell,
+  staged,
+} from '../../support/cells.ts'
 
 type Cells = Awaited<ReturnType<typeof openCells>>
 type Overrides = Partial<Omit<Manifest, 'publisher' | 'package'>>
@@ -66,7 +75,7 @@ describe('register', () => {
   it('makes a cell findable, and its package stay', async (t) => {
     const cells = await openCells(t)
     const record = await register(cells, { cell_type: 'parser', version: '1.0.0' })
-    assert.ok(existsSync(cells.blobs.path(packageDigest(record))))
+    assert.ok(existsSync(packageFile(cells, packageDigest(record))))
     assert.deepEqual(cells.repository.find('parser'), record)
     for (const [by, name] of [
       ['cell_type', 'parser'],
@@ -132,7 +141,7 @@ describe('register', () => {
     const cells = await openCells(t)
     const record = await register(cells, { cell_type: 'a', bytes: 'shared' })
     await register(cells, { cell_type: 'b', bytes: 'shared' })
-    const path = cells.blobs.path(packageDigest(record))
+    const path = packageFile(cells, packageDigest(record))
     assert.equal(cells.index.package(packageDigest(record))?.refs, 2)
     await cells.repository.delete('a', '1.0.0')
     assert.ok(existsSync(path))
@@ -272,7 +281,7 @@ describe('delete', () => {
     assert.equal(cells.repository.find('parser').manifest.version, '1.0.0')
     assert.deepEqual((await cells.repository.list({})).cells[0]?.capabilities, offers('parse', '1.0.0'))
     assert.deepEqual(cells.index.candidates('capability', 'parse-all'), [])
-    assert.ok(!existsSync(cells.blobs.path(packageDigest(highest))))
+    assert.ok(!existsSync(packageFile(cells, packageDigest(highest))))
     assert.deepEqual(counts(cells), { cells: 1, types: 1, capabilities: 1 })
     await fails(cells.repository.delete('parser', '2.0.0'), 'PROV_002', 404, /versions 1.0.0/)
   })

@@ -5,11 +5,12 @@ import type { Candidate } from '../../../src/domain/cells/candidate.ts'
 import type { CellQuery } from '../../../src/domain/cells/query.ts'
 import { best, rank } from '../../../src/domain/cells/resolver.ts'
 import { TIERS, TrustPolicy } from '../../../src/domain/cells/trust.ts'
+import { RANKERS } from '../../support/rankers.ts'
 
 const PINNED = 'a'.repeat(64)
 const STRANGER = 'b'.repeat(64)
 const SELF = 'c'.repeat(64)
-const trust = new TrustPolicy({ pinned: [PINNED], self: SELF, accept: 'any' })
+const policy = { trust: new TrustPolicy({ pinned: [PINNED], self: SELF, accept: 'any' }), rankers: RANKERS }
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 
@@ -25,10 +26,10 @@ const candidate = (id: string, overrides: Partial<Candidate> = {}): Candidate =>
 })
 
 const winner = (query: Partial<CellQuery>, ...candidates: Candidate[]) =>
-  best({ ...QUERY, ...query }, candidates, trust)?.candidate.id
+  best({ ...QUERY, ...query }, candidates, policy)?.candidate.id
 
 const reasons = (query: Partial<CellQuery>, ...candidates: Candidate[]) =>
-  rank({ ...QUERY, ...query }, candidates, trust).rejected.map(({ reason }) => reason)
+  rank({ ...QUERY, ...query }, candidates, policy).rejected.map(({ reason }) => reason)
 
 describe('publisher tiers', () => {
   const newest = candidate('stranger', { registered: false, offered: '9.0.0' })
@@ -45,12 +46,12 @@ describe('publisher tiers', () => {
   })
 
   it('are named in the answer', () => {
-    const { fitting } = rank({ ...QUERY, ...pinRequested }, [known, requested, pinned], trust)
+    const { fitting } = rank({ ...QUERY, ...pinRequested }, [known, requested, pinned], policy)
     assert.deepEqual(
       fitting.map(({ tier }) => TIERS[tier]),
       ['pinned_by_request', 'pinned_by_operator', 'known'],
     )
-    assert.equal(best(QUERY, [newest], trust)?.tier, TIERS.indexOf('unknown'))
+    assert.equal(best(QUERY, [newest], policy)?.tier, TIERS.indexOf('unknown'))
   })
 
   it('an unknown publisher wins only where nobody better offers the name, in whatever version', () => {
@@ -63,7 +64,7 @@ describe('publisher tiers', () => {
   })
 
   it('what this node signs is known', () => {
-    assert.equal(trust.tierOf({ publisher: SELF, registered: false }, QUERY), TIERS.indexOf('known'))
+    assert.equal(policy.trust.tierOf({ publisher: SELF, registered: false }, QUERY), TIERS.indexOf('known'))
   })
 })
 
@@ -160,7 +161,7 @@ describe('priority', () => {
     const boaster = candidate('boaster', { declaredStartupMs: 0, version: '9.0.0' })
     const modest = candidate('modest', { declaredStartupMs: 100 })
     const silent = candidate('silent', { version: '9.9.9' })
-    const { fitting } = rank({ ...QUERY, priority: 'speed' }, [silent, modest, boaster, measured], trust)
+    const { fitting } = rank({ ...QUERY, priority: 'speed' }, [silent, modest, boaster, measured], policy)
     assert.deepEqual(
       fitting.map(({ candidate: { id } }) => id),
       ['measured', 'boaster', 'modest', 'silent'],
@@ -190,7 +191,7 @@ describe('accept', () => {
       [PINNED, SELF, STRANGER].map((publisher) => strict.accepts(publisher)),
       [true, true, false],
     )
-    assert.ok(trust.accepts(STRANGER))
+    assert.ok(policy.trust.accepts(STRANGER))
   })
 })
 
@@ -228,9 +229,9 @@ describe('any candidates', () => {
   it('rank the same in every order, and the best is the first', () => {
     fc.assert(
       fc.property(anyQuery, shuffled, (query, [list, other]) => {
-        const { fitting, rejected } = rank(query, list, trust)
-        assert.deepEqual(rank(query, other, trust).fitting, fitting)
-        assert.deepEqual(best(query, other, trust), fitting[0])
+        const { fitting, rejected } = rank(query, list, policy)
+        assert.deepEqual(rank(query, other, policy).fitting, fitting)
+        assert.deepEqual(best(query, other, policy), fitting[0])
         assert.equal(fitting.length + rejected.length, list.length)
         const tiers = fitting.map(({ tier }) => tier)
         assert.deepEqual(tiers, tiers.toSorted())

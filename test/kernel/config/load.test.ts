@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
@@ -78,6 +78,7 @@ test('every key can be set from the environment', () => {
   }
   const urls = ['http.public_url', 'node.documentation_url', 'node.contact_website', 'node.contact_support_url']
   for (const { name, environment, schema } of CONFIG_KEYS) {
+    if (environment === undefined) continue
     const isNumber = 'minimum' in schema
     const isList = 'items' in schema
     const [text, value] =
@@ -206,4 +207,37 @@ test('describeConfig shows every key, and the admin key masked', () => {
   )
   assert.deepEqual(shown.at(-1), { key: 'admin key', value: '••••', origin: 'environment CYTOPLEX_ADMIN_KEY' })
   assert.doesNotMatch(JSON.stringify(shown), /a-secret/)
+})
+
+const PLUGINS = 'plugins:\n  - name: ./mine\n    version: 1.0.0\n'
+
+test('plugins come from a file that others cannot write, and from nowhere else', () => {
+  const path = file(PLUGINS)
+  assert.deepEqual(load({ file: path }).config.plugins, [
+    { name: './mine', version: '1.0.0', directory: resolve(path, '..') },
+  ])
+  for (const mode of [0o620, 0o602]) {
+    chmodSync(path, mode)
+    refuses({ file: path }, /names plugins, and others than its owner may write it/)
+  }
+  refuses({ env: { ...HOME, CYTOPLEX_PLUGINS: 'mine' } }, /environment CYTOPLEX_PLUGINS: no such key/)
+  const env = { ...HOME, CYTOPLEX_PROVIDERS_BLOB_STORE: 'memory' }
+  refuses({ env }, /environment CYTOPLEX_PROVIDERS_BLOB_STORE: no such key/)
+})
+
+test('a plugin without an exact version is refused', () => {
+  for (const version of ['', '^1.0.0', '1', 'latest', '*', '1.0.0 || 2.0.0']) {
+    const text = `plugins:\n  - name: mine\n    version: ${JSON.stringify(version)}\n`
+    refuses({ file: file(text) }, /^plugins /, /name \(of an npm package, or \.\/path\), version \(exact\)/)
+  }
+})
+
+test("a provider's configuration is taken as it is, and its secret is masked", () => {
+  const text = 'providers:\n  rankers:\n    default: {provider_name: asking, api_key: sesame, depth: 3}\n'
+  const others = ['memory', 'speed', 'battery'].map((name) => `    ${name}: {provider_name: ${name}}\n`).join('')
+  const loaded = load({ file: file(text + others) })
+  const choice = { provider_name: 'asking', api_key: 'sesame', depth: 3 }
+  assert.deepEqual(loaded.config.providers.rankers.default, choice)
+  assert.doesNotMatch(JSON.stringify(describeConfig(loaded, 'environment CYTOPLEX_ADMIN_KEY')), /sesame/)
+  refuses({ file: file('providers:\n  blob_store: file\n') }, /providers\.blob_store .*a mapping with provider_name/)
 })

@@ -35,8 +35,8 @@ describe('data and keys', () => {
   it('neither: a first start; both: a later one', async (t) => {
     const directory = await usedDirectory(t)
     assert.equal(await checkDataDirectory(directory, 'main', KEYS), 'existing')
-    const data = await openDataDirectory(directory, 'main', 'provider-1')
-    await data.close()
+    const store = await openDataDirectory(directory, 'main', 'provider-1')
+    await store.close()
   })
 
   it('an empty folder is as good as none', async (t) => {
@@ -122,9 +122,9 @@ describe('damage', () => {
 
   it('a store of a newer program; it is closed again', async (t) => {
     const directory = await usedDirectory(t)
-    const data = await openDataDirectory(directory, 'main', 'provider-1')
-    await data.store.transact((tx) => tx.put(meta, 'schema_version', '99'))
-    await data.close()
+    const store = await openDataDirectory(directory, 'main', 'provider-1')
+    await store.transact((tx) => tx.put(meta, 'schema_version', '99'))
+    await store.close()
     for (let i = 0; i < 2; i++) await refused(openDataDirectory(directory, 'main', 'provider-1'), /schema version 99/)
   })
 
@@ -136,8 +136,8 @@ describe('damage', () => {
 
   it('a directory that a node is using', async (t) => {
     const directory = await usedDirectory(t)
-    const data = await openDataDirectory(directory, 'main', 'provider-1')
+    const store = await openDataDirectory(directory, 'main', 'provider-1')
     await refused(openDataDirectory(directory, 'main', 'provider-1'), /is in use by another node/)
-    await data.close()
+    await store.close()
   })
 })

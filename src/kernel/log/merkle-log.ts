@@ -1,0 +1,211 @@
+import { concatBytes } from '../base/bytes.ts'
+import { jsonKeyspace, KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
+import type { Store, Transaction } from '../storage/store.ts'
+import { encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
+import { bagPeaks, HASH_BYTES, leafHash, nodeHash, peakHeights } from './tree.ts'
+import type { MmrPath } from './verify.ts'
+
+/** Log name → number of its leaves. */
+const sizes = jsonKeyspace<number>(KEYSPACES.logs)
+const hashes = byteKeyspace(KEYSPACES.logHashes, 'base64url')
+// Each byte as the character of its number: JSON, which most leaves are, takes no more room than it has bytes.
+const leaves = byteKeyspace(KEYSPACES.logLeaves, 'latin1')
+
+/** Names keep out `!`, which ends them in keys. */
+const NAME = /^$|^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/
+
+type Reader = Pick<Transaction, 'get'>
+
+/**
+ * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store.
+ *
+ * A leaf's record holds the hashes that it completes: its own, then those of the perfect subtrees that end with it. So an append
+ * writes two hashes on average and rewrites none, and every node of the tree is found by one read. Nothing is kept in memory:
+ * what was appended is visible exactly when its transaction is durable.
+ */
+export class MerkleLog {
+  readonly name: string
+  readonly #store: Store
+
+  /** `name` is empty for the node's own log. */
+  constructor(store: Store, name: string) {
+    if (!NAME.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot name a log: ${NAME.source} is allowed`)
+    this.#store = store
+    this.name = name
+  }
+
+  /** Leaves that are durable. */
+  get size(): number {
+    return this.#sizeIn(this.#store)
+  }
+
+  /**
+   * Adds a leaf within the caller's transaction, so that an act and its leaf become durable together or not at all; returns its
+   * index. Throws `RangeError` for a leaf that no bundle of `tlog-tiles` can hold.
+   */
+  append(tx: Transaction, data: Uint8Array): number {
+    if (data.length > MAX_LEAF_BYTES) {
+      throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${data.length}`)
+    }
+    const index = this.#sizeIn(tx)
+    let hash = leafHash(data)
+    const completed = [hash]
+    // An odd position has its left sibling already: together they complete the node above.
+    for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
+      hash = nodeHash(this.#node(tx, completed.length - 1, position - 1), hash)
+      completed.push(hash)
+    }
+    const key = this.#key(index)
+    tx.put(leaves, key, data)
+    tx.put(hashes, key, concatBytes(completed))
+    tx.put(sizes, this.name, index + 1)
+    return index
+  }
+
+  /** Root of the tree over the first `size` leaves. */
+  root(size: number = this.size): Uint8Array {
+    this.#checkSize(size)
+    return this.#subtree(0, size)
+  }
+
+  /** The leaf at `index`; undefined when there is none. */
+  leaf(index: number): Uint8Array | undefined {
+    return this.#store.get(leaves, this.#key(index))
+  }
+
+  /** Path of RFC 9162 §2.1.3.1 from the leaf at `index` to the root at `size`, the leaf's sibling first. Throws `RangeError`. */
+  inclusion(index: number, size: number): Uint8Array[] {
+    this.#checkIndex(index, size)
+    const path: Uint8Array[] = []
+    let start = 0
+    let end = size
+    while (end - start > 1) {
+      const middle = start + leftWidth(end - start)
+      if (index < middle) {
+        path.push(this.#subtree(middle, end))
+        end = middle
+      } else {
+        path.push(this.#subtree(start, middle))
+        start = middle
+      }
+    }
+    return path.reverse()
+  }
+
+  /** The same proof in the form of a Merkle Mountain Range. Throws `RangeError`. */
+  mmrInclusion(index: number, size: number): MmrPath {
+    this.#checkIndex(index, size)
+    const siblings: Uint8Array[] = []
+    const peaks: Uint8Array[] = []
+    let start = 0
+    for (const height of peakHeights(size)) {
+      const end = start + 2 ** height
+      if (index < start || index >= end) {
+        peaks.push(this.#subtree(start, end))
+      } else {
+        for (let level = 0; level < height; level++) {
+          const position = Math.floor(index / 2 ** level)
+          siblings.push(this.#node(this.#store, level, position % 2 === 1 ? position - 1 : position + 1))
+        }
+      }
+      start = end
+    }
+    return { siblings, peaks }
+  }
+
+  /** Proof of RFC 9162 §2.1.4.1 that the tree at `to` begins with the tree at `from`. Throws `RangeError`. */
+  consistency(from: number, to: number): Uint8Array[] {
+    this.#checkSize(to)
+    if (!Number.isSafeInteger(from) || from < 0 || from > to) {
+      throw new RangeError(`Tree size ${from} out of bounds [0, ${to}]`)
+    }
+    if (from === 0) return []
+    const path: Uint8Array[] = []
+    let start = 0
+    let end = to
+    while (end > from) {
+      const middle = start + leftWidth(end - start)
+      if (from <= middle) {
+        path.push(this.#subtree(middle, end))
+        end = middle
+      } else {
+        path.push(this.#subtree(start, middle))
+        start = middle
+      }
+    }
+    // From the very left, the last subtree is the older tree itself, whose root the verifier has.
+    if (start > 0) path.push(this.#subtree(start, end))
+    return path.reverse()
+  }
+
+  /** `width` hashes of the tile at `level` and `index`, concatenated; undefined when the log does not have them all (yet). */
+  tile(level: number, index: number, width: number): Uint8Array | undefined {
+    const first = index * TILE_WIDTH
+    if (first + width > Math.floor(this.size / TILE_WIDTH ** level)) return undefined
+    return concatBytes(Array.from({ length: width }, (_, i) => this.#node(this.#store, level * TILE_HEIGHT, first + i)))
+  }
+
+  /** The bundle of `width` leaves at `index`; undefined when the log does not have them all (yet). */
+  entries(index: number, width: number): Uint8Array | undefined {
+    const first = index * TILE_WIDTH
+    if (first + width > this.size) return undefined
+    return encodeEntries(Array.from({ length: width }, (_, i) => this.leaf(first + i) ?? this.#damaged(first + i)))
+  }
+
+  #sizeIn(reader: Reader): number {
+    return reader.get(sizes, this.name) ?? 0
+  }
+
+  /** Root of the leaves from `start` to before `end`, where `start` is a multiple of a power of two not below their number. */
+  #subtree(start: number, end: number): Uint8Array {
+    let next = start
+    const peaks = peakHeights(end - start).map((height) => {
+      const peak = this.#node(this.#store, height, next / 2 ** height)
+      next += 2 ** height
+      return peak
+    })
+    return bagPeaks(peaks)
+  }
+
+  /** The hash at `position` among the perfect subtrees of 2^`level` leaves. */
+  #node(reader: Reader, level: number, position: number): Uint8Array {
+    const last = (position + 1) * 2 ** level - 1
+    const record = reader.get(hashes, this.#key(last)) ?? this.#damaged(last)
+    return record.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES)
+  }
+
+  #checkSize(size: number): void {
+    if (!Number.isSafeInteger(size) || size < 0 || size > this.size) {
+      throw new RangeError(`Tree size ${size} out of bounds [0, ${this.size}]`)
+    }
+  }
+
+  #checkIndex(index: number, size: number): void {
+    this.#checkSize(size)
+    if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
+      throw new RangeError(`Log index ${index} out of bounds [0, ${size})`)
+    }
+  }
+
+  #key(index: number): string {
+    return `${this.name}!${index.toString(36).padStart(11, '0')}`
+  }
+
+  #damaged(index: number): never {
+    throw new Error(`the log "${this.name}" is damaged: the record of its leaf ${index} is missing`)
+  }
+}
+
+/** Leaves left of the split of RFC 9162 §2.1.1: the largest power of two below `width`. */
+const leftWidth = (width: number): number => 2 ** peakHeights(width - 1)[0]!
+
+function byteKeyspace(
+  number: Parameters<typeof textKeyspace>[0],
+  encoding: 'base64url' | 'latin1',
+): Keyspace<Uint8Array> {
+  return {
+    ...textKeyspace(number),
+    encode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding),
+    decode: (text) => new Uint8Array(Buffer.from(text, encoding)),
+  }
+}

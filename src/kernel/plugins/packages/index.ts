@@ -1,0 +1,6 @@
+import { blobStores } from './blob-stores.ts'
+import { rankers } from './rankers.ts'
+import { validators } from './validators.ts'
+
+/** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
+export const PACKAGES = [blobStores, rankers, validators] as const

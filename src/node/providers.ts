@@ -1,0 +1,108 @@
+import { join } from 'node:path'
+import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
+import { ProviderError, StartError } from '../kernel/base/errors.ts'
+import type { Config } from '../kernel/config/schema.ts'
+import { RegistryError } from '../kernel/plugins/errors.ts'
+import type { PackageDefinition } from '../kernel/plugins/package.ts'
+import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
+import { rankers } from '../kernel/plugins/packages/rankers.ts'
+import { validators } from '../kernel/plugins/packages/validators.ts'
+import type { ProviderConfig } from '../kernel/plugins/provider-config.ts'
+import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
+import { PackageValidators } from './package-validators.ts'
+import type { NodeParts } from './parts.ts'
+
+type Choice = Config['providers']['blob_store']
+
+/** The providers that the configuration chose, made by the registry. Each method throws `StartError` that names the key. */
+export class ChosenProviders {
+  readonly #registry: ProviderRegistry
+  readonly #config: Config
+
+  constructor(registry: ProviderRegistry, config: Config) {
+    this.#registry = registry
+    this.#config = config
+  }
+
+  blobStore(): Promise<BlobStore> {
+    const own = { directory: join(this.#config.data_dir, 'blobs') }
+    return this.#create('blob_store', blobStores, this.#config.providers.blob_store, own)
+  }
+
+  async validators(): Promise<PackageValidators> {
+    const own = { timeout: this.#config.cells.validation_timeout_ms }
+    const made = []
+    for (const choice of this.#config.providers.validators) {
+      made.push(await this.#create('validators', validators, choice, own))
+    }
+    return new PackageValidators(made)
+  }
+
+  async rankers(): Promise<NodeParts['rankers']> {
+    const choices = this.#config.providers.rankers
+    const create = (priority: keyof typeof choices) =>
+      this.#create(`rankers.${priority}`, rankers, choices[priority], {})
+    return {
+      default: await create('default'),
+      memory: await create('memory'),
+      speed: await create('speed'),
+      battery: await create('battery'),
+    }
+  }
+
+  /** Every package with its providers, and which of them this node uses. */
+  packages(): ProviderPackage[] {
+    const { blob_store, validators: chosen, rankers: ranking } = this.#config.providers
+    const inUse = new Map<string, readonly Choice[]>([
+      [blobStores.name, [blob_store]],
+      [validators.name, chosen],
+      [rankers.name, Object.values(ranking)],
+    ])
+    return this.#registry.packages.map((name) => ({
+      package: name,
+      documentation: this.#registry.documentationOf(name),
+      providers: [...this.#registry.listProviders(name)],
+      in_use: [...new Set((inUse.get(name) ?? []).map(({ provider_name }) => provider_name))],
+    }))
+  }
+
+  /** Throws `PROV_001` with status 404 for a package or a provider that is not there. */
+  info(packageName: string, providerName: string): RegisteredProvider {
+    try {
+      return this.#registry.getProviderInfo(packageName, providerName)
+    } catch (error) {
+      throw notFound(error)
+    }
+  }
+
+  /** Throws `PROV_001` with status 404 for one that is not there. */
+  package(name: string): ProviderPackage {
+    try {
+      this.#registry.documentationOf(name)
+    } catch (error) {
+      throw notFound(error)
+    }
+    return this.packages().find((one) => one.package === name)!
+  }
+
+  /** `own`: what the node knows better than the operator, for the providers that have such a field. */
+  async #create<Provider>(
+    key: string,
+    definition: PackageDefinition<Provider>,
+    { provider_name, ...config }: Choice & ProviderConfig,
+    own: ProviderConfig,
+  ): Promise<Provider> {
+    try {
+      const { config_schema } = this.#registry.getProviderInfo(definition.name, provider_name)
+      const fields = 'properties' in config_schema ? Object.keys(config_schema.properties as object) : []
+      const known = Object.fromEntries(Object.entries(own).filter(([field]) => fields.includes(field)))
+      return await this.#registry.createProvider(definition, provider_name, { ...known, ...config })
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error
+      throw new StartError(`providers.${key}: ${error.message}`, { cause: error })
+    }
+  }
+}
+
+const notFound = (error: unknown): unknown =>
+  error instanceof RegistryError ? new ProviderError('PROV_001', error.message, { status: 404 }) : error
