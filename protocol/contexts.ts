@@ -13,6 +13,8 @@ export const CONTEXTS = {
   announcement: 'announcement',
   /** The frames of one written batch on a peer stream, signed by the node's wire key. */
   batch: 'batch',
+  /** An assembler's request, signed by a key of its choice: the quantum signature. */
+  request: 'request',
 } as const
 
 /** A context of the table above. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Name, ProviderId, SemVer } from './fields.ts'
+import { RoleCertificate } from './rpc.ts'
 
 const NullableText = Type.Union([Type.String(), Type.Null()])
 const NullableNumber = Type.Union([Type.Number(), Type.Null()])
@@ -30,6 +31,8 @@ export const ProviderInfo = Type.Object(
     publisher: Type.String(),
     multiaddrs: Type.Array(Type.String()),
     software_version: Type.String(),
+    /** The node's transparency log: its origin, and the key of its checkpoints as C2SP `signed-note` writes it, certified by the node's identity. */
+    log: Type.Object({ origin: Type.String(), key: Type.String(), certificate: RoleCertificate }),
   },
   { title: 'ProviderInfo' },
 )

@@ -48,6 +48,7 @@ describe('who may import whom', () => {
       'kernel/sandbox',
       'kernel/storage',
       'kernel/telemetry',
+      'domain/access',
       'domain/cells',
       'domain/federation',
       'providers',

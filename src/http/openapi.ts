@@ -37,7 +37,7 @@ export function openApiDocument(routes: readonly Route[]): Json {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes) {
     if (route.hidden) continue
-    const path = route.path.replace(/:([a-z_]+)/g, '{$1}')
+    const path = route.path.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}')
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) }
   }
   return {
@@ -68,6 +68,7 @@ function operation(route: Route, schemas: Components): Json {
   answers.default = { description: 'Any other error', ...(route.method === 'HEAD' ? {} : { content: failure }) }
   const parameters = [
     ...inputs(route.params, 'path', schemas),
+    ...(route.path.endsWith('*') ? [{ name: 'path', in: 'path', required: true, schema: { type: 'string' } }] : []),
     ...inputs(route.query, 'query', schemas),
     ...Object.entries(route.headers ?? {}).map(([name, description]) => ({
       name,

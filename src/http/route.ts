@@ -40,7 +40,7 @@ type Handler<B extends TSchema, Q extends TSchema, P extends TSchema> = (
 
 interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchema> {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
-  /** With parameters as `:name`. */
+  /** With parameters as `:name`; a `*` at the end is the rest of the path. */
   readonly path: string
   readonly access: Access
   readonly family: Family

@@ -2,6 +2,7 @@ import type { Route } from './route.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
+import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { repositoryRoutes } from './routes/repository.ts'
@@ -14,13 +15,14 @@ export const ROUTES: readonly Route[] = [
   ...repositoryRoutes,
   ...discoveryRoutes,
   ...providerRoutes,
+  ...logRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]
 
 const PATTERNS = ROUTES.map(({ method, path }) => ({
   method,
-  pattern: new RegExp(`^${path.replace(/:[a-z_]+/g, '[^/]+')}$`),
+  pattern: new RegExp(`^${path.replace(/:[a-z_]+/g, '[^/]+').replace('*', '.+')}$`),
 }))
 
 /** The start of a URL in absolute form, which says nothing about the route. */

@@ -2,6 +2,7 @@ import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { Alternative, Coverage } from '../../protocol/cells.ts'
 import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
+import type { ConsistencyProof, InclusionProof } from '../../protocol/log.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
 import type { CellDetails, CellListQuery, CellListResponse, CellMetadata } from '../../protocol/repository.ts'
@@ -103,6 +104,16 @@ export interface ProviderNode {
     /** Throws `PROV_001` with status 404, as `info` does. */
     package(name: string): ProviderPackage
     info(packageName: string, providerName: string): RegisteredProvider
+  }
+  /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
+  readonly log: {
+    /** C2SP `tlog-checkpoint`. */
+    checkpoint(): string
+    /** Without a size, at the newest. */
+    inclusion(index: number, size?: number): InclusionProof
+    consistency(from: number, to?: number): ConsistencyProof
+    /** Bytes of a tile or bundle; `path` starts with `tile/` (C2SP `tlog-tiles`). */
+    tile(path: string): Uint8Array
   }
   info(): Promise<ProviderInfo>
   peers(): PeerList

@@ -26,6 +26,7 @@ import { Announcer } from './flows/announce.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
+import { LogProofs } from './flows/log-proofs.ts'
 import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
@@ -165,6 +166,7 @@ async function startIn(
   const announcer = new Announcer(parts)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts)
+  const proofs = new LogProofs(parts)
   const fetcher = new PackageFetcher(parts, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
@@ -206,7 +208,8 @@ async function startIn(
     },
     openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
     providers,
-    info: () => providerInfo(parts),
+    log: proofs,
+    info: () => providerInfo(parts, proofs),
     peers: () => peerList(parts),
     health: () => nodeHealth(parts),
     stop: () => lifecycle.stop(),

@@ -5,6 +5,16 @@ import { type TestContext, test } from 'node:test'
 import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
 import { cytoplex } from './launch.ts'
 
+const CERTIFICATE = {
+  provider_id: '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX',
+  role: 'log',
+  public_key: 'AA',
+  serial: 1,
+  not_before: 0,
+  not_after: 1,
+  signature: 'AA',
+} as const
+
 const PROVIDER = '12D3KooWHM7rryjwQRAp4mV2chMnv9kMBxnSLEE59QVPzNkzaNMb'
 const EVIL = 'a\u001b[2J\u202eb'
 
@@ -26,6 +36,7 @@ const INFO: ProviderInfo = {
   publisher: 'f32d',
   multiaddrs: ['/ip4/127.0.0.1/tcp/9000'],
   software_version: '0.1.0',
+  log: { origin: 'x/log', key: 'x/log+00000000+AA==', certificate: CERTIFICATE },
 }
 
 const PEERS: PeerList = {

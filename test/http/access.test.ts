@@ -10,6 +10,9 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':digest', `sha256:${'0'.repeat(64)}`)
     .replace(':cell_type', 'adder')
     .replace(':version', '1.0.0')
+    .replace('/inclusion', '/inclusion?log_index=0')
+    .replace('/consistency', '/consistency?from=0')
+    .replace('*', '0/000.p/1')
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
   if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
   const request = { request_id: 'r', capability: 'add', cell_type: 'adder' }

@@ -13,6 +13,16 @@ import type {
   StagedPackage,
 } from '../../src/node/api.ts'
 
+const CERTIFICATE = {
+  provider_id: '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX',
+  role: 'log',
+  public_key: 'AA',
+  serial: 1,
+  not_before: 0,
+  not_after: 1,
+  signature: 'AA',
+} as const
+
 export const HEX = 'ab'.repeat(32)
 export const CELL: CellAnswerText = { before: '{"cell_type":"adder","download_url":"', after: '/x"}' }
 export const COVERAGE = { sources: [{ source: 'store', outcome: 'answered', candidates: 0 }], peers: [] } as const
@@ -61,6 +71,16 @@ export class FakeNode implements ProviderNode {
       supported_features: [],
       documentation: 'Less memory.',
     }),
+  }
+
+  readonly log: ProviderNode['log'] = {
+    checkpoint: () => 'origin\n1\nroot\n',
+    inclusion: (index, size = 1) => ({ log_index: index, tree_size: size, leaf_hash: HEX, hashes: [] }),
+    consistency: (from, to = 1) => ({ from, to, hashes: [] }),
+    tile: (path) => {
+      if (path !== 'tile/0/000.p/1') throw new ProviderError('PROV_001', `the log has no ${path}`, { status: 404 })
+      return Buffer.alloc(32, 7)
+    },
   }
 
   answerLocally(query: CellQuery): CellAnswerText | undefined {
@@ -166,6 +186,7 @@ export class FakeNode implements ProviderNode {
       publisher: this.publisher,
       multiaddrs: [],
       software_version: '0.1.0',
+      log: { origin: 'x/log', key: 'x/log+00000000+AA==', certificate: CERTIFICATE },
     }
   }
 

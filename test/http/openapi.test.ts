@@ -19,7 +19,7 @@ test('every public route is described, and every reference leads somewhere', asy
   assert.match(document.openapi, /^3\.1\./)
   for (const route of ROUTES) {
     if (route.hidden) continue
-    const path = route.path.replace(/:([a-z_]+)/g, '{$1}')
+    const path = route.path.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}')
     const operation = document.paths[path]?.[route.method.toLowerCase()]
     assert.ok(operation?.summary, `${route.method} ${path}`)
     assert.deepEqual(operation.security !== undefined, route.access === 'admin')

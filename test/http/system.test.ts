@@ -123,3 +123,28 @@ test('the URL of a server works, on whatever it listens', async (t) => {
     assert.equal(await answer.text(), 'OK')
   }
 })
+
+test('the transparency log: checkpoint, proofs and tiles', async (t) => {
+  const { node, send } = await start(t)
+  const checkpoint = await send({ path: '/api/v1/log/checkpoint' })
+  assert.equal(checkpoint.text, node.log.checkpoint())
+  assert.equal(checkpoint.headers['content-type'], 'text/plain; charset=utf-8')
+  assert.equal(checkpoint.headers['cache-control'], 'no-store')
+  const inclusion = await send({ path: '/api/v1/log/inclusion?log_index=3&tree_size=9' })
+  assert.deepEqual(inclusion.json(), node.log.inclusion(3, 9))
+  const consistency = await send({ path: '/api/v1/log/consistency?from=2' })
+  assert.deepEqual(consistency.json(), node.log.consistency(2))
+  const tile = await send({ path: '/api/v1/log/tile/0/000.p/1' })
+  assert.deepEqual(tile.bytes, Buffer.alloc(32, 7))
+  for (const [path, status] of [
+    ['/api/v1/log/inclusion', 400],
+    ['/api/v1/log/inclusion?log_index=-1', 400],
+    ['/api/v1/log/inclusion?log_index=a', 400],
+    ['/api/v1/log/consistency?from=1.5', 400],
+    ['/api/v1/log/tile/0/001', 404],
+    ['/api/v1/log/tile/../../secret', 404],
+    [`/api/v1/log/tile/${'0'.repeat(100)}`, 404],
+  ] as const) {
+    assert.equal((await send({ path })).status, status, path)
+  }
+})

@@ -18,14 +18,14 @@ export const fromHex = (hex: string): Uint8Array => fromString(hex.toLowerCase()
 /** base64url without padding. */
 export const toBase64Url = (bytes: Uint8Array): string => encode(bytes, 'base64url')
 
+/** Letters of base64url, in groups of four; a last group of two or three has no bit set that stands for nothing. */
+const BASE64URL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/
+
 /** Bytes of base64url without padding. Throws `TypeError` when the text has another form, so that one value has one spelling. */
 export function fromBase64Url(text: string): Uint8Array {
-  let bytes: Uint8Array | undefined
-  try {
-    bytes = fromString(text, 'base64url')
-  } catch {
-    // The decoder's errors differ by what is wrong; here all have one meaning.
-  }
-  if (bytes === undefined || toBase64Url(bytes) !== text) throw new TypeError('not base64url without padding')
+  if (!BASE64URL.test(text)) throw new TypeError('not base64url without padding')
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  const bytes = new Uint8Array(binary.length)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at)
   return bytes
 }

@@ -35,6 +35,18 @@ export const KEYSPACES = {
   logHashes: 21,
   /** `<log name>!<leaf index>` → the leaf as it was appended. */
   logLeaves: 22,
+  /** Day → the random key of that day's digests; deleted when no report of that day is accepted any more. */
+  analyticsKeys: 30,
+  /** `<day>!<digest>` → nothing: ids of reports that were counted. */
+  reportIds: 31,
+  /** Number → what a report adds, until the sums hold it. */
+  reports: 32,
+  /** `<period>!<cell type>!<version>` → sums of that hour or day; `node!<period>` → the node's own; `index!<day>` → what that day counts. */
+  analytics: 33,
+  /** `<period>!<cell type>!<version>` → sketch of the signatures, as long as the day has a key. */
+  signatureSketches: 34,
+  /** Cell type → its issues. */
+  issues: 35,
   /** Key id → role, name, validity and the SHA-256 of the secret of an API key. */
   apiKeys: 40,
   /** Hash of a signing key and a nonce that it used → Unix milliseconds until which it is remembered. */

@@ -2,6 +2,7 @@ import type { PeerList, ProviderInfo } from '../../../protocol/discovery.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
 import type { Health } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
+import type { LogProofs } from './log-proofs.ts'
 
 /** Capabilities that the information names; `capability_count` is the whole number. */
 const MAX_CAPABILITIES = 500
@@ -11,6 +12,7 @@ const MIN_PEERS_FOR_READY = 3
 /** Provider API, "Get Provider Information". What nothing measures or promises is null. */
 export async function providerInfo(
   parts: Pick<NodeParts, 'config' | 'keys' | 'index' | 'network'>,
+  log: Pick<LogProofs, 'origin' | 'vkey'>,
 ): Promise<ProviderInfo> {
   const { config, keys, index, network } = parts
   return {
@@ -35,6 +37,7 @@ export async function providerInfo(
     publisher: keys.publisher.publisher,
     multiaddrs: [...network.addresses],
     software_version: softwareVersion(),
+    log: { origin: log.origin, key: log.vkey, certificate: keys.log.certificate },
   }
 }
 

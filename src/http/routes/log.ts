@@ -1,0 +1,63 @@
+import { ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery } from '../../../protocol/log.ts'
+import { DeleteResponse } from '../../../protocol/repository.ts'
+import { COMMON, sendJson, sendText, TEXT_TYPE } from '../respond.ts'
+import { type Route, route } from '../route.ts'
+
+const shared = { method: 'GET', access: 'open', family: 'discovery', bodyLimit: 0 } as const
+const absent = { description: 'The log does not have it (yet)', schema: DeleteResponse }
+const invalid = { description: 'The query cannot be read', schema: DeleteResponse }
+
+const BYTES_TYPE = 'application/octet-stream'
+/** A tile that is whole never changes. */
+const FOREVER = ['Cache-Control', 'public, max-age=31536000, immutable']
+
+/** The node's transparency log: what was done to the cells of its repository, for standard tools and for the SDK. */
+export const logRoutes: readonly Route[] = [
+  route({
+    ...shared,
+    path: '/api/v1/log/checkpoint',
+    summary: 'The newest signed checkpoint (C2SP tlog-checkpoint)',
+    answers: { 200: { description: 'A signed note', mediaType: 'text/plain' } },
+    handler:
+      ({ node }) =>
+      (request, reply) =>
+        sendText(request, reply, 200, TEXT_TYPE, node.log.checkpoint()),
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/inclusion',
+    summary: 'Proof that a leaf is in the tree (RFC 9162)',
+    query: InclusionQuery,
+    answers: { 200: { description: 'The proof', schema: InclusionProof }, 400: invalid, 404: absent },
+    handler:
+      ({ node }) =>
+      (request, reply) =>
+        sendJson(request, reply, 200, node.log.inclusion(request.query.log_index, request.query.tree_size)),
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/consistency',
+    summary: 'Proof that one tree is the beginning of another (RFC 9162)',
+    query: ConsistencyQuery,
+    answers: { 200: { description: 'The proof', schema: ConsistencyProof }, 400: invalid, 404: absent },
+    handler:
+      ({ node }) =>
+      (request, reply) =>
+        sendJson(request, reply, 200, node.log.consistency(request.query.from, request.query.to)),
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/tile/*',
+    summary: 'A tile of hashes, or a bundle of leaves (C2SP tlog-tiles)',
+    answers: { 200: { description: 'The bytes', mediaType: 'application/octet-stream' }, 404: absent },
+    handler:
+      ({ node }) =>
+      (request, reply) => {
+        // The rest of the path; only the one spelling of a tile finds one.
+        const path = `tile/${(request.params as { '*': string })['*']}`
+        const bytes = Buffer.from(node.log.tile(path))
+        if (path.includes('.p/')) sendText(request, reply, 200, BYTES_TYPE, bytes)
+        else sendText(request, reply, 200, BYTES_TYPE, bytes, FOREVER, COMMON)
+      },
+  }),
+]

@@ -1,0 +1,70 @@
+import { strict as assert } from 'node:assert'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { LoggedAct } from '../../protocol/log.ts'
+import { verifyRoleCertificate } from '../../src/kernel/identity/roles.ts'
+import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
+import { openCheckpoint } from '../../src/kernel/log/checkpoint.ts'
+import { parseNoteKey } from '../../src/kernel/log/note.ts'
+import { decodeEntries, formatTilePath } from '../../src/kernel/log/tiles.ts'
+import { leafHash } from '../../src/kernel/log/tree.ts'
+import { verifyConsistency, verifyInclusion } from '../../src/kernel/log/verify.ts'
+import { SMALL_MODULE } from '../support/modules.ts'
+import { nodeProcess, temporaryFolder, upload } from '../support/processes.ts'
+
+const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'))
+
+test('an auditor follows everything that was done to the cells of a node, across a restart', async (t) => {
+  const folder = await temporaryFolder(t)
+  const dataDir = join(folder, 'node')
+  let node = await nodeProcess(t, { dataDir })
+  const module = await readFile(SMALL_MODULE)
+  const get = (path: string) => fetch(`${node.http_url}/api/v1${path}`)
+  const info = (await (await get('/discovery/info')).json()) as {
+    provider_id: string
+    log: { key: string; certificate: Parameters<typeof verifyRoleCertificate>[2] }
+  }
+  const key = parseNoteKey(info.log.key)
+  const expected = { providerId: info.provider_id, role: 'log', now: Date.now() } as const
+  assert.deepEqual(verifyRoleCertificate(nativeVerifier, 'main', info.log.certificate, expected), key.publicKey)
+  const checkpoint = async () => openCheckpoint(nativeVerifier, await (await get('/log/checkpoint')).text(), key)
+  const register = async (version: string) => {
+    const metadata = { cell_type: 'maps', version, capabilities: [{ name: 'decode', version }] }
+    assert.equal((await upload(node, metadata, module)).status, 201)
+  }
+
+  assert.equal((await checkpoint()).size, 0)
+  for (const version of ['1.0.0', '1.1.0', '2.0.0']) await register(version)
+  const first = await checkpoint()
+  assert.equal(first.size, 3)
+  await fetch(`${node.http_url}/api/v1/repository/cells/maps/1.0.0`, {
+    method: 'DELETE',
+    headers: { 'X-API-Key': node.adminKey },
+  })
+  await node.stop()
+  node = await nodeProcess(t, { dataDir })
+  await register('3.0.0')
+  const second = await checkpoint()
+  assert.equal(second.size, 5)
+
+  const consistency = (await (await get('/log/consistency?from=3&to=5')).json()) as { hashes: string[] }
+  assert.ok(
+    verifyConsistency({ from: 3, fromRoot: first.root, to: 5, toRoot: second.root }, consistency.hashes.map(fromHex)),
+  )
+  const path = formatTilePath({ level: 'entries', index: 0, width: 5 })
+  const bundle = new Uint8Array(await (await get(`/log/${path}`)).arrayBuffer())
+  const leaves = decodeEntries(bundle, 5)
+  const acts = leaves.map((leaf) => JSON.parse(Buffer.from(leaf).toString()) as LoggedAct)
+  assert.deepEqual(
+    acts.map(({ act, version }) => `${act} ${version}`),
+    ['register 1.0.0', 'register 1.1.0', 'register 2.0.0', 'delete 1.0.0', 'register 3.0.0'],
+  )
+  for (const [index, leaf] of leaves.entries()) {
+    const answer = await get(`/log/inclusion?log_index=${index}&tree_size=5`)
+    const { hashes } = (await answer.json()) as { hashes: string[] }
+    const claim = { index, size: 5, leafHash: leafHash(leaf), root: second.root }
+    assert.ok(verifyInclusion(claim, hashes.map(fromHex)), `leaf ${index}`)
+  }
+  assert.equal((await get('/log/inclusion?log_index=5')).status, 404)
+})
