@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { CellStatus, PerformanceCharacteristics, ValidationResults, PackageReport } from './annotations.ts'
+import { CellStatus, PackageReport, PerformanceCharacteristics, ValidationResults } from './annotations.ts'
 import { ErrorBody } from './cells.ts'
 import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'

@@ -8,9 +8,9 @@ import { type KeyRecord, Manifest, ManifestSignature, type SignatureAlgorithm } 
 import { fromBase64Url, toBase64Url, toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
 import { errorMessage, ProviderError } from '../base/errors.ts'
+import { schemaFinding } from '../base/schema-findings.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { verifyKeyRecords } from './publisher.ts'
-import { schemaFinding } from '../base/schema-findings.ts'
 import { decoded, signedBytes } from './signed.ts'
 import type { SignatureVerifier } from './verify-pure.ts'
 

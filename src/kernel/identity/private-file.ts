@@ -12,8 +12,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { hasCode, StartError } from '../base/errors.ts'
-import { parseStrictJson } from '../base/strict-json.ts'
 import { type SchemaError, schemaRule } from '../base/schema-findings.ts'
+import { parseStrictJson } from '../base/strict-json.ts'
 
 /** Files with secrets: readable by their owner alone, and whole or absent after a crash. */
 
