@@ -170,3 +170,14 @@ export const CellResponse = Type.Object(
   { title: 'CellResponse' },
 )
 export type CellResponse = Static<typeof CellResponse>
+
+/** Provider API, "Cancel Request". */
+export const CancelResponse = Type.Object(
+  {
+    request_id: Type.String(),
+    status: Type.Union([Type.Literal('cancelled'), Type.Literal('already_delivered'), Type.Literal('not_found')]),
+    message: Type.String(),
+  },
+  { title: 'CancelResponse' },
+)
+export type CancelResponse = Static<typeof CancelResponse>

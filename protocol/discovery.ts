@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Name, ProviderId, SemVer } from './fields.ts'
+import { Digest, Name, ProviderId, SemVer, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { RoleCertificate } from './rpc.ts'
 
 const NullableText = Type.Union([Type.String(), Type.Null()])
@@ -37,6 +37,81 @@ export const ProviderInfo = Type.Object(
   { title: 'ProviderInfo' },
 )
 export type ProviderInfo = Static<typeof ProviderInfo>
+
+/** Provider API, "Search Capabilities". */
+export const CapabilitySearch = Type.Object({
+  capability: Name,
+  /** Over the capability's version. */
+  version: Type.Optional(SemVerRange),
+  include_details: Type.Optional(Type.Boolean()),
+})
+export type CapabilitySearch = Static<typeof CapabilitySearch>
+
+/**
+ * Provider API, answer of "Search Capabilities": nothing, or the one capability that was searched for, its highest versions first. The
+ * counts and all but `cell_type`, `version` and `description` of a cell are added.
+ */
+export const CapabilitySearchResponse = Type.Object(
+  {
+    capabilities: Type.Array(
+      Type.Object({
+        name: Name,
+        /** At most 500; `version_count` is the whole number. */
+        versions: Type.Array(SemVer),
+        version_count: Type.Integer(),
+        /** At most 100; `cell_type_count` is the whole number. */
+        cell_types: Type.Array(
+          Type.Object({
+            cell_type: Name,
+            version: SemVer,
+            /** Version of the capability that this cell offers. */
+            capability_version: SemVer,
+            cell_id: Sha256Hex,
+            /** Registered at this provider, or announced by another. */
+            source: Type.Union([Type.Literal('local'), Type.Literal('federated')]),
+            /** Who offers it; of several, one. */
+            provider_id: ProviderId,
+            /** With details, as are the following; null where only the announcement is known. */
+            description: Type.Optional(NullableText),
+            publisher: Type.Optional(Sha256Hex),
+            digest: Type.Optional(Type.Union([Digest, Type.Null()])),
+          }),
+        ),
+        cell_type_count: Type.Integer(),
+        documentation_url: NullableText,
+      }),
+    ),
+  },
+  { title: 'CapabilitySearchResponse' },
+)
+export type CapabilitySearchResponse = Static<typeof CapabilitySearchResponse>
+
+const ComponentStatus = Type.Union([Type.Literal('healthy'), Type.Literal('degraded'), Type.Literal('offline')])
+
+/** A time in which the operator works on the node. */
+const MaintenanceTime = Type.Object({ start_time: Timestamp, end_time: Timestamp, description: Type.String() })
+
+/** Provider API, "Get Health Status". */
+export const ProviderHealth = Type.Object(
+  {
+    status: Type.Union([ComponentStatus, Type.Literal('maintenance')]),
+    message: Type.String(),
+    components: Type.Array(Type.Object({ name: Type.String(), status: ComponentStatus, message: Type.String() })),
+    /** Over the last five minutes; null where nothing was served. */
+    metrics: Type.Object({
+      /** Per second. */
+      current_request_rate: Type.Number(),
+      average_response_time_ms: NullableNumber,
+      /** Of all answers, those that are no 5xx. */
+      success_rate_percent: NullableNumber,
+    }),
+    /** What is not over yet. */
+    scheduled_maintenance: Type.Array(MaintenanceTime),
+    timestamp: Timestamp,
+  },
+  { title: 'ProviderHealth' },
+)
+export type ProviderHealth = Static<typeof ProviderHealth>
 
 /** `GET /api/v1/peers`: who is connected now. For the administrator, because it shows addresses. */
 export const PeerList = Type.Object(

@@ -1,5 +1,6 @@
 /** The contract: schemas and types of HTTP bodies, peer messages and manifests; limits, error codes, protocol ids (`cytoplex/protocol`). */
 export * from './access.ts'
+export * from './analytics.ts'
 export * from './annotations.ts'
 export * from './announcement.ts'
 export * from './cells.ts'

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { CellStatus, PackageReport, PerformanceCharacteristics, ValidationResults } from './annotations.ts'
+import { Annotations, CellStatus, PackageReport, PerformanceCharacteristics, ValidationResults } from './annotations.ts'
 import { ErrorBody } from './cells.ts'
 import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
@@ -34,10 +34,30 @@ export const CellMetadata = Type.Object(
       }),
     ),
     performance: Type.Optional(PerformanceCharacteristics),
+    /** Of this version, outside the signature; `active` unless given. */
+    status: Type.Optional(CellStatus),
   },
   { title: 'CellMetadata' },
 )
 export type CellMetadata = Static<typeof CellMetadata>
+
+/**
+ * The `metadata` part of an update (Provider API, "Update Cell"). What is left out is the manifest's to say where one is sent, else it is
+ * taken from the highest version. `status` belongs to a version like its number, and is not taken.
+ */
+export const CellUpdateMetadata = Type.Partial(CellMetadata, { title: 'CellUpdateMetadata' })
+export type CellUpdateMetadata = Static<typeof CellUpdateMetadata>
+
+/** Body of `PATCH /api/v1/repository/cells/{cell_type}/{version}`: what a provider says about a version, outside its signature. */
+export const CellChange = Type.Object(
+  {
+    status: Type.Optional(CellStatus),
+    description: Annotations.properties.description,
+    tags: Annotations.properties.tags,
+  },
+  { title: 'CellChange', additionalProperties: false, minProperties: 1 },
+)
+export type CellChange = Static<typeof CellChange>
 
 /** Provider API, answer of "Register New Cell"; `cell_id`, `digest` and `signed_by` are added. */
 export const RegisterResponse = Type.Object(
@@ -56,6 +76,16 @@ export const RegisterResponse = Type.Object(
   { title: 'RegisterResponse' },
 )
 export type RegisterResponse = Static<typeof RegisterResponse>
+
+/** Provider API, answer of "Cell Validation". */
+export const ValidateResponse = Type.Object(
+  {
+    status: Type.Union([Type.Literal('valid'), Type.Literal('invalid')]),
+    validation_results: ValidationResults,
+  },
+  { title: 'ValidateResponse' },
+)
+export type ValidateResponse = Static<typeof ValidateResponse>
 
 /** Provider API, "List Available Cells". */
 export const CellListQuery = Type.Object({

@@ -49,6 +49,7 @@ describe('who may import whom', () => {
       'kernel/storage',
       'kernel/telemetry',
       'domain/access',
+      'domain/analytics',
       'domain/cells',
       'domain/federation',
       'providers',

@@ -13,16 +13,17 @@ export interface NodeAnswer<Schema extends TSchema> {
   readonly answer: Static<Schema>
 }
 
-/** Asks the node that the flags name. Throws `CliError` when what answers is no Cytoplex node, and what the client throws. */
+/** Asks the node that the flags name, or lets it act. Throws `CliError` when what answers is no Cytoplex node, and what the client throws. */
 export async function askNode<Schema extends TSchema>(
   options: TargetOptions,
   path: string,
   schema: Schema,
+  act?: { readonly method: string; readonly body?: object },
 ): Promise<NodeAnswer<Schema>> {
   const { url, apiKey } = resolveTarget(options)
   const { createClient } = await import('../client/index.ts')
   const client = createClient({ nodes: url, apiKey })
-  const answer = await client.get(path)
+  const answer = act === undefined ? await client.get(path) : await client.send(act.method, path, act.body)
   if (Check(schema, answer)) return { url, client, answer }
   throw new CliError(`${url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')
 }

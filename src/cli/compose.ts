@@ -1,4 +1,5 @@
 import { startHttp } from '../http/server.ts'
+import { systemClock } from '../kernel/base/clock.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { createMetrics } from '../kernel/telemetry/metrics.ts'
@@ -18,7 +19,14 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
   const metrics = createMetrics()
   const node = await startNode({ config, logger, metrics })
   try {
-    const options = { config: config.http, cells: config.cells, adminKey: adminKey(), logger, metrics }
+    const options = {
+      config: config.http,
+      cells: config.cells,
+      adminKey: adminKey(),
+      logger,
+      metrics,
+      clock: systemClock,
+    }
     const server = await startHttp(node, options)
     return {
       file: { provider_id: node.providerId, http_url: server.url, p2p_addrs: [...node.addresses], pid: process.pid },

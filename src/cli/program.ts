@@ -4,6 +4,7 @@ import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerId } from './id.ts'
+import { registerKeyCommands } from './key.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerProviders } from './providers.ts'
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   registerPeers(program)
   registerId(program)
   registerProviders(program)
+  registerKeyCommands(program)
   registerCellCommands(program)
   registerConfigCommands(program)
   withoutExit(program)

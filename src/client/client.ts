@@ -5,6 +5,7 @@ import type {
   CellListResponse,
   DeleteResponse,
   RegisterResponse,
+  ValidateResponse,
 } from '../../protocol/repository.ts'
 import { concatBytes } from '../kernel/base/bytes.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
@@ -16,7 +17,7 @@ import {
   type IncrementalHash,
 } from './download.ts'
 import { ClientError } from './errors.ts'
-import { details, info, list, register, remove, type Upload } from './repository.ts'
+import { details, info, list, register, remove, type Update, type Upload, update, validate } from './repository.ts'
 import { call, firstAnswer, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
 
@@ -67,8 +68,14 @@ export interface Client {
   downloadParts(cell: Downloadable, options?: DownloadOptions): AsyncIterable<DownloadPart>
   /** The answer to `GET path`: JSON, or text when the node sends no JSON. It is not checked. */
   get(path: string, options?: { readonly signal?: AbortSignal }): Promise<unknown>
+  /** The first node's answer to `method path` with a JSON body: JSON, or text when the node sends no JSON. It is not checked. */
+  send(method: string, path: string, body?: object, options?: { readonly signal?: AbortSignal }): Promise<unknown>
   /** Registers a cell at the first node. Rejects with `ValidationError` when the package is refused. Durable when it resolves. */
   registerCell(upload: Upload): Promise<RegisterResponse>
+  /** What registering at the first node would find wrong. Nothing is stored. */
+  validateCell(upload: Upload): Promise<ValidateResponse>
+  /** Registers a new version of a cell that the first node holds. Like {@link Client.registerCell}; `NotFoundError` when it holds none. */
+  updateCell(update: Update): Promise<RegisterResponse>
   /** Lists what a node holds as its own. */
   listCells(query?: CellListQuery): Promise<CellListResponse>
   /** Details of a cell that a node holds: the version asked for, else the highest. Manifest and signature are verified. */
@@ -102,7 +109,14 @@ export function createClient(options: ClientOptions): Client {
     downloadParts: parts,
     get: (path, { signal } = {}) =>
       firstAnswer(transport, async (node) => (await call(transport, node, { path, signal })).body),
+    send: async (method, path, body, { signal } = {}) => {
+      const json =
+        body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
+      return (await call(transport, transport.nodes[0]!, { method, path, signal, ...json })).body
+    },
     registerCell: (upload) => register(transport, upload),
+    validateCell: (upload) => validate(transport, upload),
+    updateCell: (change) => update(transport, change),
     listCells: (query = {}) => list(transport, query),
     cellDetails: (cellType, version) => details(transport, network, cellType, version),
     deleteCell: (cellType, version) => remove(transport, cellType, version),

@@ -15,5 +15,5 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
-export type { Upload } from './repository.ts'
+export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'

@@ -5,8 +5,10 @@ import {
   type CellListQuery,
   CellListResponse,
   type CellMetadata,
+  type CellUpdateMetadata,
   DeleteResponse,
   RegisterResponse,
+  ValidateResponse,
 } from '../../protocol/repository.ts'
 import { manifestDigest, parseManifest } from '../kernel/identity/manifest-signature.ts'
 import type { Progress } from './download.ts'
@@ -27,6 +29,16 @@ export interface Upload {
   readonly signal?: AbortSignal | undefined
 }
 
+/** A new version of a cell (Provider API, "Update Cell"). */
+export interface Update extends Omit<Upload, 'metadata' | 'package'> {
+  readonly cellType: string
+  readonly version: string
+  /** What is left out is taken from the manifest, where one is sent, else from the highest version. */
+  readonly metadata?: CellUpdateMetadata
+  /** Without it the version has the package of the highest one. */
+  readonly package?: Upload['package'] | undefined
+}
+
 /** Milliseconds that a node may take to open a package once it has it. */
 const VALIDATION_MS = 60_000
 /** Bytes per millisecond of the slowest link that an upload is waited for. */
@@ -36,39 +48,67 @@ const schemas = {
   details: Compile(CellDetails),
   list: Compile(CellListResponse),
   registered: Compile(RegisterResponse),
+  validated: Compile(ValidateResponse),
   deleted: Compile(DeleteResponse),
   info: Compile(ProviderInfo),
 }
 
 const REPOSITORY = '/api/v1/repository/cells'
+const VALIDATE = '/api/v1/repository/validate'
 
 /** Registers at the first node. Errors as `Client.registerCell` says. */
 export async function register(transport: Transport, upload: Upload): Promise<RegisterResponse> {
-  const blob = upload.package instanceof Blob ? upload.package : new Blob([upload.package])
+  return registered(await send(transport, 'POST', REPOSITORY, upload), upload)
+}
+
+/** Checks an upload at the first node as registering does. */
+export async function validate(transport: Transport, upload: Upload): Promise<ValidateResponse> {
+  return checked(schemas.validated, await send(transport, 'POST', VALIDATE, upload))
+}
+
+/** Registers a new version at the first node. Errors as `Client.updateCell` says. */
+export async function update(transport: Transport, change: Update): Promise<RegisterResponse> {
+  const path = `${REPOSITORY}/${encodeURIComponent(change.cellType)}`
+  return registered(await send(transport, 'PUT', path, { metadata: {}, ...change }), change)
+}
+
+type Parts = Omit<Update, 'cellType' | 'version'> & { readonly version?: string }
+
+/** Sends the parts of an upload as a multipart body. */
+async function send(transport: Transport, method: 'POST' | 'PUT', path: string, parts: Parts): Promise<Answer> {
   const form = new FormData()
-  form.append('metadata', JSON.stringify(upload.metadata))
-  if (upload.manifest !== undefined) form.append('manifest', JSON.stringify(upload.manifest))
-  if (upload.manifestSignature !== undefined) form.append('manifest_signature', upload.manifestSignature)
-  form.append('cell_package', blob, 'package')
-  const { onProgress } = upload
+  form.append('metadata', JSON.stringify(parts.metadata))
+  if (parts.version !== undefined) form.append('version', parts.version)
+  if (parts.manifest !== undefined) form.append('manifest', JSON.stringify(parts.manifest))
+  if (parts.manifestSignature !== undefined) form.append('manifest_signature', parts.manifestSignature)
+  const bytes = parts.package
+  const blob = bytes === undefined || bytes instanceof Blob ? bytes : new Blob([bytes])
+  if (blob !== undefined) form.append('cell_package', blob, 'package')
+  const { onProgress } = parts
+  const size = blob?.size ?? 0
   const watched = onProgress !== undefined && !isWebPage()
   const answer = await call(transport, home(transport), {
-    method: 'POST',
-    path: REPOSITORY,
-    ...(watched ? watchedBody(form, blob.size, onProgress) : { body: form }),
-    timeoutMs: transport.timeoutMs + VALIDATION_MS + blob.size / SLOWEST_LINK,
-    signal: upload.signal,
+    method,
+    path,
+    ...(watched ? watchedBody(form, size, onProgress) : { body: form }),
+    timeoutMs: transport.timeoutMs + VALIDATION_MS + size / SLOWEST_LINK,
+    signal: parts.signal,
   })
+  onProgress?.({ transferred: size, total: size })
+  return answer
+}
+
+/** The answer to a registration: of the cell that its publisher signed, where they did. */
+function registered(answer: Answer, { manifest }: Pick<Upload, 'manifest'>): RegisterResponse {
   const registered = checked(schemas.registered, answer)
-  if (upload.manifest !== undefined) {
-    const wanted = manifestDigest(parseManifest(upload.manifest))
+  if (manifest !== undefined) {
+    const wanted = manifestDigest(parseManifest(manifest))
     if (registered.cell_id !== wanted) {
       throw new IntegrityError(`${answer.node} registered the cell ${registered.cell_id}, it should be ${wanted}`, {
         node: answer.node,
       })
     }
   }
-  onProgress?.({ transferred: blob.size, total: blob.size })
   return registered
 }
 

@@ -1,26 +1,46 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { AccessRole } from '../../protocol/access.ts'
+import type { ProviderNode } from '../node/api.ts'
 
-/** What a request's headers say about who calls. */
-export type Credential = 'none' | 'admin' | 'wrong'
+/** Who calls. */
+export interface Caller {
+  readonly role: AccessRole
+  /** `admin` for the administrator's key, `key:<id>` for one that was given out. */
+  readonly name: string
+}
+
+/** What a request's headers say about who calls: a caller, nobody, or why what they hold does not count. */
+export type Credential = Caller | 'none' | 'wrong' | 'expired' | 'revoked'
+
+const ADMINISTRATOR: Caller = { role: 'admin', name: 'admin' }
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer')
 
 /**
- * Recognises the administrator's key in `X-API-Key` or `Authorization: Bearer`. Both sides are hashed, so that neither length nor
- * content shows in the time that it takes. When both headers are present, both must be right. Throws for an empty key.
+ * Recognises the administrator's key, and those that were given out, in `X-API-Key` or `Authorization: Bearer`. Both sides are hashed, so that
+ * neither length nor content shows in the time that it takes. When both headers are present, both must be right, and the second counts. Throws
+ * for an empty key.
  */
-export function credentialCheck(adminKey: string): (headers: IncomingHttpHeaders) => Credential {
+export function credentialCheck(
+  adminKey: string,
+  keys: Pick<ProviderNode['keys'], 'identify'>,
+): (headers: IncomingHttpHeaders) => Credential {
   if (adminKey === '') throw new TypeError('the administrator key is empty')
   const expected = digest(adminKey)
-  const matches = (key: string): boolean => timingSafeEqual(digest(key), expected)
+  const callerOf = (key: string): Credential => {
+    if (timingSafeEqual(digest(key), expected)) return ADMINISTRATOR
+    const holder = keys.identify(key)
+    if (holder === undefined) return 'wrong'
+    return typeof holder === 'string' ? holder : { role: holder.role, name: `key:${holder.keyId}` }
+  }
   return (headers) => {
     const key = headers['x-api-key']
     const { authorization } = headers
-    if (key === undefined && authorization === undefined) return 'none'
-    if (key !== undefined && !(typeof key === 'string' && matches(key))) return 'wrong'
-    if (authorization !== undefined && !matches(bearer(authorization))) return 'wrong'
-    return 'admin'
+    let credential: Credential = 'none'
+    if (key !== undefined) credential = typeof key === 'string' ? callerOf(key) : 'wrong'
+    if (authorization === undefined || (credential !== 'none' && typeof credential === 'string')) return credential
+    return callerOf(bearer(authorization))
   }
 }
 

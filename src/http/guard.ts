@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { roleCovers } from '../../protocol/access.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { BodyDeadlines } from './body-deadlines.ts'
-import type { Credential } from './credentials.ts'
+import type { Caller, Credential } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
 import type { RouteState } from './respond.ts'
@@ -20,6 +21,10 @@ export interface Gate {
   readonly origins: ReadonlySet<string>
   readonly credential: (headers: IncomingMessage['headers']) => Credential
   readonly deadlines: BodyDeadlines
+  /** Whether routes for readers are open to everybody. */
+  readonly openReading: boolean
+  /** The headers of the limits that apply to a caller, or why the request is one too many. */
+  readonly limit: (address: string, caller: Caller | undefined) => { allowed: boolean; headers: readonly string[] }
 }
 
 /** What a guard needs to know about its route. */
@@ -31,14 +36,27 @@ export interface Guarded {
 }
 
 const EXPOSED = ['Access-Control-Expose-Headers', 'ETag, Content-Range, Accept-Ranges, Content-Length, Allow'] as const
+/** Why a credential does not count. */
+const REFUSED = {
+  wrong: 'the credential is wrong',
+  expired: 'the key has expired',
+  revoked: 'the key was revoked',
+} as const
+/** What a role is asked for by. */
+const NEEDED = {
+  reader: 'a key',
+  publisher: "a publisher's or the administrator's key",
+  admin: "the administrator's key",
+} as const
 const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
 
 /**
- * The first hook of a route: Host (400, 421), Origin (403), credential (401), in this order and before the body is read
+ * The first hook of a route: Host (400, 421), Origin (403), rate (429), credential (401, 403), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
 export function guard(gate: Gate, { state, access, upload }: Guarded) {
-  const { hosts, origins, credential, deadlines } = gate
+  const { hosts, origins, credential, deadlines, limit } = gate
+  const needed = access === 'open' || (access === 'reader' && gate.openReading) ? undefined : access
   const vary = origins.size > 0 ? ['Vary', 'Origin'] : undefined
 
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): undefined => {
@@ -52,7 +70,9 @@ export function guard(gate: Gate, { state, access, upload }: Guarded) {
     const { origin } = headers
     const listed = origin !== undefined && origins.has(origin)
     const cors = listed ? ['Access-Control-Allow-Origin', origin, ...EXPOSED, ...(vary ?? [])] : vary
-    request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors }
+    const found = credential(headers)
+    const caller = typeof found === 'string' ? undefined : found
+    request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors, caller, limits: [] }
 
     if (countHosts(raw.rawHeaders) > 1) return refuse(request, reply, deadlines, severalHosts())
     if (baseUrl === undefined) return refuse(request, reply, deadlines, foreignHost(targetHost(raw)))
@@ -60,14 +80,22 @@ export function guard(gate: Gate, { state, access, upload }: Guarded) {
       if (origin !== baseUrl && origin !== hosts.publicOrigin)
         return refuse(request, reply, deadlines, foreignOrigin(origin))
     }
-    const who = credential(headers)
-    if (who === 'wrong') {
-      state.logger.warn({ request_id: request.id, method: raw.method, url: raw.url }, 'wrong credential')
-      return refuse(request, reply, deadlines, new ProviderError('PROV_016', 'the credential is wrong'), UNAUTHORIZED)
+    const verdict = limit(hosts.clientAddress(raw), caller)
+    request.exchange.limits = verdict.headers
+    if (!verdict.allowed) {
+      return refuse(request, reply, deadlines, new ProviderError('PROV_013', 'too many requests: see Retry-After'))
     }
-    if (who === 'none' && access === 'admin') {
-      const message = "this needs the administrator's key, as X-API-Key or Authorization: Bearer"
+    if (typeof found === 'string' && found !== 'none') {
+      state.logger.warn({ request_id: request.id, method: raw.method, url: raw.url }, `${found} credential`)
+      return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED[found]), UNAUTHORIZED)
+    }
+    if (needed !== undefined && caller === undefined) {
+      const message = `this needs ${NEEDED[needed]}, as X-API-Key or Authorization: Bearer`
       return refuse(request, reply, deadlines, new ProviderError('PROV_016', message), UNAUTHORIZED)
+    }
+    if (needed !== undefined && caller !== undefined && !roleCovers(caller.role, needed)) {
+      const message = `this needs ${NEEDED[needed]}, the one that was presented is a ${caller.role}'s`
+      return refuse(request, reply, deadlines, new ProviderError('PROV_015', message))
     }
     if (upload) deadlines.release(raw)
     done()

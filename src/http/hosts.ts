@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
+import { clientAddress } from './rate-limits.ts'
 
 /** `name`, `name:port`, `1.2.3.4:port`, `[::1]:port`. */
 const HOST = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9a-zA-Z._-]+))(?::[0-9]{1,5})?$/
@@ -39,6 +40,14 @@ export class HostPolicy {
     if (this.#proxies !== undefined && this.#isProxy(request.socket.remoteAddress))
       return this.#forwarded(request, host)
     return this.#known.get(host) ?? this.#learn(host)
+  }
+
+  /** The address that stands for the client of a request: its own, or the one that a trusted proxy saw (see `clientAddress`). */
+  clientAddress(request: IncomingMessage): string {
+    const { remoteAddress = '' } = request.socket
+    const isForwarded = this.#proxies !== undefined && this.#isProxy(remoteAddress)
+    const seen = isForwarded ? lastOf(request.headers['x-forwarded-for']) : undefined
+    return clientAddress(seen !== undefined && isIP(seen) !== 0 ? seen : remoteAddress)
   }
 
   #learn(host: string): string | undefined {

@@ -5,16 +5,21 @@ const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** Durations that are held back before they reach the histogram. */
 const HELD = 1024
 
+/** Hears of every request that ended, with its status and its milliseconds. */
+export type RequestEnded = (status: number, ms: number) => void
+
 /** Counts the requests of one route. Recording touches plain numbers only; the registry sees them when it is scraped. */
 export class RouteMeter {
   readonly route: string
   readonly statuses = new Map<number, number>()
   readonly #held = new Float64Array(HELD)
   #count = 0
+  readonly #ended: RequestEnded
   readonly #observe: (seconds: number) => void
 
-  constructor(route: string, observe: (seconds: number) => void) {
+  constructor(route: string, ended: RequestEnded, observe: (seconds: number) => void) {
     this.route = route
+    this.#ended = ended
     this.#observe = observe
   }
 
@@ -23,6 +28,7 @@ export class RouteMeter {
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
     this.#held[this.#count++] = ms
     if (this.#count === HELD) this.flush()
+    this.#ended(status, ms)
   }
 
   /** Moves the durations held back into the histogram. */
@@ -33,7 +39,7 @@ export class RouteMeter {
 }
 
 /** Registers the HTTP metrics, and returns how to make a route's meter. */
-export function createMeters(metrics: Metrics): (route: string) => RouteMeter {
+export function createMeters(metrics: Metrics, ended: RequestEnded): (route: string) => RouteMeter {
   const meters: RouteMeter[] = []
   const requests = metrics.counter({
     name: 'cytoplex_http_requests_total',
@@ -57,7 +63,7 @@ export function createMeters(metrics: Metrics): (route: string) => RouteMeter {
     },
   })
   return (route) => {
-    const meter = new RouteMeter(route, (seconds) => durations.observe({ route }, seconds))
+    const meter = new RouteMeter(route, ended, (seconds) => durations.observe({ route }, seconds))
     meters.push(meter)
     return meter
   }

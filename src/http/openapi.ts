@@ -88,7 +88,7 @@ function operation(route: Route, schemas: Components): Json {
       ? {}
       : { requestBody: { required: true, content: { [mediaType]: { schema: schemas.use(body) } } } }),
     responses: answers,
-    ...(route.access === 'admin' ? { security: [{ apiKey: [] }, { bearer: [] }] } : {}),
+    ...(route.access === 'admin' || route.access === 'publisher' ? { security: [{ apiKey: [] }, { bearer: [] }] } : {}),
   }
 }
 

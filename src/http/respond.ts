@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { Caller } from './credentials.ts'
 import type { RouteMeter } from './meter.ts'
 import type { Family } from './route.ts'
 
@@ -26,6 +27,10 @@ export interface Exchange {
   readonly baseUrl: string
   /** Headers for a web page that may read the answer; undefined for everybody else. */
   readonly cors: readonly string[] | undefined
+  /** Who calls; undefined without a credential. */
+  readonly caller: Caller | undefined
+  /** `X-RateLimit-*`; none where nothing is limited. */
+  limits: readonly string[]
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8'
@@ -65,8 +70,9 @@ export function sendText(
   const bytes = Buffer.byteLength(text)
   const headers = ['Content-Type', type, 'Content-Length', String(bytes), ...base]
   if (more !== undefined) headers.push(...more)
-  const { cors } = request.exchange
+  const { cors, limits } = request.exchange
   if (cors !== undefined) headers.push(...cors)
+  if (limits.length > 0) headers.push(...limits)
   reply.raw.writeHead(status, headers)
   // As many bytes as characters: all are ASCII, and need no encoding.
   if (bytes === text.length) reply.raw.end(text, 'latin1')

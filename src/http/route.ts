@@ -1,22 +1,28 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
+import type { AccessRole } from '../../protocol/access.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
+import type { Traffic } from './traffic.ts'
 
 /** What the handlers of all routes share. */
 export interface HttpContext {
   readonly node: ProviderNode
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly traffic: Traffic
   /** Bytes of a package at most. */
   readonly maxPackageBytes: number
   /** The OpenAPI document as JSON text. */
   openapi(): string
 }
 
-/** Who may call a route: anybody, or who presents the administrator's key. A wrong key is refused on open routes as well. */
-export type Access = 'open' | 'admin'
+/**
+ * Who may call a route: anybody, or who presents a key with that role or a higher one. Routes for a `reader` are open unless the configuration
+ * closes them. A wrong key is refused on open routes as well.
+ */
+export type Access = 'open' | AccessRole
 
 /**
  * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, the others
@@ -39,7 +45,7 @@ type Handler<B extends TSchema, Q extends TSchema, P extends TSchema> = (
 ) => undefined | Promise<void>
 
 interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchema> {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With parameters as `:name`; a `*` at the end is the rest of the path. */
   readonly path: string
   readonly access: Access
@@ -49,6 +55,8 @@ interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchem
   readonly summary: string
   /** JSON body. */
   readonly body?: B
+  /** The node checks the body, with an error code of its own: `body` is for the documentation. */
+  readonly checkedByNode?: boolean
   /** Parts of a multipart body, for the documentation: the handler reads the stream itself. */
   readonly multipart?: TSchema
   readonly query?: Q

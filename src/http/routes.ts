@@ -1,7 +1,9 @@
 import type { Route } from './route.ts'
+import { analyticsRoutes } from './routes/analytics.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { providerRoutes } from './routes/providers.ts'
@@ -16,6 +18,8 @@ export const ROUTES: readonly Route[] = [
   ...discoveryRoutes,
   ...providerRoutes,
   ...logRoutes,
+  ...keyRoutes,
+  ...analyticsRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

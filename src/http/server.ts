@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifySchema, fastify } from 'fastify'
+import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
@@ -13,10 +14,12 @@ import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
 import { createMeters, type RouteMeter } from './meter.ts'
 import { openApiDocument } from './openapi.ts'
+import { RateLimits, rateLimitHeaders } from './rate-limits.ts'
 import type { HttpContext, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
 import { prepareShutdown } from './shutdown.ts'
 import { refuseStray } from './strays.ts'
+import { Traffic } from './traffic.ts'
 import { compileCheck, compileTextCheck } from './validation.ts'
 
 export interface HttpOptions {
@@ -26,6 +29,7 @@ export interface HttpOptions {
   readonly adminKey: string
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly clock: Clock
 }
 
 export interface HttpServer {
@@ -65,13 +69,19 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   const gate: Gate = {
     hosts: new HostPolicy(config),
     origins: new Set(config.allowed_origins),
-    credential: credentialCheck(options.adminKey),
+    credential: credentialCheck(options.adminKey, node.keys),
     deadlines,
+    openReading: config.open_reading,
+    limit: limiter(config, options.clock),
   }
-  const meterOf = createMeters(options.metrics)
+  const traffic = new Traffic()
+  const meterOf = createMeters(options.metrics, (status, ms) => {
+    traffic.record(status, ms)
+    node.analytics.recordRequest({ durationMs: ms, ok: status < 500 })
+  })
   const stray = strayGuard(gate, meterOf('none'), logger)
   const app = createApp(deadlines, stray)
-  registerRoutes(app, gate, contextOf(node, options), meterOf, logger)
+  registerRoutes(app, gate, contextOf(node, options, traffic), meterOf, logger)
   registerStrays(app, stray)
   const shutDown = prepareShutdown(app)
   try {
@@ -90,12 +100,13 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   }
 }
 
-function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions): HttpContext {
+function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
   let document: string | undefined
   return {
     node,
     logger,
     metrics,
+    traffic,
     maxPackageBytes: cells.max_package_bytes,
     openapi() {
       document ??= JSON.stringify(openApiDocument(ROUTES))
@@ -103,6 +114,19 @@ function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions):
     },
   }
 }
+
+/** Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own. 0 is none. */
+function limiter({ rate_per_minute }: Config['http'], clock: Clock): Gate['limit'] {
+  const limits = new RateLimits({ clock })
+  return (address, caller) => {
+    const limit = rate_per_minute[caller === undefined ? 'anonymous' : caller.role]
+    if (limit === 0) return UNLIMITED
+    const verdict = limits.take([limits.bucket(caller === undefined ? `address:${address}` : caller.name, limit)])
+    return { allowed: verdict?.allowed !== false, headers: rateLimitHeaders(verdict) }
+  }
+}
+
+const UNLIMITED = { allowed: true, headers: [] } as const
 
 type Guard = ReturnType<typeof guard>
 
@@ -195,9 +219,9 @@ function addTo(app: FastifyInstance, route: Route, add: (scope: FastifyInstance)
 const hasHead = ({ method, path }: Route): boolean =>
   method !== 'GET' || ROUTES.some((other) => other.method === 'HEAD' && other.path === path)
 
-function schemaOf({ body, query, params }: Route): FastifySchema {
+function schemaOf({ body, checkedByNode, query, params }: Route): FastifySchema {
   return {
-    ...(body === undefined ? {} : { body }),
+    ...(body === undefined || checkedByNode === true ? {} : { body }),
     ...(query === undefined ? {} : { querystring: query }),
     ...(params === undefined ? {} : { params }),
   }

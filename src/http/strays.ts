@@ -28,8 +28,8 @@ export function refuseStray(request: FastifyRequest, reply: FastifyReply): undef
 }
 
 function answerOptions(request: FastifyRequest, reply: FastifyReply, allow: string): undefined {
-  const { cors } = request.exchange
-  const headers = ['Allow', allow, 'Cache-Control', 'no-store', ...(cors ?? [])]
+  const { cors, limits } = request.exchange
+  const headers = ['Allow', allow, 'Cache-Control', 'no-store', ...(cors ?? []), ...limits]
   if (cors?.[0] === 'Access-Control-Allow-Origin') {
     headers.push('Access-Control-Allow-Methods', allow)
     headers.push(

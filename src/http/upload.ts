@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
+import { SemVer } from '../../protocol/fields.ts'
 import { LIMITS } from '../../protocol/limits.ts'
-import { CellMetadata } from '../../protocol/repository.ts'
+import { CellMetadata, CellUpdateMetadata } from '../../protocol/repository.ts'
 import { errorMessage, ProviderError } from '../kernel/base/errors.ts'
 import type { StagedPackage } from '../node/api.ts'
 import { parseJson } from './json-body.ts'
-import { compileCheck } from './validation.ts'
+import { type Check, compileCheck } from './validation.ts'
 
 /** A whole upload, its metadata checked. The package belongs to whoever receives this: discard it, or register it. */
 export interface Upload {
@@ -17,40 +18,99 @@ export interface Upload {
   readonly manifestSignature?: string
 }
 
-/** Bytes of each part that is kept in memory. */
-const TEXT_PARTS: Readonly<Record<string, number>> = {
+/** A whole update: the package is there if one was sent. */
+export interface UpdateUpload extends Omit<Upload, 'metadata' | 'package'> {
+  readonly metadata: CellUpdateMetadata
+  readonly version?: string
+  readonly package?: StagedPackage
+}
+
+const PACKAGE_PART = 'cell_package'
+
+/** What a multipart body consists of. */
+interface Form {
+  /** Bytes of each part that is kept in memory. */
+  readonly texts: Readonly<Record<string, number>>
+  /** Every part. */
+  readonly parts: readonly string[]
+  readonly required: readonly string[]
+  readonly checkMetadata: Check
+}
+
+const TEXTS = {
   metadata: LIMITS.jsonBodyBytes,
   manifest: LIMITS.jsonBodyBytes,
   manifest_signature: LIMITS.manifestSignatureBytes,
 }
-const PACKAGE_PART = 'cell_package'
-const PARTS = [...Object.keys(TEXT_PARTS), PACKAGE_PART]
+const REGISTRATION: Form = {
+  texts: TEXTS,
+  parts: [...Object.keys(TEXTS), PACKAGE_PART],
+  required: ['metadata', PACKAGE_PART],
+  checkMetadata: compileCheck(CellMetadata, 'metadata'),
+}
+/** Bytes of a version, with white space around it. */
+const VERSION_BYTES = 256
+const UPDATE: Form = {
+  texts: { ...TEXTS, version: VERSION_BYTES },
+  parts: [...Object.keys(TEXTS), 'version', PACKAGE_PART],
+  required: ['metadata'],
+  checkMetadata: compileCheck(CellUpdateMetadata, 'metadata'),
+}
 /** Bytes that boundaries, part headers and text parts can add to a package. */
 const OVERHEAD = 1024 * 1024
 /** Bytes between the parser and the package's file. */
 const BUFFERED = 256 * 1024
 
-const checkMetadata = compileCheck(CellMetadata, 'metadata')
+const checkVersion = compileCheck(SemVer, 'version')
 const invalid = (message: string): ProviderError => new ProviderError('PROV_001', message)
 const tooLarge = (what: string, limit: number): ProviderError =>
   new ProviderError('PROV_001', `${what} is larger than ${limit} bytes`, { status: 413 })
 
+type Stage = (bytes: AsyncIterable<Uint8Array>) => Promise<StagedPackage>
+
+/** Reads the multipart body of "Register New Cell"; see {@link receiveForm}. */
+export async function receiveUpload(request: IncomingMessage, stage: Stage, maxPackageBytes: number): Promise<Upload> {
+  const { texts, staged } = await receiveForm(request, REGISTRATION, stage, maxPackageBytes)
+  return { ...signedParts(texts), metadata: texts.get('metadata') as CellMetadata, package: staged! }
+}
+
+/** Reads the multipart body of "Update Cell"; see {@link receiveForm}. */
+export async function receiveUpdate(
+  request: IncomingMessage,
+  stage: Stage,
+  maxPackageBytes: number,
+): Promise<UpdateUpload> {
+  const { texts, staged } = await receiveForm(request, UPDATE, stage, maxPackageBytes)
+  return {
+    ...signedParts(texts),
+    metadata: texts.get('metadata') as CellUpdateMetadata,
+    ...(texts.has('version') ? { version: texts.get('version') as string } : {}),
+    ...(staged === undefined ? {} : { package: staged }),
+  }
+}
+
+const signedParts = (texts: ReadonlyMap<string, unknown>): Pick<Upload, 'manifest' | 'manifestSignature'> =>
+  texts.has('manifest')
+    ? { manifest: texts.get('manifest'), manifestSignature: texts.get('manifest_signature') as string }
+    : {}
+
 /**
- * Reads the multipart body of "Register New Cell" (RFC 7578). The package goes to `stage` while it arrives, no faster than it is
+ * Reads a multipart body (RFC 7578). The package goes to `stage` while it arrives, no faster than it is
  * written; parts may come in any order; file names are ignored.
  *
  * Throws `PROV_001` for unknown, repeated, missing, unreadable and oversized (413) parts and for a body that ends early, and
  * whatever `stage` throws. A package that was staged by then is discarded.
  */
-export async function receiveUpload(
+async function receiveForm(
   request: IncomingMessage,
-  stage: (bytes: AsyncIterable<Uint8Array>) => Promise<StagedPackage>,
+  form: Form,
+  stage: Stage,
   maxPackageBytes: number,
-): Promise<Upload> {
+): Promise<{ texts: ReadonlyMap<string, unknown>; staged: StagedPackage | undefined }> {
   if (Number(request.headers['content-length'] ?? 0) > maxPackageBytes + OVERHEAD) {
     throw tooLarge(PACKAGE_PART, maxPackageBytes)
   }
-  const parser = openParser(request)
+  const parser = openParser(request, form)
   const streams = new Map<string, Readable>()
   const texts = new Map<string, unknown>()
   const reading: Promise<unknown>[] = []
@@ -65,7 +125,7 @@ export async function receiveUpload(
     stream.on('error', (error) => {
       if (error.name !== 'AbortError') fail(error)
     })
-    const problem = unexpectedPart(name, streams)
+    const problem = unexpectedPart(name, form, streams)
     if (problem !== undefined || name === undefined) {
       stream.resume()
       fail(problem)
@@ -76,12 +136,14 @@ export async function receiveUpload(
       staging = stage(bounded(stream, PACKAGE_PART, maxPackageBytes))
       staging.catch(fail)
     } else {
-      const read = readText(stream, name).then((value) => texts.set(name, value))
+      const read = readText(stream, name, form).then((value) => texts.set(name, value))
       read.catch(fail)
       reading.push(read)
     }
   })
-  parser.on('partsLimit', () => fail(invalid(`more than ${PARTS.length} parts, allowed are ${PARTS.join(', ')}`)))
+  parser.on('partsLimit', () =>
+    fail(invalid(`more than ${form.parts.length} parts, allowed are ${form.parts.join(', ')}`)),
+  )
   parser.on('error', (error) => fail(invalid(`the multipart body cannot be read: ${errorMessage(error)}`)))
   parser.on('finish', finish)
   request.on('error', fail)
@@ -92,19 +154,12 @@ export async function receiveUpload(
 
   try {
     await Promise.race([parsed, failed])
-    for (const name of ['metadata', PACKAGE_PART]) if (!streams.has(name)) throw invalid(`the part ${name} is missing`)
+    for (const name of form.required) if (!streams.has(name)) throw invalid(`the part ${name} is missing`)
     if (streams.has('manifest') !== streams.has('manifest_signature')) {
       throw invalid('the parts manifest and manifest_signature only come together')
     }
     await Promise.race([Promise.all(reading), failed])
-    const staged = await Promise.race([staging!, failed])
-    return {
-      metadata: texts.get('metadata') as CellMetadata,
-      package: staged,
-      ...(streams.has('manifest')
-        ? { manifest: texts.get('manifest'), manifestSignature: texts.get('manifest_signature') as string }
-        : {}),
-    }
+    return { texts, staged: await Promise.race([staging, failed]) }
   } catch (error) {
     request.unpipe(parser)
     // Who still sends can only read the answer after that; the body's deadline bounds it.
@@ -116,7 +171,7 @@ export async function receiveUpload(
   }
 }
 
-function openParser(request: IncomingMessage): BusboyInstance {
+function openParser(request: IncomingMessage, { parts }: Form): BusboyInstance {
   const contentType = request.headers['content-type'] ?? ''
   try {
     return new Busboy({
@@ -125,16 +180,20 @@ function openParser(request: IncomingMessage): BusboyInstance {
       isPartAFile: () => true,
       highWaterMark: BUFFERED,
       fileHwm: BUFFERED,
-      limits: { parts: PARTS.length, headerPairs: 16, headerSize: 8192 },
+      limits: { parts: parts.length, headerPairs: 16, headerSize: 8192 },
     })
   } catch (error) {
     throw invalid(`Content-Type ${JSON.stringify(contentType)} cannot be read: ${errorMessage(error)}`)
   }
 }
 
-function unexpectedPart(name: string | undefined, seen: ReadonlyMap<string, unknown>): ProviderError | undefined {
-  if (name === undefined) return invalid(`a part has no name, allowed are ${PARTS.join(', ')}`)
-  if (!PARTS.includes(name)) return invalid(`found a part ${JSON.stringify(name)}, allowed are ${PARTS.join(', ')}`)
+function unexpectedPart(
+  name: string | undefined,
+  { parts }: Form,
+  seen: ReadonlyMap<string, unknown>,
+): ProviderError | undefined {
+  if (name === undefined) return invalid(`a part has no name, allowed are ${parts.join(', ')}`)
+  if (!parts.includes(name)) return invalid(`found a part ${JSON.stringify(name)}, allowed are ${parts.join(', ')}`)
   return seen.has(name) ? invalid(`the part ${name} comes twice`) : undefined
 }
 
@@ -147,13 +206,13 @@ async function* bounded(stream: Readable, what: string, limit: number): AsyncIte
   }
 }
 
-async function readText(stream: Readable, name: string): Promise<unknown> {
+async function readText(stream: Readable, name: string, { texts, checkMetadata }: Form): Promise<unknown> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of bounded(stream, name, TEXT_PARTS[name]!)) chunks.push(chunk)
+  for await (const chunk of bounded(stream, name, texts[name]!)) chunks.push(chunk)
   const bytes = Buffer.concat(chunks)
   if (name === 'manifest_signature') return bytes.toString('latin1').trim()
-  const value = parseJson(bytes, name)
-  const problem = name === 'metadata' ? checkMetadata(value) : undefined
+  const value = name === 'version' ? bytes.toString('latin1').trim() : parseJson(bytes, name)
+  const problem = name === 'metadata' ? checkMetadata(value) : name === 'version' ? checkVersion(value) : undefined
   if (problem !== undefined) throw problem
   return value
 }

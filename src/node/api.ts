@@ -1,11 +1,41 @@
+import type {
+  AccessRole,
+  ApiKeyCreated,
+  ApiKeyCreation,
+  ApiKeyInfo,
+  ApiKeyList,
+  ApiKeyListQuery,
+} from '../../protocol/access.ts'
+import type {
+  AnalyticsIssue,
+  AnalyticsIssueList,
+  AnalyticsIssueQuery,
+  AnalyticsOverview,
+  AnalyticsQuery,
+  ErrorReportAnswer,
+  UsageReportAnswer,
+} from '../../protocol/analytics.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { Alternative, Coverage } from '../../protocol/cells.ts'
-import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
+import type {
+  CapabilitySearch,
+  CapabilitySearchResponse,
+  PeerList,
+  ProviderHealth,
+  ProviderInfo,
+} from '../../protocol/discovery.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { ConsistencyProof, InclusionProof } from '../../protocol/log.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
-import type { CellDetails, CellListQuery, CellListResponse, CellMetadata } from '../../protocol/repository.ts'
+import type {
+  CellChange,
+  CellDetails,
+  CellListQuery,
+  CellListResponse,
+  CellMetadata,
+  CellUpdateMetadata,
+} from '../../protocol/repository.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 
@@ -22,6 +52,24 @@ export type RequestOutcome =
       readonly coverage: Coverage
     }
   | { readonly status: 'pending'; readonly estimatedWaitMs: number; readonly code?: ErrorCode }
+
+/** Who asks for a request's record: whoever owns it, or holds the token of one that nobody owns. */
+export interface Requester {
+  /** Pseudonym of a signing key, or name of a credential. */
+  readonly owner: string | undefined
+  /** From the header `Request-Token`. */
+  readonly token: string | undefined
+  readonly isAdmin: boolean
+}
+
+/** A request that was made before, and what became of it. */
+export interface RequestRecord {
+  readonly requestId: string
+  /** Present where nobody owns it. */
+  readonly token: string | undefined
+  /** Undefined while it is pending. */
+  readonly outcome: RequestOutcome | undefined
+}
 
 /** A package that was received and hashed, but belongs to no cell yet. Discard it, or register it. */
 export interface StagedPackage {
@@ -41,6 +89,17 @@ export interface Registration {
   readonly manifestSignature?: string | undefined
   /** Who registers; ownership of a provider-signed cell type goes to it. */
   readonly credential: string
+}
+
+/** A new version of a cell that is here. */
+export interface CellUpdate extends Omit<Registration, 'metadata' | 'package'> {
+  readonly cellType: string
+  /** The new version; must agree with the metadata's, and may be left out when that says it. */
+  readonly version?: string | undefined
+  /** What is left out is the manifest's to say where one is sent, else it is taken from the highest version. */
+  readonly metadata: CellUpdateMetadata
+  /** Absent: the package of the highest version. */
+  readonly package?: StagedPackage | undefined
 }
 
 export interface Registered {
@@ -81,15 +140,43 @@ export interface ProviderNode {
   /** This node as a publisher: the publisher of what it signs for others. */
   readonly publisher: string
 
+  /**
+   * Verifies a quantum signature and uses up its nonce; resolves with the pseudonym of the key that made the request. Throws `PROV_004`, and
+   * `PROV_013` when no further nonce can be remembered.
+   */
+  verifyRequest(
+    token: string,
+    target: { readonly method: string; readonly path: string; readonly body?: Readonly<Record<string, unknown>> },
+  ): Promise<string>
+
   /** Answers from the own store at once, without waiting; undefined when it holds nothing that fits. */
   answerLocally(query: CellQuery): CellAnswerText | undefined
   /** Answers for the federation. After `waitMs` the outcome is `pending`, and the search goes on for the next who asks. */
   requestCell(query: CellQuery, waitMs: number): Promise<RequestOutcome>
 
+  /** Requests that were made, by their owners. */
+  readonly requests: {
+    /** The same request, asked before. Throws `PROV_007` when the id was used for another one. */
+    same(requester: Requester, requestId: string, body: object): RequestRecord | undefined
+    /** Remembers an answer for a while; returns the token of a request that nobody owns. */
+    answered(requester: Requester, requestId: string, body: object, outcome: RequestOutcome): string | undefined
+    /** Goes on with a request. Durable when it resolves, where somebody owns it. Throws `PROV_013`. */
+    pending(requester: Requester, requestId: string, body: object, query: CellQuery): Promise<string | undefined>
+    /** Throws `PROV_006` when its time was over. */
+    read(requester: Requester, requestId: string): RequestRecord | undefined
+    cancel(requester: Requester, requestId: string): Promise<'cancelled' | 'already_delivered' | 'not_found'>
+  }
+
   /** Receives a package, hashing while it is written. Throws `ProviderError` 413 past the limit. Nothing is left behind when it fails. */
   stagePackage(bytes: AsyncIterable<Uint8Array>): Promise<StagedPackage>
   /** Validates and registers. Durable when it resolves. Throws `ProviderError` (`PROV_005` carries `details.validation_results`). */
   registerCell(registration: Registration): Promise<Registered>
+  /** Everything that registering would find wrong. Stores nothing. Throws `PROV_001` for what cannot be read. */
+  validateCell(registration: Registration): Promise<ValidationResults>
+  /** Registers a new version of a cell that is here, durably. Throws as registering does, and `PROV_002` when there is none. */
+  updateCell(update: CellUpdate): Promise<Registered>
+  /** Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`. */
+  annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails>
   listCells(query: CellListQuery): Promise<CellListResponse>
   /** The version asked for, else the highest. Throws `PROV_002`. */
   cellDetails(cellType: string, version?: string): CellDetails
@@ -105,6 +192,29 @@ export interface ProviderNode {
     package(name: string): ProviderPackage
     info(packageName: string, providerName: string): RegisteredProvider
   }
+  /** How cells are used, as anonymous reports tell. Reports are checked here: `PROV_012` and `PROV_013`. */
+  readonly analytics: {
+    reportUsage(body: unknown): Promise<UsageReportAnswer>
+    reportError(body: unknown): Promise<ErrorReportAnswer>
+    overview(query: AnalyticsQuery): Promise<AnalyticsOverview>
+    issues(query: AnalyticsIssueQuery): Promise<AnalyticsIssueList>
+    /** Undefined when there is no such issue. */
+    setResolution(issueId: string, url: string | null): Promise<AnalyticsIssue | undefined>
+    /** Counts a request that this node answered. */
+    recordRequest(request: { readonly durationMs: number; readonly ok: boolean }): void
+  }
+  /** Keys that the administrator gave out. */
+  readonly keys: {
+    /** Whose key this is; undefined for what is none. Constant in time. */
+    identify(
+      presented: string,
+    ): { readonly keyId: string; readonly role: AccessRole } | 'expired' | 'revoked' | undefined
+    /** Durable and logged when it resolves; `by` is who does it. */
+    create(creation: ApiKeyCreation, by: string): Promise<ApiKeyCreated>
+    list(query: ApiKeyListQuery): ApiKeyList
+    /** Throws `PROV_001` with status 404 for one that is not there. */
+    revoke(keyId: string, by: string): Promise<ApiKeyInfo>
+  }
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
   readonly log: {
     /** C2SP `tlog-checkpoint`. */
@@ -116,6 +226,10 @@ export interface ProviderNode {
     tile(path: string): Uint8Array
   }
   info(): Promise<ProviderInfo>
+  /** What is known of a capability, without asking anybody. Throws `PROV_001` for a range that is none. */
+  searchCapabilities(search: CapabilitySearch): CapabilitySearchResponse
   peers(): PeerList
   health(): Health
+  /** Each component as it was found at most a few seconds ago. What only a door can measure is left to it. */
+  componentHealth(): Promise<Omit<ProviderHealth, 'metrics'>>
 }

@@ -1,12 +1,18 @@
+import { Administration } from '../domain/access/administration.ts'
+import { ApiKeys } from '../domain/access/api-keys.ts'
+import { Nonces } from '../domain/access/nonces.ts'
+import { Analytics } from '../domain/analytics/analytics.ts'
 import { Catalogue } from '../domain/cells/catalogue.ts'
 import { CellIndex } from '../domain/cells/cell-index.ts'
 import { CellLog } from '../domain/cells/cell-log.ts'
+import { cellDetails } from '../domain/cells/details.ts'
 import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
+import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
@@ -21,8 +27,9 @@ import { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { createNetwork } from '../network/network.ts'
-import type { ProviderNode } from './api.ts'
+import type { ProviderNode, Registered } from './api.ts'
 import { Announcer } from './flows/announce.ts'
+import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
@@ -30,10 +37,16 @@ import { LogProofs } from './flows/log-proofs.ts'
 import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
-import { registerCell } from './flows/register-cell.ts'
+import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { CellRequests } from './flows/request-cell.ts'
+import { RequestRecords } from './flows/request-records.ts'
+import { searchCapabilities } from './flows/search-capabilities.ts'
 import { peerHandlers } from './flows/serve-peers.ts'
 import { stagePackage } from './flows/stage-package.ts'
+import { updateCell } from './flows/update-cell.ts'
+import { validateCell } from './flows/validate-cell.ts'
+import { verifySignedRequest } from './flows/verify-request.ts'
+import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import { ChosenProviders } from './providers.ts'
@@ -76,6 +89,7 @@ async function startIn(
   lifecycle: Lifecycle,
   { config, logger, metrics, clock = systemClock, registry = globalRegistry }: NodeOptions,
 ): Promise<RunningNode> {
+  const maintenance = new Maintenance(config.node.maintenance)
   // What an isolated registry holds was put there by whoever made it.
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
@@ -100,6 +114,10 @@ async function startIn(
   const log = new MerkleLog(store, '')
   const cellLog = new CellLog(log)
   await cellLog.backfill(store)
+  const administration = new Administration(log, clock)
+  const apiKeys = new ApiKeys(store, clock)
+  const nonces = new Nonces(store, clock)
+  await Promise.all([apiKeys.load(), nonces.load()])
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)
   const publishers = new Publishers(store)
@@ -117,6 +135,8 @@ async function startIn(
     rankers,
     log,
     cellLog,
+    apiKeys,
+    nonces,
     repository: new Repository({ store, blobs, index, catalogue, log: cellLog, clock }),
     cache: new PullThroughCache({
       store,
@@ -167,6 +187,19 @@ async function startIn(
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts)
   const proofs = new LogProofs(parts)
+  const analytics = new Analytics({
+    store,
+    clock,
+    logger,
+    isKnown: (cellType, version) => isKnownCell(parts, cellType, version),
+  })
+  const health = new ComponentHealth(parts, maintenance)
+  const records = new RequestRecords({
+    store,
+    clock,
+    logger,
+    search: (query, waitMs) => requests.answer(query, waitMs),
+  })
   const fetcher = new PackageFetcher(parts, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
@@ -176,9 +209,18 @@ async function startIn(
   await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start(new Housekeeping(parts))
+  await lifecycle.start(health)
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
+  await lifecycle.start(analytics)
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
+  await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
+
+  const offered = ({ page, ...registered }: RegisteredOnPage): Registered => {
+    announcer.changed(page)
+    provider.add(registered.manifest)
+    return registered
+  }
 
   return {
     providerId: keys.providerId,
@@ -189,14 +231,19 @@ async function startIn(
     get addresses() {
       return parts.network.addresses
     },
+    requests: records,
+    analytics,
+    verifyRequest: (token, target) => verifySignedRequest(parts, token, target),
     answerLocally: (query) => requests.locally(query),
     requestCell: (query, waitMs) => requests.answer(query, waitMs),
     stagePackage: (bytes) => stagePackage(blobs, bytes, config.cells.max_package_bytes),
-    registerCell: async (registration) => {
-      const { page, ...registered } = await registerCell(parts, registration)
-      announcer.changed(page)
-      provider.add(registered.manifest)
-      return registered
+    registerCell: async (registration) => offered(await registerCell(parts, registration)),
+    validateCell: (registration) => validateCell(parts, registration),
+    updateCell: async (update) => offered(await updateCell(parts, update)),
+    annotateCell: async (cellType, version, change) => {
+      const cell = await parts.repository.annotate(cellType, version, change)
+      announcer.changed(cell.page)
+      return cellDetails(cell)
     },
     listCells: (query) => parts.repository.list(query),
     cellDetails: (cellType, version) => parts.repository.details(cellType, version),
@@ -208,10 +255,36 @@ async function startIn(
     },
     openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
     providers,
+    keys: {
+      identify: (presented) => apiKeys.identify(presented),
+      create: (creation, by) =>
+        apiKeys.create(creation, (tx, details) => administration.add(tx, { act: 'key_created', by, details })),
+      list: (query) => apiKeys.list(query),
+      revoke: async (keyId, by) => {
+        const revoked = await apiKeys.revoke(keyId, (tx, details) =>
+          administration.add(tx, { act: 'key_revoked', by, details }),
+        )
+        if (revoked === undefined) throw new ProviderError('PROV_001', `there is no key ${keyId}`, { status: 404 })
+        return revoked
+      },
+    },
     log: proofs,
-    info: () => providerInfo(parts, proofs),
+    info: () => providerInfo(parts, proofs, maintenance),
+    searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
-    health: () => nodeHealth(parts),
+    health: () => nodeHealth(parts, health),
+    componentHealth: () => health.report(),
     stop: () => lifecycle.stop(),
   }
+}
+
+/** Whether this node holds a version of a cell, or heard that somebody offers it. */
+function isKnownCell(
+  { index, directory }: Pick<NodeParts, 'index' | 'directory'>,
+  cellType: string,
+  version: string,
+): boolean {
+  if (index.candidates('cell_type', cellType).some((candidate) => candidate.version === version)) return true
+  for (const { cell } of directory.find('cell_type', cellType)) if (cell.version === version) return true
+  return false
 }

@@ -1,3 +1,5 @@
+import type { ApiKeys } from '../domain/access/api-keys.ts'
+import type { Nonces } from '../domain/access/nonces.ts'
 import type { Catalogue } from '../domain/cells/catalogue.ts'
 import type { CellIndex } from '../domain/cells/cell-index.ts'
 import type { CellLog } from '../domain/cells/cell-log.ts'
@@ -30,6 +32,8 @@ export interface NodeParts {
   readonly blobs: BlobStore
   readonly index: CellIndex
   readonly catalogue: Catalogue
+  readonly apiKeys: ApiKeys
+  readonly nonces: Nonces
   /** The node's own log, and what was done to cells in it. */
   readonly log: MerkleLog
   readonly cellLog: CellLog

@@ -78,6 +78,7 @@ test('arguments arrive as they were given, in the same process', async () => {
     `v24.1.0 ${child.pid}`,
     '--disable-warning=ExperimentalWarning',
     '--external-memory-accounted-in-global-limit',
+    '--max-semi-space-size=8',
     join(root, 'src/cli/main.ts'),
     'a b',
     '',
@@ -98,14 +99,14 @@ test('it finds its place through links, relative and absolute', async () => {
   symlinkSync(launcher, join(bin, 'direct'))
   for (const link of [join(links, 'cytoplex'), join(bin, 'cytoplex'), join(bin, 'direct')]) {
     const { stdout } = await run(link, bin)
-    assert.equal(stdout.split('\n')[3], join(root, 'src/cli/main.ts'), link)
+    assert.equal(stdout.split('\n')[4], join(root, 'src/cli/main.ts'), link)
   }
 })
 
 test('a published package runs what was built', async () => {
   const { root, launcher, bin } = installation('dist/src/cli/main.js')
   fakeNode(join(bin, 'node'), 'v24.1.0')
-  assert.equal((await run(launcher, bin)).stdout.split('\n')[3], join(root, 'dist/src/cli/main.js'))
+  assert.equal((await run(launcher, bin)).stdout.split('\n')[4], join(root, 'dist/src/cli/main.js'))
 })
 
 test('an incomplete installation says so', async () => {

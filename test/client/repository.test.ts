@@ -72,6 +72,42 @@ test('a refused package, a refused key and another cell id are errors of their o
   await assert.rejects(createClient({ nodes: other.url }).registerCell(upload), IntegrityError)
 })
 
+test('a validation and an update send the same parts, each to its own path', async (t) => {
+  const results = { issues: [], passed_checks: ['manifest'] }
+  const node = await fakeNode(t, ({ method }, response) =>
+    method === 'POST'
+      ? sendJson(response, 200, { status: 'valid', validation_results: results })
+      : sendJson(response, 200, registered),
+  )
+  const client = createClient({ nodes: node.url, apiKey: 'k' })
+  const signed = { manifest, manifestSignature: cell.token }
+  const validated = await client.validateCell({ metadata, ...signed, package: new Uint8Array(bytes) })
+  assert.deepEqual(validated, { status: 'valid', validation_results: results })
+  await client.updateCell({ cellType: 'parser', version: '1.2.0', ...signed })
+  const change = { metadata: { status: 'in_testing' }, package: new Uint8Array(bytes) } as const
+  await client.updateCell({ cellType: 'parser', version: '1.3.0', ...change })
+  const forms = await Promise.all(node.seen.map(formOf))
+  assert.deepEqual(
+    node.seen.map(({ method, path }) => `${method} ${path}`),
+    ['POST /api/v1/repository/validate', ...Array(2).fill('PUT /api/v1/repository/cells/parser')],
+  )
+  assert.deepEqual(
+    forms.map((form) => [...form.keys()]),
+    [
+      ['metadata', 'manifest', 'manifest_signature', 'cell_package'],
+      ['metadata', 'version', 'manifest', 'manifest_signature'],
+      ['metadata', 'version', 'cell_package'],
+    ],
+  )
+  assert.deepEqual(
+    forms.map((form) => JSON.parse(String(form.get('metadata')))),
+    [metadata, {}, { status: 'in_testing' }],
+  )
+  const other = await fakeNode(t, (_, response) => sendJson(response, 200, { ...registered, cell_id: 'f'.repeat(64) }))
+  const wrong = createClient({ nodes: other.url }).updateCell({ cellType: 'parser', version: '1.2.0', ...signed })
+  await assert.rejects(wrong, IntegrityError)
+})
+
 test('lists, details and deletions use the documented paths, and details are verified', async (t) => {
   const details: CellDetails = {
     cell_id: cell.answer.cell_id,

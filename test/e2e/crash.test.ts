@@ -56,13 +56,15 @@ test(`kill -9 in a burst of registrations, ${ROUNDS} times: what was acknowledge
 
   const node = await nodeProcess(t, { dataDir })
   const listed = await listAll(node.http_url)
+  // More requests than an address without a key may send in a minute.
+  const headers = { 'X-API-Key': node.adminKey }
   const types = new Set(listed.cells.map((cell) => cell.cell_type))
   for (const cellType of acknowledged.keys()) assert.ok(types.has(cellType), `${cellType} was acknowledged and is gone`)
   for (const { cell_type: cellType } of listed.cells) {
-    const details = (await (await fetch(`${node.http_url}/api/v1/repository/cells/${cellType}`)).json()) as {
+    const details = (await (await fetch(`${node.http_url}/api/v1/repository/cells/${cellType}`, { headers })).json()) as {
       digest: string
     }
-    const response = await fetch(`${node.http_url}/api/v1/cells/packages/${details.digest}`)
+    const response = await fetch(`${node.http_url}/api/v1/cells/packages/${details.digest}`, { headers })
     const hex = createHash('sha256')
       .update(new Uint8Array(await response.arrayBuffer()))
       .digest('hex')

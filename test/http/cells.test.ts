@@ -138,8 +138,15 @@ test('what cannot be understood is refused, and says why', async (t) => {
   assert.equal(node.queries.length, 0)
 })
 
-test('a quantum signature is refused rather than taken on trust', async (t) => {
-  const { send } = await start(t)
+test('a quantum signature is verified before anything is answered; a wrong one is refused', async (t) => {
+  const { node, send } = await start(t)
+  node.signatures.add('qs1.good')
+  const body = { ...asked, quantum_signature: 'qs1.good', more: [1] }
+  const path = `${REQUEST}?x=1`
+  assert.equal((await send({ method: 'POST', path, body })).status, 200)
+  assert.deepEqual(node.targets, [{ method: 'POST', path, body }])
+  assert.equal((await send({ method: 'POST', path, body })).status, 401, 'the node accepts it once')
+  node.queries.length = 0
   for (const [path, body] of [
     [REQUEST, { ...asked, quantum_signature: 'qs1.x.y' }],
     [SPECIFIC, { request_id: 'r', cell_type: 'adder', quantum_signature: '' }],
@@ -148,6 +155,7 @@ test('a quantum signature is refused rather than taken on trust', async (t) => {
     assert.equal(answer.status, 401)
     assert.equal((answer.json().error as { code: string }).code, 'PROV_004')
   }
+  assert.equal(node.queries.length, 0)
 })
 
 test('size and type of a body are limited', async (t) => {

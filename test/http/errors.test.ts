@@ -95,7 +95,7 @@ test('an unknown route is 404, a known one with another method 405', async (t) =
     ['GET', '/api/v1/cells/request', 'OPTIONS, POST'],
     ['DELETE', '/api/v1/cells/request', 'OPTIONS, POST'],
     ['PATCH', '/api/v1/repository/cells?x=1', 'GET, HEAD, OPTIONS, POST'],
-    ['POST', '/api/v1/repository/cells/adder/1.0.0', 'DELETE, OPTIONS'],
+    ['POST', '/api/v1/repository/cells/adder/1.0.0', 'DELETE, OPTIONS, PATCH'],
     ['POST', `/api/v1/cells/packages/sha256:${'0'.repeat(64)}`, 'GET, HEAD, OPTIONS'],
     ['PROPFIND', '/health', 'GET, HEAD, OPTIONS'],
   ]

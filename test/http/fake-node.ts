@@ -1,10 +1,14 @@
 import { hash } from 'node:crypto'
+import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
+import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
-import type { CellDetails } from '../../protocol/repository.ts'
+import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import type {
   CellAnswerText,
   CellQuery,
+  CellUpdate,
   Health,
   PackageSource,
   ProviderNode,
@@ -27,6 +31,17 @@ export const HEX = 'ab'.repeat(32)
 export const CELL: CellAnswerText = { before: '{"cell_type":"adder","download_url":"', after: '/x"}' }
 export const COVERAGE = { sources: [{ source: 'store', outcome: 'answered', candidates: 0 }], peers: [] } as const
 
+const keyInfo = (role: AccessRole): ApiKeyInfo => ({
+  key_id: '0'.repeat(16),
+  name: 'a key',
+  role,
+  status: 'active',
+  created_at: '2026-01-01T00:00:00.000Z',
+  expires_at: null,
+  revoked_at: null,
+  last_used: null,
+})
+
 /** A node in memory. It records what it was asked, and shows what was staged and what was left behind. */
 export class FakeNode implements ProviderNode {
   readonly providerId = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
@@ -35,7 +50,10 @@ export class FakeNode implements ProviderNode {
   readonly publicKey = ''
   readonly queries: CellQuery[] = []
   readonly waits: number[] = []
+  readonly searches: unknown[] = []
   readonly registrations: Registration[] = []
+  readonly updates: CellUpdate[] = []
+  validation: ValidationResults = { issues: [], passed_checks: ['compiles'] }
   /** Packages that were neither discarded nor registered. */
   readonly staged = new Set<string>()
   /** Packages that can be downloaded. */
@@ -73,6 +91,15 @@ export class FakeNode implements ProviderNode {
     }),
   }
 
+  readonly keys: ProviderNode['keys'] = {
+    identify: (presented) => this.presented.get(presented),
+    create: async (creation) => ({ ...keyInfo(creation.role), key: 'cpk_secret' }),
+    list: () => ({ total: 1, limit: 50, offset: 0, keys: [keyInfo('reader')] }),
+    revoke: async () => ({ ...keyInfo('reader'), status: 'revoked' }),
+  }
+  /** Keys that were given out. */
+  readonly presented = new Map<string, ReturnType<ProviderNode['keys']['identify']>>()
+
   readonly log: ProviderNode['log'] = {
     checkpoint: () => 'origin\n1\nroot\n',
     inclusion: (index, size = 1) => ({ log_index: index, tree_size: size, leaf_hash: HEX, hashes: [] }),
@@ -81,6 +108,48 @@ export class FakeNode implements ProviderNode {
       if (path !== 'tile/0/000.p/1') throw new ProviderError('PROV_001', `the log has no ${path}`, { status: 404 })
       return Buffer.alloc(32, 7)
     },
+  }
+
+  readonly requests: ProviderNode['requests'] = {
+    same: () => undefined,
+    answered: ({ owner }) => (owner === undefined ? 'a-token' : undefined),
+    pending: async ({ owner }) => (owner === undefined ? 'a-token' : undefined),
+    read: (requester, requestId) =>
+      requester.owner === undefined && requester.token !== 'a-token'
+        ? undefined
+        : { requestId, token: requester.token, outcome: this.polled },
+    cancel: async () => this.cancelled,
+  }
+  /** What a poll finds, and what cancelling says. */
+  polled: RequestOutcome | undefined
+  cancelled: 'cancelled' | 'already_delivered' | 'not_found' = 'cancelled'
+
+  readonly reports: unknown[] = []
+  readonly analytics: ProviderNode['analytics'] = {
+    reportUsage: async (body) => {
+      this.#maybeFail()
+      this.reports.push(body)
+      return { status: 'success', report_id: 'r', message: 'counted' }
+    },
+    reportError: async (body) => {
+      this.reports.push(body)
+      return { status: 'success', report_id: 'r', message: 'counted', known_issue: false }
+    },
+    overview: async () => ({}) as Awaited<ReturnType<ProviderNode['analytics']['overview']>>,
+    issues: async () => ({}) as Awaited<ReturnType<ProviderNode['analytics']['issues']>>,
+    setResolution: async () => undefined,
+    recordRequest: () => undefined,
+  }
+
+  /** Signatures that hold. */
+  readonly signatures = new Set<string>()
+  /** What was asked of signatures. */
+  readonly targets: Parameters<ProviderNode['verifyRequest']>[1][] = []
+
+  async verifyRequest(token: string, target: Parameters<ProviderNode['verifyRequest']>[1]): Promise<string> {
+    this.targets.push(target)
+    if (!this.signatures.delete(token)) throw new ProviderError('PROV_004', 'quantum_signature does not hold')
+    return 'ed25519:00'
   }
 
   answerLocally(query: CellQuery): CellAnswerText | undefined {
@@ -120,6 +189,30 @@ export class FakeNode implements ProviderNode {
       signedBy: 'provider' as const,
       validation: { issues: [], passed_checks: ['compiles'] },
     }
+  }
+
+  async validateCell(registration: Registration) {
+    this.#maybeFail()
+    this.registrations.push(registration)
+    return this.validation
+  }
+
+  async updateCell(update: CellUpdate) {
+    this.#maybeFail()
+    this.updates.push(update)
+    const { cellType, version, metadata } = update
+    const digest = update.package?.digest ?? `sha256:${HEX}`
+    const manifest = { cell_type: cellType, version: version ?? metadata.version, publisher: HEX, package: { digest } }
+    return {
+      cellId: HEX,
+      manifest: manifest as Manifest,
+      signedBy: 'provider' as const,
+      validation: { issues: [], passed_checks: ['compiles'] },
+    }
+  }
+
+  async annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails> {
+    return { ...this.cellDetails(cellType, version), ...change }
   }
 
   async listCells(query: { limit?: number; offset?: number }) {
@@ -190,12 +283,29 @@ export class FakeNode implements ProviderNode {
     }
   }
 
+  searchCapabilities({ capability, version, include_details }: CapabilitySearch): CapabilitySearchResponse {
+    this.searches.push({ capability, version, include_details })
+    this.#maybeFail()
+    return { capabilities: [] }
+  }
+
   peers() {
     return { total: 0, peers: [], seeds: [], known_providers: 0 }
   }
 
   health(): Health {
     return this.state
+  }
+
+  async componentHealth() {
+    this.#maybeFail()
+    return {
+      status: 'degraded' as const,
+      message: 'disk: 0.5 GiB free',
+      components: [{ name: 'disk', status: 'degraded' as const, message: '0.5 GiB free' }],
+      scheduled_maintenance: [],
+      timestamp: '2026-01-01T00:00:00.000Z',
+    }
   }
 
   #maybeFail(): void {

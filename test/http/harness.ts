@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type HttpServer, startHttp } from '../../src/http/server.ts'
+import { systemClock } from '../../src/kernel/base/clock.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import { createLogger } from '../../src/kernel/telemetry/logger.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
@@ -9,6 +10,7 @@ import { FakeNode } from './fake-node.ts'
 
 export const ADMIN_KEY = 'the-administrator-key'
 export const ADMIN = { 'X-API-Key': ADMIN_KEY }
+const UNLIMITED = { anonymous: 0, reader: 0, publisher: 0, admin: 0 }
 /** Bytes of a package in these tests. */
 export const MAX_PACKAGE = 300_000
 
@@ -55,12 +57,15 @@ export async function start(t: TestContext, http: Partial<Config['http']> = {}, 
       allowed_hosts: [],
       allowed_origins: [],
       trusted_proxies: [],
+      open_reading: true,
+      rate_per_minute: UNLIMITED,
       ...http,
     },
     cells: { max_package_bytes: MAX_PACKAGE, sign_uploads: true, validation_timeout_ms: 1000 },
     adminKey: ADMIN_KEY,
     logger,
     metrics: createMetrics(),
+    clock: systemClock,
   })
   t.after(() => server.close())
   const port = Number(new URL(server.url).port)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { StartError } from '../../src/kernel/base/errors.ts'
+import { ProviderError, StartError } from '../../src/kernel/base/errors.ts'
 import { ADMIN, start } from './harness.ts'
 
 test('health and readiness', async (t) => {
@@ -31,6 +31,40 @@ test('info and peers', async (t) => {
   assert.equal(info.json().provider_id, node.providerId)
   const peers = await send({ path: '/api/v1/peers', headers: ADMIN })
   assert.deepEqual(peers.json(), { total: 0, peers: [], seeds: [], known_providers: 0 })
+})
+
+test('the health of the provider: its components, and how requests went', async (t) => {
+  const { node, send } = await start(t)
+  const path = '/api/v1/discovery/health'
+  const first = (await send({ path })).json()
+  assert.deepEqual(first, {
+    ...(await node.componentHealth()),
+    metrics: { current_request_rate: 0, average_response_time_ms: null, success_rate_percent: null },
+  })
+  node.failure = new Error('broken')
+  assert.equal((await send({ path })).status, 500)
+  await send({ path: '/nowhere' })
+  await send({ path: '/health' })
+  const metrics = (await send({ path })).json().metrics as Record<string, number>
+  assert.equal(metrics.success_rate_percent, 75)
+  assert.ok(metrics.current_request_rate! > 0)
+  assert.ok(metrics.average_response_time_ms! > 0)
+})
+
+test('a search for a capability: what it is told, and what it refuses', async (t) => {
+  const { node, send } = await start(t)
+  const path = '/api/v1/discovery/capabilities'
+  const found = await send({ path: `${path}?capability=parse&version=%5E1.0.0&include_details=true` })
+  assert.deepEqual([found.status, found.json()], [200, { capabilities: [] }])
+  assert.deepEqual(node.searches, [{ capability: 'parse', version: '^1.0.0', include_details: true }])
+  for (const query of ['', '?version=1.0.0', '?capability=Parse!', '?capability=a&capability=b']) {
+    const refused = await send({ path: path + query })
+    assert.equal(refused.status, 400, query)
+    assert.equal((refused.json().error as { code: string }).code, 'PROV_001', query)
+  }
+  assert.equal(node.searches.length, 1)
+  node.failure = new ProviderError('PROV_001', 'version: found "x"')
+  assert.equal((await send({ path: `${path}?capability=parse&version=x` })).status, 400)
 })
 
 test('the provider registry, package by package, for the administrator', async (t) => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { CellMetadata } from '../../protocol/repository.ts'
@@ -38,8 +39,8 @@ function signed(manifest: Manifest = manifestOf(alice.publisher, summaryOf(small
 
 const issues = (error: unknown): { code: string; location: string }[] => {
   assert.ok(error instanceof ProviderError)
-  return (
-    (error.details.validation_results as { issues: { code: string; location: string }[] } | undefined)?.issues ?? []
+  return ((error.details.validation_results as ValidationResults | undefined)?.issues ?? []).filter(
+    ({ severity }) => severity === 'error',
   )
 }
 

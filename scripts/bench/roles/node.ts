@@ -1,5 +1,6 @@
 import type { CellAnswer } from '../../../protocol/cells.ts'
 import { type HttpServer, startHttp } from '../../../src/http/server.ts'
+import { systemClock } from '../../../src/kernel/base/clock.ts'
 import { loadConfig } from '../../../src/kernel/config/load.ts'
 import { createLogger } from '../../../src/kernel/telemetry/logger.ts'
 import { createMetrics } from '../../../src/kernel/telemetry/metrics.ts'
@@ -43,7 +44,18 @@ async function start({
   const metrics = createMetrics()
   node = await startNode({ config, logger, metrics })
   if (withHttp === true) {
-    http = await startHttp(node, { config: config.http, cells: config.cells, adminKey: ADMIN_KEY, logger, metrics })
+    // As high as the configuration allows: the limits are counted, and nobody reaches them.
+    const rate_per_minute = { ...config.http.rate_per_minute, anonymous: 1_000_000_000 }
+    const httpConfig = { ...config.http, rate_per_minute }
+    const options = {
+      config: httpConfig,
+      cells: config.cells,
+      adminKey: ADMIN_KEY,
+      logger,
+      metrics,
+      clock: systemClock,
+    }
+    http = await startHttp(node, options)
   }
   return { addresses: node.addresses, httpPort: http === undefined ? 0 : Number(new URL(http.url).port) }
 }

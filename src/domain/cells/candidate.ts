@@ -38,7 +38,10 @@ export function semver(version: string): SemVer {
 }
 
 /** The order of posting lists: highest offered version, then highest cell version, then the smaller id. */
-export function byVersion(a: Candidate, b: Candidate): number {
+export function byVersion(
+  a: Pick<Candidate, 'id' | 'version' | 'offered'>,
+  b: Pick<Candidate, 'id' | 'version' | 'offered'>,
+): number {
   return (
     semver(b.offered).compare(semver(a.offered)) ||
     semver(b.version).compare(semver(a.version)) ||

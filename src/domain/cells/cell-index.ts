@@ -170,6 +170,12 @@ export class CellIndex {
 
   /** Makes a cached copy a registered cell. Its place in the lists stays. */
   adopt(tx: Transaction, cell: CellRecord): void {
+    this.replace(tx, cell)
+    bump(tx, 'cells', 1)
+  }
+
+  /** Puts what is said of a cell in place of what was said of it. Its place in the lists stays. */
+  replace(tx: Transaction, cell: CellRecord): void {
     tx.put(cellTexts, cell.id, encodeCell(cell))
     tx.put(answerTexts, cell.id, answerText(cell, this.#provider))
     for (const [key, candidate] of candidatesOf(cell)) {
@@ -181,7 +187,6 @@ export class CellIndex {
         list.map((other) => (other.id === cell.id ? candidate : other)),
       )
     }
-    bump(tx, 'cells', 1)
   }
 
   /** Removes a cell from every list. The caller removes the package's file once nothing names it. */

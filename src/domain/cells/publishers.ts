@@ -52,16 +52,16 @@ export class Publishers {
     if (isDurable) {
       if (learnt !== stored) await this.#learn(publisher, learnt)
     } else if (learnt !== known) this.#strangers.set(publisher, learnt, JSON.stringify(learnt).length)
-    if (learnt.conflict !== undefined) {
-      throw new ProviderError(
-        'PROV_005',
-        `the publisher ${publisher} is frozen: it signed two key records with the number ${learnt.conflict.number}`,
-      )
-    }
-    if (learnt.records.slice(records.length).some((record) => record.revoked_from !== undefined)) {
-      throw new ProviderError('PROV_005', `the publisher ${publisher} has revoked the keys that signed this cell`)
-    }
+    assertTrusted(publisher, records, learnt)
     return learnt !== known && learnt.records.length > 1
+  }
+
+  /** Judges as {@link admit} does, and learns nothing. */
+  assess(publisher: string, token: string): void {
+    const { key_records: records } = decodeSignatureToken(token)
+    const known =
+      this.#learning.get(publisher) ?? this.#store.get(knownKeys, publisher) ?? this.#strangers.get(publisher)
+    assertTrusted(publisher, records, merge(known, records))
   }
 
   async #learn(publisher: string, learnt: KnownKeys): Promise<void> {
@@ -74,6 +74,19 @@ export class Publishers {
     } finally {
       if (this.#learning.get(publisher) === learnt) this.#learning.delete(publisher)
     }
+  }
+}
+
+/** Throws `PROV_005` when what is known of a publisher forbids to believe a chain of its records. */
+function assertTrusted(publisher: string, records: readonly KeyRecord[], known: KnownKeys): void {
+  if (known.conflict !== undefined) {
+    throw new ProviderError(
+      'PROV_005',
+      `the publisher ${publisher} is frozen: it signed two key records with the number ${known.conflict.number}`,
+    )
+  }
+  if (known.records.slice(records.length).some((record) => record.revoked_from !== undefined)) {
+    throw new ProviderError('PROV_005', `the publisher ${publisher} has revoked the keys that signed this cell`)
   }
 }
 

@@ -1,7 +1,14 @@
-import type { Annotations, PackageReport } from '../../../protocol/annotations.ts'
+import type { Annotations, CellStatus, PackageReport } from '../../../protocol/annotations.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
-import type { CellDetails, CellListItem, CellListQuery, CellListResponse } from '../../../protocol/repository.ts'
+import type {
+  CellChange,
+  CellDetails,
+  CellListItem,
+  CellListQuery,
+  CellListResponse,
+} from '../../../protocol/repository.ts'
+import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { BlobStore, BlobSummary, BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
@@ -12,7 +19,7 @@ import { bump, type CellIndex, packageDigest } from './cell-index.ts'
 import type { CellLog } from './cell-log.ts'
 import { cellDetails } from './details.ts'
 import { cachedCells } from './pull-through.ts'
-import { type CellRecord, type TypeRecord, types } from './records.ts'
+import { type CellRecord, packages, type TypeRecord, types } from './records.ts'
 
 /** A cell whose manifest, signature and package were verified. */
 export interface VerifiedCell {
@@ -28,7 +35,12 @@ export interface VerifiedCell {
 export interface Registrant {
   readonly credential: string
   readonly report: PackageReport | null
+  /** Of the new version; `active` unless given. */
+  readonly status?: CellStatus | undefined
 }
+
+/** What decides whether a version may be registered. */
+export type VersionName = Pick<Manifest, 'cell_type' | 'version' | 'publisher'>
 
 /** The cells that were registered here: the ones that this node answers for as its own. */
 export class Repository {
@@ -60,7 +72,7 @@ export class Repository {
    * name belongs to somebody else.
    */
   async register(cell: VerifiedCell, registrant: Registrant, writer: BlobWriter): Promise<CellRecord> {
-    this.assertFree(cell, registrant.credential)
+    this.assertFree(cell.manifest, registrant.credential)
     const record = await this.#blobs.keep(writer, this.isPackageNamed, () =>
       this.#store.transact((tx) => this.#add(tx, cell, registrant, writer.summary)),
     )
@@ -68,9 +80,30 @@ export class Repository {
     return record
   }
 
+  /**
+   * Registers a verified cell whose package is here already, because another cell has it. Durable when it resolves. Throws like
+   * {@link register}, and `PROV_002` when the package is gone.
+   */
+  async registerHeld(cell: VerifiedCell, registrant: Registrant): Promise<CellRecord> {
+    const record = await this.#store.transact((tx) => {
+      const held = tx.get(packages, packageDigest(cell))
+      if (held === undefined) {
+        throw new ProviderError('PROV_002', `the package ${cell.manifest.package.digest} was deleted meanwhile`)
+      }
+      return this.#add(tx, cell, registrant, { size: held.size, chunks: fromBase64Url(held.chunks) })
+    })
+    this.#index.changed(record)
+    return record
+  }
+
   /** Throws `PROV_007` when the version exists, `PROV_015` when the name belongs to somebody else. */
-  assertFree(cell: VerifiedCell, credential: string): void {
-    this.#assertFree(this.#store.get(types, cell.manifest.cell_type), cell, credential)
+  assertFree(name: VersionName, credential: string): void {
+    assertNone(this.objections(name, credential))
+  }
+
+  /** Everything that keeps a version from being registered, as {@link assertFree} throws the first of it. */
+  objections(name: VersionName, credential: string): ProviderError[] {
+    return objections(this.#store.get(types, name.cell_type), name, credential)
   }
 
   /** Whether a record names a package: then its file stays. */
@@ -130,6 +163,28 @@ export class Repository {
     return removed
   }
 
+  /** Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`. */
+  async annotate(cellType: string, version: string, change: CellChange): Promise<CellRecord> {
+    const { id } = this.find(cellType, version)
+    const changed = await this.#store.transact((tx) => {
+      const type = tx.get(types, cellType)
+      const cell = this.#index.get(id, tx)
+      if (cell === undefined || type?.versions.some((other) => other.id === id) !== true) {
+        throw new ProviderError('PROV_002', `${cellType}@${version} was deleted meanwhile`)
+      }
+      const { status = cell.status, ...annotations } = change
+      const now = new Date(this.#clock.now()).toISOString()
+      const record = { ...cell, status, annotations: { ...cell.annotations, ...annotations }, updated_at: now }
+      this.#index.replace(tx, record)
+      const versions = type.versions.map((other) => (other.id === id ? { ...other, status } : other))
+      tx.put(types, cellType, versions[0]!.id === id ? typeRecord(type.owner, versions, record) : { ...type, versions })
+      this.#log.add(tx, 'update', record, now)
+      return record
+    })
+    this.#index.changed(changed)
+    return changed
+  }
+
   /** Provider API, "List Available Cells": what was registered here, in order of names. */
   async list(query: CellListQuery): Promise<CellListResponse> {
     const limit = query.limit ?? LIMITS.defaultPage
@@ -166,17 +221,22 @@ export class Repository {
     }
   }
 
-  #add(tx: Transaction, cell: VerifiedCell, registrant: Registrant, summary: BlobSummary): CellRecord {
+  #add(
+    tx: Transaction,
+    cell: VerifiedCell,
+    registrant: Registrant,
+    summary: Pick<BlobSummary, 'size' | 'chunks'>,
+  ): CellRecord {
     const { manifest } = cell
     const type = tx.get(types, manifest.cell_type)
-    this.#assertFree(type, cell, registrant.credential)
+    assertNone(objections(type, manifest, registrant.credential))
     const cached = this.#index.get(cell.id, tx)
     const now = new Date(this.#clock.now()).toISOString()
     const record: CellRecord = {
       id: cell.id,
       manifest,
       signature: cell.signature,
-      status: 'active',
+      status: registrant.status ?? 'active',
       created_at: now,
       annotations: cell.annotations,
       origin: 'registered',
@@ -196,21 +256,16 @@ export class Repository {
   }
 
   #addVersion(tx: Transaction, record: CellRecord, type: TypeRecord | undefined, credential: string): void {
-    const { manifest, id, created_at, status, annotations } = record
+    const { manifest, id, created_at, status } = record
     const versions = [...(type?.versions ?? []), { version: manifest.version, id, created_at, status }].sort((a, b) =>
       semver(b.version).compare(semver(a.version)),
     )
+    const owner = type?.owner ?? {
+      publisher: manifest.publisher,
+      credential: record.signed_by === 'provider' ? credential : null,
+    }
     const isHighest = versions[0]!.id === id
-    tx.put(types, manifest.cell_type, {
-      owner: type?.owner ?? {
-        publisher: manifest.publisher,
-        credential: record.signed_by === 'provider' ? credential : null,
-      },
-      versions,
-      capabilities: isHighest ? capabilityNames(manifest) : type!.capabilities,
-      description: isHighest ? (annotations.description ?? '') : type!.description,
-      tags: isHighest ? (annotations.tags ?? []) : type!.tags,
-    })
+    tx.put(types, manifest.cell_type, isHighest ? typeRecord(owner, versions, record) : { ...type!, versions })
     if (type === undefined) bump(tx, 'types', 1)
   }
 
@@ -222,39 +277,44 @@ export class Repository {
       return
     }
     const highest = this.#index.get(versions[0]!.id, tx)!
-    tx.put(types, cellType, {
-      owner: type.owner,
-      versions,
-      capabilities: capabilityNames(highest.manifest),
-      description: highest.annotations.description ?? '',
-      tags: highest.annotations.tags ?? [],
-    })
-  }
-
-  #assertFree(type: TypeRecord | undefined, cell: VerifiedCell, credential: string): void {
-    if (type === undefined) return
-    const { cell_type: name, version, publisher } = cell.manifest
-    const { owner } = type
-    if (owner.publisher !== publisher) {
-      throw new ProviderError(
-        'PROV_015',
-        `the cell type ${name} belongs to the publisher ${owner.publisher}, not to ${publisher}`,
-      )
-    }
-    if (owner.credential !== null && owner.credential !== credential) {
-      throw new ProviderError('PROV_015', `the cell type ${name} belongs to another credential of this node`)
-    }
-    if (type.versions.some((other) => other.version === version)) {
-      throw new ProviderError(
-        'PROV_007',
-        `${name}@${version} exists already: a version never changes, register a new one`,
-      )
-    }
+    tx.put(types, cellType, typeRecord(type.owner, versions, highest))
   }
 }
 
-const capabilityNames = (manifest: Manifest): { name: string; version: string }[] =>
-  manifest.capabilities.map(({ name, version }) => ({ name, version }))
+function objections(type: TypeRecord | undefined, name: VersionName, credential: string): ProviderError[] {
+  if (type === undefined) return []
+  const { cell_type: cellType, version, publisher } = name
+  const { owner } = type
+  const found: ProviderError[] = []
+  if (owner.publisher !== publisher) {
+    const message = `the cell type ${cellType} belongs to the publisher ${owner.publisher}, not to ${publisher}`
+    found.push(new ProviderError('PROV_015', message))
+  } else if (owner.credential !== null && owner.credential !== credential) {
+    found.push(new ProviderError('PROV_015', `the cell type ${cellType} belongs to another credential of this node`))
+  }
+  if (type.versions.some((other) => other.version === version)) {
+    const message = `${cellType}@${version} exists already: a version never changes, register a new one`
+    found.push(new ProviderError('PROV_007', message))
+  }
+  return found
+}
+
+function assertNone([first]: readonly ProviderError[]): void {
+  if (first !== undefined) throw first
+}
+
+/** `highest` is the first of `versions`. */
+const typeRecord = (
+  owner: TypeRecord['owner'],
+  versions: TypeRecord['versions'],
+  { manifest, annotations }: Pick<CellRecord, 'manifest' | 'annotations'>,
+): TypeRecord => ({
+  owner,
+  versions,
+  capabilities: manifest.capabilities.map(({ name, version }) => ({ name, version })),
+  description: annotations.description ?? '',
+  tags: annotations.tags ?? [],
+})
 
 const listItem = (cellType: string, type: TypeRecord): CellListItem => ({
   cell_type: cellType,

@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import semver from 'semver'
-import { CapabilityRequest, CellResponse, SpecificRequest } from '../../../protocol/cells.ts'
+import { Type } from 'typebox'
+import { CancelResponse, CapabilityRequest, CellResponse, SpecificRequest } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
-import type { CellAnswerText, CellQuery, ProviderNode, RequestOutcome } from '../../node/api.ts'
+import type { CellQuery, ProviderNode, Requester, RequestOutcome, RequestRecord } from '../../node/api.ts'
 import { waitMs } from '../prefer.ts'
 import { JSON_TYPE, sendJson, sendText } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
@@ -19,12 +20,25 @@ const HEADERS = {
   Prefer: `\`wait=N\`: seconds to wait for an answer of the federation (default ${LIMITS.defaultWaitSeconds}, at most ${LIMITS.maxWaitSeconds})`,
 }
 
+/** What reading and cancelling a request have in common. */
+const ownRequest = {
+  path: '/api/v1/cells/request/:request_id',
+  access: 'reader',
+  family: 'cells',
+  bodyLimit: 0,
+  params: Type.Object({ request_id: Type.String({ minLength: 1, maxLength: 128 }) }),
+  headers: {
+    'Request-Token': 'the token of the first answer, where the request was made without a key and without a signature',
+    'Quantum-Signature': 'a signature by the key that signed the request',
+  },
+} as const
+
 /** Provider API, "Cell Request API". */
 export const cellRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/api/v1/cells/request',
-    access: 'open',
+    access: 'reader',
     family: 'cells',
     bodyLimit: LIMITS.jsonBodyBytes,
     summary: 'Request a cell by capability',
@@ -35,13 +49,13 @@ export const cellRoutes: readonly Route[] = [
       ({ node }) =>
       (request, reply) => {
         const { body } = request
-        return answer(node, toQuery('capability', body.capability, undefined, body), request, reply, body.request_id)
+        return answer(node, toQuery('capability', body.capability, undefined, body), request, reply)
       },
   }),
   route({
     method: 'POST',
     path: '/api/v1/cells/request/specific',
-    access: 'open',
+    access: 'reader',
     family: 'cells',
     bodyLimit: LIMITS.jsonBodyBytes,
     summary: 'Request a specific cell type',
@@ -52,42 +66,154 @@ export const cellRoutes: readonly Route[] = [
       ({ node }) =>
       (request, reply) => {
         const { body } = request
-        return answer(node, toQuery('cell_type', body.cell_type, body.version, body), request, reply, body.request_id)
+        return answer(node, toQuery('cell_type', body.cell_type, body.version, body), request, reply)
+      },
+  }),
+  route({
+    ...ownRequest,
+    method: 'GET',
+    summary: 'What became of a request',
+    answers: {
+      ...ANSWERS,
+      504: { description: 'Nobody answered in the time that a request is kept', schema: CellResponse },
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { request_id } = request.params
+        const record = node.requests.read(await ownerOf(node, request), request_id)
+        if (record === undefined) throw noSuchRequest(request_id)
+        sendRecord(record, request, reply)
+      },
+  }),
+  route({
+    ...ownRequest,
+    method: 'DELETE',
+    summary: 'Cancel a pending request',
+    answers: {
+      200: { description: 'Cancelled', schema: CancelResponse },
+      404: { description: 'There is no such request', schema: CancelResponse },
+      409: { description: 'It was answered before', schema: CancelResponse },
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { request_id } = request.params
+        const status = await node.requests.cancel(await ownerOf(node, request), request_id)
+        const { code, message } = CANCELLED[status]
+        sendJson(request, reply, code, { request_id, status, message })
       },
   }),
 ]
 
-/** A hit in the own store is sent in the same turn; only the federation is waited for. */
+const CANCELLED = {
+  cancelled: { code: 200, message: 'the request is cancelled' },
+  already_delivered: { code: 409, message: 'the request was answered before' },
+  not_found: { code: 404, message: 'there is no such request of yours' },
+} as const
+
+const noSuchRequest = (id: string): ProviderError =>
+  new ProviderError('PROV_002', `there is no request ${JSON.stringify(id)} of yours`)
+
+/** Who asks for a request: a signature in the header `Quantum-Signature` counts before a credential. */
+async function ownerOf(node: ProviderNode, request: FastifyRequest): Promise<Requester> {
+  const signature = request.raw.headers['quantum-signature']
+  const requester = requesterOf(request)
+  if (typeof signature !== 'string') return requester
+  const { method, url } = request
+  return { ...requester, owner: await node.verifyRequest(signature, { method, path: url }) }
+}
+
+/** A request for a cell, with its body. */
+type CellsRequest = FastifyRequest<{ Body: CapabilityRequest | SpecificRequest }>
+
+/** A hit in the own store is sent in the same turn; only a signature's nonce and the federation are waited for. */
 function answer(
   node: ProviderNode,
   query: CellQuery,
-  request: FastifyRequest,
+  request: CellsRequest,
   reply: FastifyReply,
-  requestId: string,
 ): undefined | Promise<void> {
+  const { method, url, body } = request
+  const signature = body.quantum_signature
+  if (signature === undefined) return answerTo(node, requesterOf(request), query, request, reply)
+  return node
+    .verifyRequest(signature, { method, path: url, body })
+    .then((owner) => answerTo(node, { ...requesterOf(request), owner }, query, request, reply))
+}
+
+/** Who asks without a signature: the client's credential, else whoever holds the token. */
+function requesterOf({ exchange, raw }: FastifyRequest): Requester {
+  const token = raw.headers['request-token']
+  return {
+    owner: exchange.caller?.name,
+    token: typeof token === 'string' ? token : undefined,
+    isAdmin: exchange.caller?.role === 'admin',
+  }
+}
+
+function answerTo(
+  node: ProviderNode,
+  requester: Requester,
+  query: CellQuery,
+  request: CellsRequest,
+  reply: FastifyReply,
+): undefined | Promise<void> {
+  const { body } = request
+  if (requester.owner !== undefined || requester.token !== undefined) {
+    const before = node.requests.same(requester, body.request_id, body)
+    if (before !== undefined) return sendRecord(before, request, reply)
+  }
   const cell = node.answerLocally(query)
-  return cell === undefined
-    ? askFederation(node, query, requestId, request, reply)
-    : sendCell(cell, requestId, request, reply)
+  if (cell === undefined) return askFederation(node, requester, query, request, reply)
+  const outcome = { status: 'success', source: 'local', cell } as const
+  const token = node.requests.answered(requester, body.request_id, body, outcome)
+  return sendOutcome(outcome, body.request_id, token, request, reply)
 }
 
 async function askFederation(
   node: ProviderNode,
+  requester: Requester,
   query: CellQuery,
-  requestId: string,
-  request: FastifyRequest,
+  request: CellsRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const outcome = await node.requestCell(query, waitMs(request.raw.headers.prefer))
-  if (outcome.status === 'success') sendCell(outcome.cell, requestId, request, reply)
-  else sendJson(request, reply, outcome.status === 'pending' ? 202 : 404, unanswered(outcome, requestId))
+  const { body, raw } = request
+  const outcome = await node.requestCell(query, waitMs(raw.headers.prefer))
+  const token =
+    outcome.status === 'pending'
+      ? await node.requests.pending(requester, body.request_id, body, query)
+      : node.requests.answered(requester, body.request_id, body, outcome)
+  sendOutcome(outcome, body.request_id, token, request, reply)
 }
 
-/** The stored JSON is spliced, not parsed: only the request id and this node's URL are new. */
-function sendCell(cell: CellAnswerText, requestId: string, request: FastifyRequest, reply: FastifyReply): undefined {
+function sendRecord(
+  { requestId, token, outcome }: RequestRecord,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined {
+  return sendOutcome(outcome ?? STILL_PENDING, requestId, token, request, reply)
+}
+
+/** What a poll of a request that nobody has answered yet is told. */
+const STILL_PENDING: RequestOutcome = { status: 'pending', estimatedWaitMs: 1000 * LIMITS.defaultWaitSeconds }
+
+/** Of a cell, the stored JSON is spliced, not parsed: only the request id and this node's URL are new. */
+function sendOutcome(
+  outcome: RequestOutcome,
+  requestId: string,
+  token: string | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined {
+  const more = token === undefined ? undefined : ['Request-Token', token]
+  if (outcome.status !== 'success') {
+    return sendJson(request, reply, outcome.status === 'pending' ? 202 : 404, unanswered(outcome, requestId), more)
+  }
+  const { before, after } = outcome.cell
   const id = JSON.stringify(requestId)
-  const text = `{"request_id":${id},"status":"success","cell":${cell.before}${request.exchange.baseUrl}${cell.after}}`
-  return sendText(request, reply, 200, JSON_TYPE, text)
+  const text = `{"request_id":${id},"status":"success","cell":${before}${request.exchange.baseUrl}${after}}`
+  return sendText(request, reply, 200, JSON_TYPE, text, more)
 }
 
 function unanswered(outcome: Exclude<RequestOutcome, { status: 'success' }>, requestId: string): unknown {
@@ -97,14 +223,13 @@ function unanswered(outcome: Exclude<RequestOutcome, { status: 'success' }>, req
     : { request_id: requestId, status, code, alternatives: outcome.alternatives, coverage: outcome.coverage }
 }
 
-/** What a request asks for; `version` is the one that it names outside its preferences. Throws `PROV_001` and `PROV_004`. */
+/** What a request asks for; `version` is the one that it names outside its preferences. Throws `PROV_001`. */
 function toQuery(
   by: CellQuery['by'],
   name: string,
   version: string | undefined,
-  { quantum_signature, preferences, context }: CapabilityRequest | SpecificRequest,
+  { preferences, context }: CapabilityRequest | SpecificRequest,
 ): CellQuery {
-  refuseQuantumSignature(quantum_signature)
   return {
     by,
     name,
@@ -113,12 +238,6 @@ function toQuery(
     priority: preferences?.optimization_priority,
     securityLevel: preferences?.security_level,
     publishers: preferences?.publishers,
-  }
-}
-
-function refuseQuantumSignature(signature: string | undefined): void {
-  if (signature !== undefined) {
-    throw new ProviderError('PROV_004', 'this version does not verify quantum signatures: send the request without one')
   }
 }
 

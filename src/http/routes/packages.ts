@@ -24,7 +24,7 @@ const ANSWERS: Readonly<Record<number, Answer>> = {
 const PATH = '/api/v1/cells/packages/:digest'
 const shared = {
   path: PATH,
-  access: 'open',
+  access: 'reader',
   family: 'cells',
   bodyLimit: 0,
   params: Type.Object({ digest: Digest }),
@@ -129,7 +129,7 @@ async function answer(
   const { headers } = request.raw
   const { raw } = reply
   const etag = `"${source.digest}"`
-  const fixed = packageHeaders(source.digest, etag, request.exchange.cors)
+  const fixed = packageHeaders(source.digest, etag, [...(request.exchange.cors ?? []), ...request.exchange.limits])
   if (noneMatch(headers['if-none-match'], etag)) return end(304, fixed)
 
   const wanted =
@@ -209,11 +209,11 @@ const headerText = (header: string | string[] | undefined): string | undefined =
   Array.isArray(header) ? header.join(',') : header
 
 /** SECURITY 19: whatever a package holds, a browser saves it and runs nothing. */
-function packageHeaders(digest: string, etag: string, cors: readonly string[] | undefined): string[] {
+function packageHeaders(digest: string, etag: string, more: readonly string[]): string[] {
   const name = digest.slice('sha256:'.length, 'sha256:'.length + 16)
   return [
     ...COMMON,
-    ...(cors ?? []),
+    ...more,
     'ETag',
     etag,
     'Accept-Ranges',

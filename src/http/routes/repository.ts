@@ -1,18 +1,22 @@
 import { Type } from 'typebox'
 import { Name, SemVer } from '../../../protocol/fields.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
 import { Manifest, SignatureToken } from '../../../protocol/manifest.ts'
 import {
+  CellChange,
   CellDetails,
   CellListQuery,
   CellListResponse,
   CellMetadata,
+  CellUpdateMetadata,
   DeleteResponse,
   RegisterResponse,
+  ValidateResponse,
 } from '../../../protocol/repository.ts'
 import type { Registered } from '../../node/api.ts'
 import { sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
-import { receiveUpload } from '../upload.ts'
+import { receiveUpdate, receiveUpload } from '../upload.ts'
 
 /** Who owns what is registered with the administrator's key. */
 const ADMINISTRATOR = 'admin'
@@ -21,12 +25,16 @@ const unauthorized: Answer = { description: "The administrator's key is missing 
 const notFound: Answer = { description: 'Cell not found', schema: DeleteResponse }
 const invalid: Answer = { description: 'A field is not valid', schema: DeleteResponse }
 
+const cellPackage = Type.String({ format: 'binary', description: 'The package.' })
+const signedParts = { manifest: Type.Optional(Manifest), manifest_signature: Type.Optional(SignatureToken) }
+const registration = Type.Object({ metadata: CellMetadata, cell_package: cellPackage, ...signedParts })
+
 /** Provider API, "Cell Repository Management API". */
 export const repositoryRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/api/v1/repository/cells',
-    access: 'open',
+    access: 'reader',
     family: 'repository',
     bodyLimit: 0,
     summary: 'List the cells of this repository',
@@ -40,16 +48,11 @@ export const repositoryRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/api/v1/repository/cells',
-    access: 'admin',
+    access: 'publisher',
     family: 'repository',
     bodyLimit: 0,
     summary: 'Register a new cell',
-    multipart: Type.Object({
-      metadata: CellMetadata,
-      cell_package: Type.String({ format: 'binary', description: 'The package.' }),
-      manifest: Type.Optional(Manifest),
-      manifest_signature: Type.Optional(SignatureToken),
-    }),
+    multipart: registration,
     answers: {
       201: { description: 'Registered, and durable', schema: RegisterResponse },
       400: { description: 'A part is missing or not valid', schema: RegisterResponse },
@@ -63,17 +66,112 @@ export const repositoryRoutes: readonly Route[] = [
       async (request, reply) => {
         const upload = await receiveUpload(request.raw, (bytes) => node.stagePackage(bytes), maxPackageBytes)
         try {
-          const registered = await node.registerCell({ ...upload, credential: ADMINISTRATOR })
-          sendJson(request, reply, 201, registerResponse(registered))
+          const registered = await node.registerCell({
+            ...upload,
+            credential: request.exchange.caller?.name ?? ADMINISTRATOR,
+          })
+          sendJson(request, reply, 201, registerResponse(registered, 'registered'))
         } finally {
           await upload.package.discard()
         }
       },
   }),
   route({
+    method: 'POST',
+    path: '/api/v1/repository/validate',
+    access: 'publisher',
+    family: 'repository',
+    bodyLimit: 0,
+    summary: 'Check a cell as registering does, without storing anything',
+    multipart: registration,
+    answers: {
+      200: { description: 'Everything that was found', schema: ValidateResponse },
+      400: { description: 'A part is missing or cannot be read', schema: RegisterResponse },
+      401: unauthorized,
+      413: { description: 'A part is too large', schema: RegisterResponse },
+      415: { description: 'The body is not multipart/form-data', schema: RegisterResponse },
+    },
+    handler:
+      ({ node, maxPackageBytes }) =>
+      async (request, reply) => {
+        const upload = await receiveUpload(request.raw, (bytes) => node.stagePackage(bytes), maxPackageBytes)
+        try {
+          const results = await node.validateCell({
+            ...upload,
+            credential: request.exchange.caller?.name ?? ADMINISTRATOR,
+          })
+          const invalid = results.issues.some(({ severity }) => severity === 'error')
+          sendJson(request, reply, 200, { status: invalid ? 'invalid' : 'valid', validation_results: results })
+        } finally {
+          await upload.package.discard()
+        }
+      },
+  }),
+  route({
+    method: 'PUT',
+    path: '/api/v1/repository/cells/:cell_type',
+    access: 'publisher',
+    family: 'repository',
+    bodyLimit: 0,
+    summary: 'Register a new version of a cell; what is not sent is taken from the highest one',
+    params: Type.Object({ cell_type: Name }),
+    multipart: Type.Object({
+      metadata: CellUpdateMetadata,
+      version: Type.Optional(SemVer),
+      cell_package: Type.Optional(cellPackage),
+      ...signedParts,
+    }),
+    answers: {
+      200: { description: 'Registered, and durable', schema: RegisterResponse },
+      400: { description: 'A part is missing or not valid', schema: RegisterResponse },
+      401: unauthorized,
+      404: { description: 'No cell of that type', schema: RegisterResponse },
+      409: { description: 'The version exists', schema: RegisterResponse },
+      413: { description: 'A part is too large', schema: RegisterResponse },
+      415: { description: 'The body is not multipart/form-data', schema: RegisterResponse },
+    },
+    handler:
+      ({ node, maxPackageBytes }) =>
+      async (request, reply) => {
+        const upload = await receiveUpdate(request.raw, (bytes) => node.stagePackage(bytes), maxPackageBytes)
+        try {
+          const updated = await node.updateCell({
+            ...upload,
+            cellType: request.params.cell_type,
+            credential: request.exchange.caller?.name ?? ADMINISTRATOR,
+          })
+          sendJson(request, reply, 200, registerResponse(updated, 'registered as a new version'))
+        } finally {
+          await upload.package?.discard()
+        }
+      },
+  }),
+  route({
+    method: 'PATCH',
+    path: '/api/v1/repository/cells/:cell_type/:version',
+    access: 'admin',
+    family: 'repository',
+    bodyLimit: LIMITS.jsonBodyBytes,
+    summary: "Change a version's status, description or tags",
+    params: Type.Object({ cell_type: Name, version: SemVer }),
+    body: CellChange,
+    answers: {
+      200: { description: 'Changed, and durable', schema: CellDetails },
+      400: invalid,
+      401: unauthorized,
+      404: notFound,
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { cell_type, version } = request.params
+        sendJson(request, reply, 200, await node.annotateCell(cell_type, version, request.body))
+      },
+  }),
+  route({
     method: 'GET',
     path: '/api/v1/repository/cells/:cell_type',
-    access: 'open',
+    access: 'reader',
     family: 'repository',
     bodyLimit: 0,
     summary: 'Details of a cell: the version asked for, else the highest',
@@ -110,7 +208,7 @@ export const repositoryRoutes: readonly Route[] = [
   }),
 ]
 
-function registerResponse({ cellId, manifest, signedBy, validation }: Registered): RegisterResponse {
+function registerResponse({ cellId, manifest, signedBy, validation }: Registered, done: string): RegisterResponse {
   return {
     status: 'success',
     cell_type: manifest.cell_type,
@@ -119,7 +217,7 @@ function registerResponse({ cellId, manifest, signedBy, validation }: Registered
     digest: manifest.package.digest,
     publisher: manifest.publisher,
     signed_by: signedBy,
-    message: `${manifest.cell_type} ${manifest.version} was registered`,
+    message: `${manifest.cell_type} ${manifest.version} was ${done}`,
     validation_results: validation,
   }
 }

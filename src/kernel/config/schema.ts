@@ -2,12 +2,18 @@ import { type Static, Type } from 'typebox'
 import { LIMITS } from '../../../protocol/limits.ts'
 
 const closed = { additionalProperties: false } as const
+const RateLimit = Type.Integer({ minimum: 0, maximum: 1_000_000_000 })
 const Port = Type.Integer({ minimum: 0, maximum: 65535 })
 const Text = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])
 const Link = Type.Union([
   Type.String({ pattern: '^https?://[^\\s/]\\S*$', description: 'a URL that starts with http:// or https://' }),
   Type.Null(),
 ])
+
+/** A moment in ISO 8601 with its offset from UTC: a time of the local clock would mean another moment on another machine. */
+const Instant = Type.String({
+  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?(Z|[+-]\\d\\d:\\d\\d)$',
+})
 
 /** Which provider of a package is used, and its configuration. The provider's own schema checks the fields. */
 const ProviderChoice = Type.Object(
@@ -47,6 +53,17 @@ export const ConfigSchema = Type.Object(
         contact_website: Link,
         contact_email: Text,
         contact_support_url: Link,
+        /** When the operator works on the node: then its status is `maintenance`. */
+        maintenance: Type.Array(
+          Type.Object(
+            { start_time: Instant, end_time: Instant, description: Type.String({ minLength: 1, maxLength: 500 }) },
+            {
+              ...closed,
+              description: 'a mapping with start_time, end_time (such as 2026-01-31T22:00:00Z) and description',
+            },
+          ),
+          { ...fileOnly, maxItems: 100 },
+        ),
       },
       closed,
     ),
@@ -67,6 +84,17 @@ export const ConfigSchema = Type.Object(
         ),
         /** Addresses or CIDR ranges of proxies whose `X-Forwarded-*` headers count. */
         trusted_proxies: Type.Array(Type.String({ minLength: 1 })),
+        /** Whether reading (asking, downloading, listing) needs no key. */
+        open_reading: Type.Boolean(),
+        /** Requests per minute: of an address without a key, and of one key of each role. 0: no limit. */
+        rate_per_minute: Type.Object(
+          { anonymous: RateLimit, reader: RateLimit, publisher: RateLimit, admin: RateLimit },
+          {
+            ...closed,
+            ...fileOnly,
+            description: 'a mapping of anonymous, reader, publisher and admin to whole numbers',
+          },
+        ),
       },
       closed,
     ),

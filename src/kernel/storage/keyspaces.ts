@@ -29,6 +29,10 @@ export const KEYSPACES = {
   publisherKeys: 12,
   /** Cell id → index of the leaf of the node's log that says that it was registered. */
   loggedCells: 13,
+  /** Index of a leaf of the node's log → the administrative act that it commits to. */
+  administration: 14,
+  /** `<owner>\n<request id>` → a request that nobody has answered yet. */
+  pendingRequests: 15,
   /** Log name → number of its leaves. */
   logs: 20,
   /** `<log name>!<leaf index>` → hashes of the tree that this leaf completes. */

@@ -2,7 +2,7 @@ import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { NodeParts } from '../parts.ts'
 
-type Parts = Pick<NodeParts, 'cache' | 'directory' | 'blobs' | 'repository' | 'logger'>
+type Parts = Pick<NodeParts, 'cache' | 'directory' | 'blobs' | 'repository' | 'apiKeys' | 'nonces' | 'logger'>
 
 /** Milliseconds between two sweeps of what has expired. */
 const SWEEP_MS = 60_000
@@ -25,13 +25,18 @@ export class Housekeeping implements Part {
     this.#run('reading in the directory', () => this.#parts.directory.load())
     this.#run('reading in the cache', () => this.#parts.cache.load())
     this.#run('removing orphaned packages', () => this.#removeOrphans())
-    this.#timer = setInterval(() => this.#run('sweeping the directory', () => this.#parts.directory.sweep()), SWEEP_MS)
+    this.#timer = setInterval(() => {
+      this.#run('sweeping the directory', () => this.#parts.directory.sweep())
+      this.#run('forgetting nonces', () => this.#parts.nonces.sweep())
+      this.#run('tidying up keys', () => this.#parts.apiKeys.tidy())
+    }, SWEEP_MS)
   }
 
   async stop(): Promise<void> {
     this.#stopping = true
     clearInterval(this.#timer)
     await this.#work
+    await this.#parts.apiKeys.tidy()
   }
 
   #run(task: string, work: () => Promise<void>): void {

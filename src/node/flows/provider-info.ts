@@ -1,7 +1,9 @@
 import type { PeerList, ProviderInfo } from '../../../protocol/discovery.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
 import type { Health } from '../api.ts'
+import type { Maintenance } from '../maintenance.ts'
 import type { NodeParts } from '../parts.ts'
+import type { ComponentHealth } from './component-health.ts'
 import type { LogProofs } from './log-proofs.ts'
 
 /** Capabilities that the information names; `capability_count` is the whole number. */
@@ -11,10 +13,11 @@ const MIN_PEERS_FOR_READY = 3
 
 /** Provider API, "Get Provider Information". What nothing measures or promises is null. */
 export async function providerInfo(
-  parts: Pick<NodeParts, 'config' | 'keys' | 'index' | 'network'>,
+  parts: Pick<NodeParts, 'clock' | 'config' | 'keys' | 'index' | 'network'>,
   log: Pick<LogProofs, 'origin' | 'vkey'>,
+  maintenance: Pick<Maintenance, 'current'>,
 ): Promise<ProviderInfo> {
-  const { config, keys, index, network } = parts
+  const { clock, config, keys, index, network } = parts
   return {
     provider_id: keys.providerId,
     name: config.node.name,
@@ -23,7 +26,7 @@ export async function providerInfo(
     capabilities: await index.capabilities(MAX_CAPABILITIES),
     capability_count: index.count('capabilities'),
     cell_count: index.count('cells'),
-    status: 'active',
+    status: maintenance.current(clock.now()) === undefined ? 'active' : 'maintenance',
     documentation_url: config.node.documentation_url,
     contact_info: {
       website: config.node.contact_website,
@@ -64,10 +67,18 @@ export function peerList({ network, directory }: Pick<NodeParts, 'network' | 'di
   }
 }
 
-/** Agent network, "GET /ready": a node with seeds is ready when it is connected to as many peers, three at most. */
-export function nodeHealth({ network, config }: Pick<NodeParts, 'network' | 'config'>): Health {
+/**
+ * Agent network, "GET /ready": a node with seeds is ready when it is connected to as many peers, three at most; degraded while a
+ * component is.
+ */
+export function nodeHealth(
+  { network, config }: Pick<NodeParts, 'network' | 'config'>,
+  components: Pick<ComponentHealth, 'problems'>,
+): Health {
   const needed = Math.min(config.p2p.seeds.length, MIN_PEERS_FOR_READY)
   const peers = network.connectedPeers().length
-  if (peers >= needed) return { ready: true, degraded: false, reasons: [] }
-  return { ready: false, degraded: false, reasons: [`Low peer count: ${peers}`] }
+  const problems = components.problems()
+  const degraded = problems.length > 0
+  if (peers >= needed) return { ready: true, degraded, reasons: problems }
+  return { ready: false, degraded, reasons: [`Low peer count: ${peers}`, ...problems] }
 }

@@ -69,6 +69,7 @@ test('every key can be set from the environment', () => {
   const values: Record<string, [text: string, value: unknown]> = {
     'network.name': ['test-1', 'test-1'],
     'cells.sign_uploads': ['false', false],
+    'http.open_reading': ['false', false],
     'publishers.accept': ['pinned', 'pinned'],
     'publishers.pinned': [`${'a'.repeat(64)}, ${'b'.repeat(64)}`, ['a'.repeat(64), 'b'.repeat(64)]],
     'p2p.seeds': ['a:1,,b:2', ['a:1', 'b:2']],
@@ -210,6 +211,21 @@ test('describeConfig shows every key, and the admin key masked', () => {
 })
 
 const PLUGINS = 'plugins:\n  - name: ./mine\n    version: 1.0.0\n'
+
+test('maintenance is a list of times with their offset from UTC, from a file alone', () => {
+  const entry = (start: string, more = '') =>
+    file(
+      `node:\n  maintenance:\n    - { start_time: ${start}, end_time: 2026-01-01T01:00:00Z, description: Disks${more} }\n`,
+    )
+  assert.deepEqual(load({ file: entry('2026-01-01T01:00+01:00') }).config.node.maintenance, [
+    { start_time: '2026-01-01T01:00+01:00', end_time: '2026-01-01T01:00:00Z', description: 'Disks' },
+  ])
+  for (const start of ['2026-01-01', '2026-01-01T00:00:00', 'tomorrow', '1767225600']) {
+    refuses({ file: entry(start) }, /^node\.maintenance /, /start_time, end_time \(such as 2026-01-31T22:00:00Z\)/)
+  }
+  refuses({ file: entry('2026-01-01T00:00:00Z', ', by: me') }, /^node\.maintenance /)
+  refuses({ env: { ...HOME, CYTOPLEX_NODE_MAINTENANCE: 'now' } }, /CYTOPLEX_NODE_MAINTENANCE/)
+})
 
 test('plugins come from a file that others cannot write, and from nowhere else', () => {
   const path = file(PLUGINS)

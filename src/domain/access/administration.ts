@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+import { toBase64Url, toHex, utf8 } from '../../kernel/base/bytes.ts'
+import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import type { Clock } from '../../kernel/base/clock.ts'
+import { sha256 } from '../../kernel/base/hash.ts'
+import type { MerkleLog } from '../../kernel/log/merkle-log.ts'
+import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
+import type { Transaction } from '../../kernel/storage/store.ts'
+
+/** What an administrator did. */
+export interface AdministrativeAct {
+  readonly act: 'key_created' | 'key_revoked'
+  /** `admin` or `key:<id>`. */
+  readonly by: string
+  readonly at: string
+  readonly details: object
+}
+
+/** Index of a leaf → what its commitment hides. */
+const administration = jsonKeyspace<AdministrativeAct & { readonly salt: string }>(KEYSPACES.administration)
+const SALT_BYTES = 16
+
+/**
+ * Administrative acts in the node's log. A leaf is public, so it only commits to the act, with a salt; what it commits to stays here, for
+ * the administrator to show.
+ */
+export class Administration {
+  readonly #log: Pick<MerkleLog, 'append'>
+  readonly #clock: Clock
+
+  constructor(log: Pick<MerkleLog, 'append'>, clock: Clock) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** Logs an act in the transaction that does it. */
+  add(tx: Transaction, act: Pick<AdministrativeAct, 'act' | 'by' | 'details'>): void {
+    const at = new Date(this.#clock.now()).toISOString()
+    const kept = { ...act, at, salt: toBase64Url(randomBytes(SALT_BYTES)) }
+    const commitment = toHex(sha256(utf8(canonicalJson(kept))))
+    const index = this.#log.append(tx, utf8(canonicalJson({ act: 'administration', commitment })))
+    tx.put(administration, String(index).padStart(16, '0'), kept)
+  }
+}

@@ -1,0 +1,52 @@
+import { KEYSPACES, textKeyspace } from '../../kernel/storage/keyspaces.ts'
+import type { DistinctCounter, DistinctCounters } from './distinct.ts'
+import { CellIssues } from './issues.ts'
+import { CellSums, NodeSums } from './sums.ts'
+import type { Kind } from './working-set.ts'
+
+export const analytics = textKeyspace(KEYSPACES.analytics)
+export const signatureSketches = textKeyspace(KEYSPACES.signatureSketches)
+export const issues = textKeyspace(KEYSPACES.issues)
+
+/** `<period>!<cell type>!<version>`. */
+export const cellSums: Kind<CellSums> = {
+  space: analytics,
+  read: (text) => {
+    const sums = new CellSums()
+    if (text !== undefined) sums.addAll(JSON.parse(text))
+    return sums
+  },
+  toText: JSON.stringify,
+}
+
+/** `node!<period>`. */
+export const nodeSums: Kind<NodeSums> = {
+  space: analytics,
+  read: (text) => {
+    const sums = new NodeSums()
+    if (text !== undefined) sums.addAll(JSON.parse(text))
+    return sums
+  },
+  toText: JSON.stringify,
+}
+
+/** `index!<day>`: activations of that day by `<cell type>!<version>`. */
+export const dayIndex: Kind<Map<string, number>> = {
+  space: analytics,
+  read: (text) => new Map(text === undefined ? [] : Object.entries<number>(JSON.parse(text))),
+  toText: (index) => JSON.stringify(Object.fromEntries(index)),
+}
+
+/** `<period>!<cell type>!<version>`. */
+export const signatureCounter = (counters: DistinctCounters): Kind<DistinctCounter> => ({
+  space: signatureSketches,
+  read: (text) => (text === undefined ? counters.create() : counters.read(text)),
+  toText: (counter) => counter.toText(),
+})
+
+/** Cell type. */
+export const cellIssues: Kind<CellIssues> = {
+  space: issues,
+  read: (text) => new CellIssues(text === undefined ? [] : JSON.parse(text)),
+  toText: JSON.stringify,
+}
