@@ -28,7 +28,11 @@ export interface Worker {
 }
 
 /** What the launcher gives to Node.js. Baselines get it, too. */
-const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning', '--external-memory-accounted-in-global-limit', '--max-semi-space-size=8']
+const NODE_OPTIONS = [
+  '--disable-warning=ExperimentalWarning',
+  '--external-memory-accounted-in-global-limit',
+  '--max-semi-space-size=8',
+]
 
 /** `BENCH_CPU_PROF=<folder>` writes a CPU profile of each worker there. */
 const profile = process.env.BENCH_CPU_PROF

@@ -70,7 +70,12 @@ test('bad uploads get a clear error, and nothing of them is kept', async (t) => 
   const meta = JSON.stringify(metadata)
 
   await refused(await upload(node, metadata, small.subarray(0, 20_000)), 400, 'PROV_005', /WASM_/)
-  await refused(await upload(node, metadata, Buffer.from('#!/bin/sh\n')), 400, 'PROV_005', /none of the packaging formats/)
+  await refused(
+    await upload(node, metadata, Buffer.from('#!/bin/sh\n')),
+    400,
+    'PROV_005',
+    /none of the packaging formats/,
+  )
   await refused(await upload(node, metadata, new Uint8Array()), 400, 'PROV_008', /empty/)
   await refused(
     await upload(node, { ...metadata, packaging_format: 'zip' }, small),

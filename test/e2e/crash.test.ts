@@ -61,7 +61,9 @@ test(`kill -9 in a burst of registrations, ${ROUNDS} times: what was acknowledge
   const types = new Set(listed.cells.map((cell) => cell.cell_type))
   for (const cellType of acknowledged.keys()) assert.ok(types.has(cellType), `${cellType} was acknowledged and is gone`)
   for (const { cell_type: cellType } of listed.cells) {
-    const details = (await (await fetch(`${node.http_url}/api/v1/repository/cells/${cellType}`, { headers })).json()) as {
+    const details = (await (
+      await fetch(`${node.http_url}/api/v1/repository/cells/${cellType}`, { headers })
+    ).json()) as {
       digest: string
     }
     const response = await fetch(`${node.http_url}/api/v1/cells/packages/${details.digest}`, { headers })
