@@ -3,6 +3,7 @@ import { Annotations, CellStatus, PackageReport, PerformanceCharacteristics, Val
 import { ErrorBody } from './cells.ts'
 import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
+import { LogEvidence } from './log.ts'
 import { Capability, Dependency, Manifest, Requirements, SignatureToken } from './manifest.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
@@ -149,6 +150,8 @@ export const CellDetails = Type.Object(
         }),
       ),
       last_security_audit: Nullable(Timestamp),
+      /** That its registration is in the provider's transparency log, to be verified offline with the log's key. */
+      log: Nullable(LogEvidence),
     }),
     performance: Type.Object({
       typical_memory_mb: Nullable(Type.Number()),

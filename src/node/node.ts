@@ -1,3 +1,4 @@
+import type { CellDetails } from '../../protocol/repository.ts'
 import { Administration } from '../domain/access/administration.ts'
 import { ApiKeys } from '../domain/access/api-keys.ts'
 import { Nonces } from '../domain/access/nonces.ts'
@@ -8,6 +9,7 @@ import { CellLog } from '../domain/cells/cell-log.ts'
 import { cellDetails } from '../domain/cells/details.ts'
 import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
+import type { CellRecord } from '../domain/cells/records.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
 import { Directory } from '../domain/federation/directory.ts'
@@ -187,6 +189,7 @@ async function startIn(
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts)
   const proofs = new LogProofs(parts)
+  const detailsOf = (cell: CellRecord): CellDetails => cellDetails(cell, proofs.evidence(cell.id) ?? null)
   const analytics = new Analytics({
     store,
     clock,
@@ -243,10 +246,10 @@ async function startIn(
     annotateCell: async (cellType, version, change) => {
       const cell = await parts.repository.annotate(cellType, version, change)
       announcer.changed(cell.page)
-      return cellDetails(cell)
+      return detailsOf(cell)
     },
     listCells: (query) => parts.repository.list(query),
-    cellDetails: (cellType, version) => parts.repository.details(cellType, version),
+    cellDetails: (cellType, version) => detailsOf(parts.repository.find(cellType, version)),
     deleteCell: async (cellType, version) => {
       const deleted = await parts.repository.delete(cellType, version)
       announcer.changed(deleted.page)

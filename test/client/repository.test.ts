@@ -138,6 +138,7 @@ test('lists, details and deletions use the documented paths, and details are ver
       security_rating: null,
       vulnerabilities: [],
       last_security_audit: null,
+      log: null,
     },
     performance: { typical_memory_mb: null, typical_startup_ms: null, benchmark_results: {} },
     analysis: null,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { LoggedAct } from '../../protocol/log.ts'
+import type { CellDetails } from '../../protocol/repository.ts'
 import { verifyRoleCertificate } from '../../src/kernel/identity/roles.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { openCheckpoint } from '../../src/kernel/log/checkpoint.ts'
@@ -67,4 +68,12 @@ test('an auditor follows everything that was done to the cells of a node, across
     assert.ok(verifyInclusion(claim, hashes.map(fromHex)), `leaf ${index}`)
   }
   assert.equal((await get('/log/inclusion?log_index=5')).status, 404)
+
+  const details = (await (await get('/repository/cells/maps?version=2.0.0')).json()) as CellDetails
+  const evidence = details.security.log!
+  const { root, size } = openCheckpoint(nativeVerifier, evidence.checkpoint, key)
+  const leaf = new Uint8Array(Buffer.from(evidence.leaf, 'base64url'))
+  assert.equal((JSON.parse(Buffer.from(leaf).toString()) as LoggedAct).cell_id, details.cell_id)
+  const claim = { index: evidence.inclusion.log_index, size, leafHash: leafHash(leaf), root }
+  assert.ok(verifyInclusion(claim, evidence.inclusion.hashes.map(fromHex)))
 })

@@ -1,11 +1,12 @@
+import type { LogEvidence } from '../../../protocol/log.ts'
 import type { CellDetails } from '../../../protocol/repository.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import { type CellRecord, measuredOf } from './records.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Provider API, "Get Cell Details". What nothing measured is null. */
-export function cellDetails(cell: CellRecord): CellDetails {
+/** Provider API, "Get Cell Details". What nothing measured is null. `log` proves its registration. */
+export function cellDetails(cell: CellRecord, log: LogEvidence | null): CellDetails {
   const { manifest, annotations, report } = cell
   const { memoryBytes: memory, compileMs } = measuredOf(report)
   return {
@@ -39,6 +40,7 @@ export function cellDetails(cell: CellRecord): CellDetails {
       security_rating: null,
       vulnerabilities: [],
       last_security_audit: null,
+      log,
     },
     performance: {
       typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,

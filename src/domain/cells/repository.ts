@@ -1,13 +1,7 @@
 import type { Annotations, CellStatus, PackageReport } from '../../../protocol/annotations.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
-import type {
-  CellChange,
-  CellDetails,
-  CellListItem,
-  CellListQuery,
-  CellListResponse,
-} from '../../../protocol/repository.ts'
+import type { CellChange, CellListItem, CellListQuery, CellListResponse } from '../../../protocol/repository.ts'
 import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
@@ -17,7 +11,6 @@ import { semver } from './candidate.ts'
 import type { Catalogue } from './catalogue.ts'
 import { bump, type CellIndex, packageDigest } from './cell-index.ts'
 import type { CellLog } from './cell-log.ts'
-import { cellDetails } from './details.ts'
 import { cachedCells } from './pull-through.ts'
 import { type CellRecord, packages, type TypeRecord, types } from './records.ts'
 
@@ -128,10 +121,6 @@ export class Repository {
       )
     }
     return cell
-  }
-
-  details(cellType: string, version?: string): CellDetails {
-    return cellDetails(this.find(cellType, version))
   }
 
   /**

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import type { ErrorCode } from '../../../protocol/errors.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
 import { packageDigest } from '../../../src/domain/cells/cell-index.ts'
+import { cellDetails } from '../../../src/domain/cells/details.ts'
 import type { CellRecord } from '../../../src/domain/cells/records.ts'
 import { ProviderError } from '../../../src/kernel/base/errors.ts'
 import type { PublisherKeys } from '../../../src/kernel/identity/manifest-signer.ts'
@@ -240,13 +241,16 @@ describe('list', () => {
   })
 })
 
+const detailsOf = (cells: Awaited<ReturnType<typeof openCells>>, cellType: string, version?: string) =>
+  cellDetails(cells.repository.find(cellType, version), null)
+
 describe('details', () => {
   it('are of the highest version, or of the one asked for', async (t) => {
     const cells = await openCells(t)
     for (const version of ['1.0.0', '1.10.0', '2.0.0-rc.1', '1.9.0']) await register(cells, { version })
-    assert.equal(cells.repository.details('parser').version, '2.0.0-rc.1')
-    assert.equal(cells.repository.details('parser', '1.9.0').version, '1.9.0')
-    const { metadata, security, statistics, signed_by } = cells.repository.details('parser')
+    assert.equal(detailsOf(cells, 'parser').version, '2.0.0-rc.1')
+    assert.equal(detailsOf(cells, 'parser', '1.9.0').version, '1.9.0')
+    const { metadata, security, statistics, signed_by } = detailsOf(cells, 'parser')
     assert.equal(metadata.created_by, alice.publisher)
     assert.equal(metadata.created_at, new Date(cells.clock.now()).toISOString())
     assert.equal(security.security_rating, null)
@@ -258,13 +262,13 @@ describe('details', () => {
     const cells = await openCells(t)
     await register(cells, { version: '1.0.0' })
     await fails(
-      Promise.try(() => cells.repository.details('parser', '3.0.0')),
+      Promise.try(() => cells.repository.find('parser', '3.0.0')),
       'PROV_002',
       404,
       /parser@3.0.0 is not in this repository; it has versions 1.0.0/,
     )
     await fails(
-      Promise.try(() => cells.repository.details('other')),
+      Promise.try(() => cells.repository.find('other')),
       'PROV_002',
       404,
       /no cell of that type/,
