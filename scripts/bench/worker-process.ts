@@ -31,7 +31,7 @@ export interface Worker {
 const NODE_OPTIONS = [
   '--disable-warning=ExperimentalWarning',
   '--external-memory-accounted-in-global-limit',
-  '--max-semi-space-size=8',
+  '--max-semi-space-size=16',
 ]
 
 /** `BENCH_CPU_PROF=<folder>` writes a CPU profile of each worker there. */

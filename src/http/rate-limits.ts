@@ -54,7 +54,7 @@ export class RateLimits {
   /** Start of the scale of the counters, which keeps them exact to nanoseconds. */
   readonly #origin: number
   /** Milliseconds since the origin at which each bucket is full again. */
-  readonly #fullAt = new Float64Array(ROWS * SLOTS).fill(Number.NEGATIVE_INFINITY)
+  readonly #fullAt = new Float64Array(ROWS * SLOTS)
   readonly #seed = getRandomValues(new Uint32Array(2))
 
   constructor({ clock, periodMs = 60_000 }: RateLimitsOptions) {

@@ -78,7 +78,7 @@ test('arguments arrive as they were given, in the same process', async () => {
     `v24.1.0 ${child.pid}`,
     '--disable-warning=ExperimentalWarning',
     '--external-memory-accounted-in-global-limit',
-    '--max-semi-space-size=8',
+    '--max-semi-space-size=16',
     join(root, 'src/cli/main.ts'),
     'a b',
     '',

@@ -14,7 +14,7 @@ const PENDING_MS = 10 * 60_000
 const MAX_PENDING = 10_000
 const MAX_PENDING_PER_OWNER = 100
 /** Answers given at once that are remembered: of owners, and of clients who have only a token. */
-const WINDOW = 8192
+const WINDOW = 1024
 /** Milliseconds that the search for a pending request may take from its last start. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
 const TOKEN_BYTES = 18
