@@ -1,7 +1,9 @@
 import { type Static, Type } from 'typebox'
 import { PerformanceCharacteristics } from './annotations.ts'
 import { Digest, Name, ProviderId, SemVer, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
+import { LogEvidence } from './log.ts'
 import { Dependency, Manifest, SignatureToken } from './manifest.ts'
+import { RoleCertificate } from './rpc.ts'
 
 const RequestId = Type.String({ minLength: 1, maxLength: 128, description: 'Unique request identifier, echoed.' })
 const QuantumSignature = Type.String({ maxLength: 16384, description: 'Quantum signature over the request.' })
@@ -36,6 +38,12 @@ export const Preferences = Type.Object({
       maxItems: 16,
       description: 'Publishers that this request pins; they are preferred to all others.',
     }),
+  ),
+  explain: Type.Optional(
+    Type.Boolean({ description: 'Answer with every candidate that was considered, and where the node looked.' }),
+  ),
+  resolve_dependencies: Type.Optional(
+    Type.Boolean({ description: 'Answer with a cell for everything that the cell depends on, directly or not.' }),
   ),
 })
 export type Preferences = Static<typeof Preferences>
@@ -76,7 +84,17 @@ export const PublisherTrust = Type.Union([
 ])
 export type PublisherTrust = Static<typeof PublisherTrust>
 
-/** Provider API, `cell` of a successful answer; `digest`, `publisher`, `publisher_trust` and `manifest` are added. */
+/** That a provider registered a cell, to be verified offline: its log's key, certified by its identity, and the leaf in its log. */
+export const RegistrationProof = Type.Object(
+  { provider_id: ProviderId, certificate: RoleCertificate, evidence: LogEvidence },
+  { title: 'RegistrationProof' },
+)
+export type RegistrationProof = Static<typeof RegistrationProof>
+
+/**
+ * Provider API, `cell` of a successful answer; `digest`, `publisher`, `publisher_trust` and `manifest` are added, and `log` at security level
+ * `maximum`.
+ */
 export const CellAnswer = Type.Object(
   {
     cell_id: Type.String({ description: 'SHA-256 of the manifest in canonical form.' }),
@@ -100,6 +118,7 @@ export const CellAnswer = Type.Object(
       dependencies: Type.Array(Dependency),
     }),
     manifest: Manifest,
+    log: Type.Optional(RegistrationProof),
   },
   { title: 'CellAnswer' },
 )
@@ -119,7 +138,7 @@ export const Coverage = Type.Object({
         Type.Literal('answered'),
         Type.Literal('timed_out'),
         Type.Literal('failed'),
-        Type.Literal('disabled'),
+        Type.Literal('not_asked'),
       ]),
       candidates: Type.Integer({ minimum: 0 }),
     }),
@@ -136,8 +155,65 @@ export const Coverage = Type.Object({
       ]),
     }),
   ),
+  oldest_answer_ms: Type.Integer({
+    minimum: 0,
+    description:
+      'Milliseconds since the oldest of the announcements that were looked at; 0 where everything was asked for now.',
+  }),
 })
 export type Coverage = Static<typeof Coverage>
+
+/** A cell that was considered for a request, and what became of it. */
+export const Considered = Type.Object(
+  {
+    cell_id: Sha256Hex,
+    cell_type: Name,
+    version: SemVer,
+    capability_version: Type.String({ description: 'Of what was asked for: by cell type, the version of the cell.' }),
+    publisher: Sha256Hex,
+    publisher_trust: PublisherTrust,
+    source: Type.Union([Type.Literal('store'), Type.Literal('directory'), Type.Literal('peer')], {
+      description: 'Held here, announced by a provider, or offered by a provider that was asked.',
+    }),
+    provider_id: ProviderId,
+    outcome: Type.Union([Type.Literal('won'), Type.Literal('lost'), Type.Literal('rejected')], {
+      description: 'A cell that is `lost` fits, and another one is better.',
+    }),
+    reason: Type.String(),
+  },
+  { title: 'Considered' },
+)
+export type Considered = Static<typeof Considered>
+
+/** Who needs a capability in which version. */
+const Requirer = Type.Object({ cell_type: Name, version: SemVer, version_constraint: SemVerRange })
+
+/** A cell for something that the answer's cell depends on, directly or not. Name and publisher are pinned by its digests. */
+export const LockEntry = Type.Object(
+  {
+    capability: Name,
+    capability_version: SemVer,
+    cell_id: Sha256Hex,
+    cell_type: Name,
+    version: SemVer,
+    publisher: Sha256Hex,
+    publisher_trust: PublisherTrust,
+    packaging_format: Name,
+    digest: Digest,
+    size_bytes: Type.Integer(),
+    required_by: Type.Array(Requirer),
+    log: Type.Optional(RegistrationProof),
+  },
+  { title: 'LockEntry' },
+)
+export type LockEntry = Static<typeof LockEntry>
+
+/** A capability that is needed in versions which no one cell offers. */
+export const LockConflict = Type.Object(
+  { capability: Name, required_by: Type.Array(Requirer), reason: Type.String() },
+  { title: 'LockConflict' },
+)
+export type LockConflict = Static<typeof LockConflict>
 
 export const ErrorBody = Type.Object({ code: Type.String(), message: Type.String() })
 
@@ -150,7 +226,10 @@ export const Alternative = Type.Object({
 })
 export type Alternative = Static<typeof Alternative>
 
-/** Provider API, the answer to both kinds of request. `code` is added, and `coverage` where nothing was found. */
+/**
+ * Provider API, the answer to both kinds of request. Added are `code`, `coverage` where nothing was found or the request says `explain`, which also
+ * brings `explanation`; with `resolve_dependencies`, `lock`, or `conflicts` where there is none.
+ */
 export const CellResponse = Type.Object(
   {
     request_id: Type.String(),
@@ -164,6 +243,9 @@ export const CellResponse = Type.Object(
     estimated_wait_time_ms: Type.Optional(Type.Integer({ minimum: 0 })),
     alternatives: Type.Optional(Type.Array(Alternative)),
     coverage: Type.Optional(Coverage),
+    explanation: Type.Optional(Type.Array(Considered)),
+    lock: Type.Optional(Type.Array(LockEntry)),
+    conflicts: Type.Optional(Type.Array(LockConflict)),
     code: Type.Optional(Type.String()),
     error: Type.Optional(ErrorBody),
   },

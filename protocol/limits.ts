@@ -53,6 +53,8 @@ export const LIMITS = {
   clockSkewMs: 300 * 1000,
   /** Peers asked for one request, hedges and retries included. */
   askBudget: 8,
+  /** Capabilities that a cell may depend on, directly or not, where a request resolves them: each may be looked for in the federation. */
+  lockEntries: 64,
   /** Seconds that a client may wait for an answer (`Prefer: wait=N`). */
   maxWaitSeconds: 30,
   /** Seconds that a client waits when it does not say. */

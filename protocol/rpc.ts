@@ -3,6 +3,7 @@ import { Annotations, CellStatus } from './annotations.ts'
 import { Announcement } from './announcement.ts'
 import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
+import { LogEvidence } from './log.ts'
 import { Manifest, SignatureToken } from './manifest.ts'
 
 const closed = { additionalProperties: false } as const
@@ -162,6 +163,26 @@ export const AnnouncementsResponse = Type.Object(
 )
 export type AnnouncementsResponse = Static<typeof AnnouncementsResponse>
 
+/** Asks the provider of a cell for the proof that it registered it. */
+export const EvidenceRequest = Type.Object(
+  { type: Type.Literal('evidence_request'), ...Correlation, cell_id: Sha256Hex },
+  closed,
+)
+export type EvidenceRequest = Static<typeof EvidenceRequest>
+
+/** Without both fields, the peer did not register that cell. */
+export const EvidenceResponse = Type.Object(
+  {
+    type: Type.Literal('evidence_response'),
+    ...Correlation,
+    /** Of the key that signs the checkpoints. */
+    certificate: Type.Optional(RoleCertificate),
+    evidence: Type.Optional(LogEvidence),
+  },
+  closed,
+)
+export type EvidenceResponse = Static<typeof EvidenceResponse>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -191,16 +212,19 @@ export interface RpcMethods {
   cell_request: { request: CellRequest; response: CellAnswerMessage }
   package_request: { request: PackageRequest; response: PackageResponse }
   announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
+  evidence_request: { request: EvidenceRequest; response: EvidenceResponse }
 }
 
 export const RPC_REQUESTS = {
   cell_request: CellRequest,
   package_request: PackageRequest,
   announcements_request: AnnouncementsRequest,
+  evidence_request: EvidenceRequest,
 } as const
 
 export const RPC_RESPONSES = {
   cell_request: CellAnswerMessage,
   package_request: PackageResponse,
   announcements_request: AnnouncementsResponse,
+  evidence_request: EvidenceResponse,
 } as const

@@ -93,7 +93,7 @@ const expectation = (trust: Trust, by: Expectation['by'], name: string, ask: Ask
   name,
   range: ask.version,
   publishers: trust.publishers,
-  hybrid: ask.preferences?.security_level === 'maximum',
+  maximum: ask.preferences?.security_level === 'maximum',
 })
 
 function askEach(
@@ -120,11 +120,22 @@ function askEach(
       })
       if (answer.status !== 200 && answer.status !== 202) throw errorOf(answer)
       if (!responseSchema.Check(answer.body)) throw badAnswer(node, answer.status, 'it is no cell response')
-      const { request_id: id, status, cell, estimated_wait_time_ms: estimate } = answer.body
+      const {
+        request_id: id,
+        status,
+        cell,
+        estimated_wait_time_ms: estimate,
+        coverage,
+        explanation,
+        lock,
+      } = answer.body
       if (id !== body.request_id) {
         throw new IntegrityError(`${node} answers the request ${JSON.stringify(id.slice(0, 128))}`, { node })
       }
-      if (status === 'success' && cell !== undefined) return verifyAnswer(cell, node, expected)
+      if (status === 'success' && cell !== undefined) {
+        const beside = { ...(coverage && { coverage }), ...(explanation && { explanation }), ...(lock && { lock }) }
+        return { ...verifyAnswer(cell, node, expected), ...beside }
+      }
       if (status !== 'pending') throw errorOf({ ...answer, status: status === 'not_found' ? 404 : answer.status })
       const remaining = deadline - Date.now()
       if (remaining <= 0) {

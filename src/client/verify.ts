@@ -1,5 +1,5 @@
 import { satisfies } from 'semver'
-import type { CellAnswer } from '../../protocol/cells.ts'
+import type { CellAnswer, CellResponse } from '../../protocol/cells.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import {
@@ -9,6 +9,7 @@ import {
   verifyManifest,
 } from '../kernel/identity/manifest-signature.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
+import { verifyRegistration } from '../kernel/log/registration-proof.ts'
 import { IntegrityError } from './errors.ts'
 
 /** What the caller asked for and trusts, against which an answer is checked. */
@@ -20,19 +21,26 @@ export interface Expectation {
   readonly range: string | undefined
   /** The only publishers that are accepted; undefined accepts any. */
   readonly publishers: readonly string[] | undefined
-  /** Whether the signature must hold against a quantum computer as well (`security_level` `maximum`). */
-  readonly hybrid: boolean
+  /**
+   * `security_level` `maximum`: the signature must hold against a quantum computer as well, and the provider's log must have the
+   * registration.
+   */
+  readonly maximum: boolean
 }
 
-/** A cell whose signature, identity and fit were checked here, without trusting the node that answered. */
-export type Cell = CellAnswer & {
-  /** Base URL of the node that answered. */
-  readonly node: string
-  /** Whether the publisher signed, or a provider for somebody without keys. */
-  readonly signed_by: ManifestVerdict['kind']
-  /** Algorithms of the signature. */
-  readonly algorithms: ManifestVerdict['algorithms']
-}
+/**
+ * A cell whose signature, identity and fit were checked here, without trusting the node that answered. What was asked for beside the cell is
+ * that node's word: look each cell of a lock up by its id before you rely on it.
+ */
+export type Cell = CellAnswer &
+  Pick<CellResponse, 'coverage' | 'explanation' | 'lock'> & {
+    /** Base URL of the node that answered. */
+    readonly node: string
+    /** Whether the publisher signed, or a provider for somebody without keys. */
+    readonly signed_by: ManifestVerdict['kind']
+    /** Algorithms of the signature. */
+    readonly algorithms: ManifestVerdict['algorithms']
+  }
 
 /** What an answer says about a cell beside its manifest. */
 interface Claims {
@@ -78,9 +86,7 @@ export function verifyAnswer(answer: CellAnswer, node: string, expected: Expecta
       node,
     })
   }
-  if (expected.hybrid && !verdict.algorithms.includes('ml-dsa-65')) {
-    throw broken(node, `its signature is ${verdict.algorithms.join(', ')} only, security level maximum needs ml-dsa-65`)
-  }
+  if (expected.maximum) verifyMaximum(expected.network, node, answer, verdict)
   const capability = manifest.capabilities.find(({ name }) => name === answer.capability)
   if (capability === undefined) throw broken(node, `the manifest does not offer ${answer.capability}`)
   const [found, version] =
@@ -100,6 +106,19 @@ export function verifyAnswer(answer: CellAnswer, node: string, expected: Expecta
     node,
     signed_by: verdict.kind,
     algorithms: verdict.algorithms,
+  }
+}
+
+function verifyMaximum(network: string, node: string, answer: CellAnswer, { algorithms }: ManifestVerdict): void {
+  if (!algorithms.includes('ml-dsa-65')) {
+    throw broken(node, `its signature is ${algorithms.join(', ')} only, security level maximum needs ml-dsa-65`)
+  }
+  if (answer.log === undefined) throw broken(node, 'it brings no proof from a log, security level maximum needs one')
+  try {
+    const { provider } = answer.metadata
+    verifyRegistration(pureVerifier, network, answer.log, { id: answer.cell_id, providerId: provider, now: Date.now() })
+  } catch (error) {
+    throw broken(node, errorMessage(error), error)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Announcement } from '../../protocol/announcement.ts'
-import type { CellRequest, OfferedCell, PackageRequest } from '../../protocol/rpc.ts'
+import type { CellRequest, EvidenceResponse, OfferedCell, PackageRequest } from '../../protocol/rpc.ts'
 
 /** A package that is open for one transfer. */
 export interface OpenPackage {
@@ -52,6 +52,8 @@ export interface NetworkHandlers {
    * gets `internal`.
    */
   onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
+  /** The proof that this node registered a cell; undefined when it did not. */
+  onEvidenceRequest(cellId: string): Required<Pick<EvidenceResponse, 'certificate' | 'evidence'>> | undefined
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>
   /**

@@ -14,6 +14,7 @@ const requestSchemas = {
   cell_request: Compile(RPC_REQUESTS.cell_request),
   package_request: Compile(RPC_REQUESTS.package_request),
   announcements_request: Compile(RPC_REQUESTS.announcements_request),
+  evidence_request: Compile(RPC_REQUESTS.evidence_request),
 }
 
 /** Standing streams of one peer: one, and what is left of earlier ones whose end has not been noticed yet. */
@@ -174,6 +175,9 @@ class AnsweringPeer {
     } else if (type === 'announcements_request') {
       if (requestSchemas.announcements_request.Check(request)) this.#answerAnnouncements(id, request.after)
       else this.#refuse(id, requestSchemas.announcements_request, request)
+    } else if (type === 'evidence_request') {
+      if (requestSchemas.evidence_request.Check(request)) this.#answerEvidence(id, request.cell_id)
+      else this.#refuse(id, requestSchemas.evidence_request, request)
     } else this.#fail(id, 'bad_request', 'unknown type of request')
   }
 
@@ -227,6 +231,14 @@ class AnsweringPeer {
         announcing.delete(this.#remote)
       }
     })
+  }
+
+  #answerEvidence(id: number, cellId: string): void {
+    try {
+      this.#send(id, JSON.stringify({ type: 'evidence_response', id, ...this.#handlers.onEvidenceRequest(cellId) }))
+    } catch (error) {
+      this.#failed(id, error)
+    }
   }
 
   #answer(id: number, work: () => Promise<string>): void {

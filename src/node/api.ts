@@ -16,7 +16,7 @@ import type {
   UsageReportAnswer,
 } from '../../protocol/analytics.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
-import type { Alternative, Coverage } from '../../protocol/cells.ts'
+import type { Alternative, Considered, Coverage, LockConflict, LockEntry } from '../../protocol/cells.ts'
 import type {
   CapabilitySearch,
   CapabilitySearchResponse,
@@ -41,15 +41,25 @@ import type { CellQuery } from '../domain/cells/query.ts'
 
 export type { CellAnswerText, CellQuery }
 
-/** How a request ended. */
+/** How a request ended. Explanation, lock and conflicts are there where the request asks for them. */
 export type RequestOutcome =
-  | { readonly status: 'success'; readonly source: 'local' | 'directory' | 'dht'; readonly cell: CellAnswerText }
+  | {
+      readonly status: 'success'
+      readonly source: 'local' | 'directory' | 'dht'
+      readonly cell: CellAnswerText
+      /** Where the request asks for more than the cell. */
+      readonly coverage?: Coverage
+      readonly explanation?: readonly Considered[]
+      readonly lock?: readonly LockEntry[]
+    }
   | {
       readonly status: 'not_found'
       /** `PROV_003` nobody offers that name, `PROV_002` none that fits. */
       readonly code: 'PROV_002' | 'PROV_003'
       readonly alternatives: readonly Alternative[]
       readonly coverage: Coverage
+      readonly explanation?: readonly Considered[]
+      readonly conflicts?: readonly LockConflict[]
     }
   | { readonly status: 'pending'; readonly estimatedWaitMs: number; readonly code?: ErrorCode }
 

@@ -178,17 +178,18 @@ async function startIn(
         onCellRequest: (request, from) => handlers.onCellRequest(request, from),
         onPackageRequest: (request, from) => handlers.onPackageRequest(request, from),
         onAnnouncementsRequest: (after, from) => handlers.onAnnouncementsRequest(after, from),
+        onEvidenceRequest: (cellId) => handlers.onEvidenceRequest(cellId),
         openPackage: (digest) => handlers.openPackage(digest),
         onAnnouncement: (bytes, from) => handlers.onAnnouncement(bytes, from),
       },
     }),
   }
   const learner = new Learner(parts)
-  const handlers = peerHandlers(parts, learner)
+  const proofs = new LogProofs(parts)
+  const handlers = peerHandlers(parts, learner, proofs)
   const announcer = new Announcer(parts)
   const provider = new DhtProvider(parts)
-  const requests = new CellRequests(parts)
-  const proofs = new LogProofs(parts)
+  const requests = new CellRequests(parts, proofs)
   const detailsOf = (cell: CellRecord): CellDetails => cellDetails(cell, proofs.evidence(cell.id) ?? null)
   const analytics = new Analytics({
     store,

@@ -7,13 +7,15 @@ import type { CellQuery } from '../domain/cells/query.ts'
 import type { VerifiedCell } from '../domain/cells/repository.ts'
 import { BudgetMap } from '../kernel/base/budget-map.ts'
 import { equalJson } from '../kernel/base/equal-json.ts'
-import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
+import { isHybrid, manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
 import type { SignatureVerifier } from '../kernel/identity/verify-pure.ts'
 
 /** A cell that a peer offers, with everything about it that can be checked without its package checked. */
 export interface VerifiedOffer extends VerifiedCell {
   readonly createdAt: string
   readonly status: OfferedCell['status']
+  /** Whether its signature has a post-quantum half. */
+  readonly hybrid: boolean
 }
 
 /**
@@ -62,6 +64,7 @@ export class OfferVerifier {
       annotations: offered.annotations,
       createdAt: offered.created_at,
       status: offered.status,
+      hybrid: isHybrid(offered.signature),
     }
     this.#verified.set(offered.signature, { offered, offer }, JSON.stringify(offered).length)
     return offer
@@ -95,6 +98,7 @@ export function candidateOf(offer: VerifiedOffer, query: Pick<CellQuery, 'by' | 
     status: offer.status,
     registered: false,
     requirements: manifest.requirements,
+    hybrid: offer.hybrid,
     size: manifest.package.size,
     declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
     declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,

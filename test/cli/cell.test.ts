@@ -296,7 +296,7 @@ test('request tells what was not found where, and escapes what a node says', asy
       status: 'not_found',
       code: 'PROV_002',
       alternatives: [{ capability: 'x', cell_type: 'y', version: '1.0.0', compatibility_notes: 'old\u001b[2J' }],
-      coverage: { sources: [{ source: 'dht', outcome: 'timed_out', candidates: 0 }], peers: [] },
+      coverage: { sources: [{ source: 'dht', outcome: 'timed_out', candidates: 0 }], peers: [], oldest_answer_ms: 0 },
     })
   })
   const missing = await cell(folder, 'request', 'x', '--node', node.url)
@@ -368,7 +368,12 @@ test('a cell type that nobody knows is not called a capability', async (t) => {
   const folder = newFolder()
   const node = await fakeNode(t, (request, response) => {
     const { request_id } = JSON.parse(String(request.body)) as Record<string, string>
-    const body = { status: 'not_found', code: 'PROV_003', alternatives: [], coverage: { sources: [], peers: [] } }
+    const body = {
+      status: 'not_found',
+      code: 'PROV_003',
+      alternatives: [],
+      coverage: { sources: [], peers: [], oldest_answer_ms: 0 },
+    }
     sendJson(response, 404, { request_id, ...body })
   })
   for (const args of [

@@ -11,6 +11,7 @@ import {
   UnauthorizedError,
   UnreachableError,
 } from '../../src/client/index.ts'
+import { loggingProvider, registered } from '../support/registration-proofs.ts'
 import { fakeNode, newPublisher, sendCell, sendJson, signCell } from './fake-node.ts'
 
 const bytes = readFileSync('node_modules/source-map/lib/mappings.wasm')
@@ -110,11 +111,19 @@ test('a range that the answer does not fit, another capability and another reque
   await assert.rejects(createClient({ nodes: confused.url }).request({ capability: 'parse' }), IntegrityError)
 })
 
-test('only accepted publishers count, and maximum security needs a hybrid signature', async (t) => {
+test('only accepted publishers count, and maximum security needs a hybrid signature and a proof from the log', async (t) => {
   const hybrid = signCell(bytes, { keys: newPublisher(true) })
+  const provider = loggingProvider('main')
+  const proofs = {
+    missing: {},
+    other: { log: provider.prove(registered(cell.answer.cell_id)) },
+    right: { log: provider.prove(registered(hybrid.answer.cell_id)) },
+  }
+  let proof: keyof typeof proofs = 'missing'
   const node = await fakeNode(t, (request, response) => {
     const pinned = String(request.body).includes(hybrid.manifest.publisher)
-    sendCell(request, response, pinned ? hybrid.answer : cell.answer)
+    const metadata = { ...hybrid.answer.metadata, provider: provider.providerId }
+    sendCell(request, response, pinned ? { ...hybrid.answer, metadata, ...proofs[proof] } : cell.answer)
   })
   await assert.rejects(
     createClient({ nodes: node.url, publishers: ['a'.repeat(64)] }).request({ capability: 'parse' }),
@@ -122,8 +131,14 @@ test('only accepted publishers count, and maximum security needs a hybrid signat
   )
   const maximum = { capability: 'parse', preferences: { security_level: 'maximum' } } as const
   await assert.rejects(createClient({ nodes: node.url }).request(maximum), /needs ml-dsa-65/)
-  const found = await createClient({ nodes: node.url, publishers: [hybrid.manifest.publisher] }).request(maximum)
+  const client = createClient({ nodes: node.url, publishers: [hybrid.manifest.publisher] })
+  await assert.rejects(client.request(maximum), /brings no proof from a log/)
+  proof = 'other'
+  await assert.rejects(client.request(maximum), /says register of the cell/)
+  proof = 'right'
+  const found = await client.request(maximum)
   assert.deepEqual(found.algorithms, ['ed25519', 'ml-dsa-65'])
+  assert.equal(found.log?.provider_id, provider.providerId)
 })
 
 test('a pending request is repeated, the same each time, until it is answered', async (t) => {
@@ -152,7 +167,11 @@ test('a search that outlasts the time to wait is a PendingError with the request
 })
 
 test('what nobody has is a NotFoundError with coverage and alternatives', async (t) => {
-  const coverage = { sources: [{ source: 'store', outcome: 'answered', candidates: 0 }], peers: [] }
+  const coverage = {
+    sources: [{ source: 'store', outcome: 'answered', candidates: 0 }],
+    peers: [],
+    oldest_answer_ms: 0,
+  }
   const alternatives = [{ capability: 'parse', cell_type: 'parser', version: '1.0.0', compatibility_notes: 'too old' }]
   const node = await fakeNode(t, (request, response) => {
     const { request_id } = JSON.parse(String(request.body)) as { request_id: string }

@@ -35,10 +35,15 @@ test('the whole request reaches the query', async (t) => {
         optimization_priority: 'memory',
         security_level: 'high',
         publishers: [HEX],
+        explain: true,
       },
     },
   })
-  await send({ method: 'POST', path: SPECIFIC, body: { request_id: 'r', cell_type: 'adder', version: '1.x' } })
+  await send({
+    method: 'POST',
+    path: SPECIFIC,
+    body: { request_id: 'r', cell_type: 'adder', version: '1.x', preferences: { resolve_dependencies: false } },
+  })
   assert.deepEqual(node.queries, [
     {
       by: 'capability',
@@ -48,6 +53,8 @@ test('the whole request reaches the query', async (t) => {
       priority: 'memory',
       securityLevel: 'high',
       publishers: [HEX],
+      explain: true,
+      resolveDependencies: undefined,
     },
     {
       by: 'cell_type',
@@ -57,6 +64,8 @@ test('the whole request reaches the query', async (t) => {
       priority: undefined,
       securityLevel: undefined,
       publishers: undefined,
+      explain: undefined,
+      resolveDependencies: false,
     },
   ])
 })
@@ -79,7 +88,7 @@ test('what is not here is asked for in the federation: 200, 202, 404', async (t)
     status: 'not_found',
     code: 'PROV_002',
     alternatives: [alternative],
-    coverage: { sources: [...COVERAGE.sources], peers: [] },
+    coverage: { sources: [...COVERAGE.sources], peers: [], oldest_answer_ms: 0 },
   }
   const missing = await ask('respond-async, wait=900')
   assert.equal(missing.status, 404)

@@ -29,7 +29,11 @@ const CERTIFICATE = {
 
 export const HEX = 'ab'.repeat(32)
 export const CELL: CellAnswerText = { before: '{"cell_type":"adder","download_url":"', after: '/x"}' }
-export const COVERAGE = { sources: [{ source: 'store', outcome: 'answered', candidates: 0 }], peers: [] } as const
+export const COVERAGE = {
+  sources: [{ source: 'store', outcome: 'answered', candidates: 0 }],
+  peers: [],
+  oldest_answer_ms: 0,
+} as const
 
 const keyInfo = (role: AccessRole): ApiKeyInfo => ({
   key_id: '0'.repeat(16),

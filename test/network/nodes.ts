@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, newSeed } from '../../src/kernel/identity/keys.ts'
-import { issueRoleCertificate } from '../../src/kernel/identity/roles.ts'
+import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import { createNetwork, type Network, type NetworkHandlers, type NetworkInit } from '../../src/network/network.ts'
@@ -44,6 +44,7 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
+  onEvidenceRequest: () => undefined,
   openPackage: async () => undefined,
   onAnnouncement: () => 'accept',
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
-import { issueRoleCertificate } from '../../src/kernel/identity/roles.ts'
+import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { answerHandshake, HandshakeError, openHandshake, type WireIdentity } from '../../src/network/session.ts'
 import { NETWORK, newIdentity, wireIdentity } from './nodes.ts'
 

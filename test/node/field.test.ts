@@ -16,6 +16,7 @@ const entryOf = (publisher: string, offered: string, id = offered): DirectoryEnt
   provider: 'c',
   offered,
   cell: { manifest_digest: id, publisher, cell_type: 't', version: offered, capabilities: [] },
+  announcedAt: 0,
   expiresAt: 1,
 })
 

@@ -37,8 +37,9 @@ async function open(t: TestContext, holders: readonly string[]) {
       return peer === 'good' ? { cells: [offerOf(cell)] } : unlessAborted(new Promise(() => undefined), signal)
     },
   }
-  const requests = new CellRequests({
+  const parts = {
     clock,
+    config: { network: { name: NETWORK } },
     logger: silentLogger,
     events: new Events(silentLogger),
     index,
@@ -49,7 +50,8 @@ async function open(t: TestContext, holders: readonly string[]) {
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,
     keys: { providerId: 'self' },
-  })
+  }
+  const requests = new CellRequests(parts, { isLogged: () => false, registration: () => undefined })
   t.after(() => requests.stop())
   return { clock, asked, requests }
 }

@@ -16,7 +16,7 @@ const NOT_FOUND: RequestOutcome = {
   status: 'not_found',
   code: 'PROV_003',
   alternatives: [],
-  coverage: { sources: [], peers: [] },
+  coverage: { sources: [], peers: [], oldest_answer_ms: 0 },
 }
 const owned = (owner: string, isAdmin = false): Requester => ({ owner, token: undefined, isAdmin })
 const holding = (token: string | undefined): Requester => ({ owner: undefined, token, isAdmin: false })

@@ -50,8 +50,12 @@ export function answerText(
   return `${before}\n${after}`
 }
 
-/** Completes a stored answer. */
-export function finishAnswer(text: string, trust: PublisherTrust): CellAnswerText {
+/** Completes a stored answer, and adds further fields to it. */
+export function finishAnswer(text: string, trust: PublisherTrust, more?: Pick<CellAnswer, 'log'>): CellAnswerText {
   const end = text.indexOf('\n')
-  return { before: text.slice(0, end), after: `${text.slice(end + 1)}${trust}"}` }
+  const added = more === undefined ? '}' : `,${JSON.stringify(more).slice(1)}`
+  return { before: text.slice(0, end), after: `${text.slice(end + 1)}${trust}"${added}` }
 }
+
+/** The answer as an object. Its `download_url` starts at the root of the node. */
+export const parseAnswer = ({ before, after }: CellAnswerText): CellAnswer => JSON.parse(`${before}${after}`)

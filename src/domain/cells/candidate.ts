@@ -20,6 +20,10 @@ export interface Candidate extends Characteristics {
   /** Registered here; of what a peer offers, whether its publisher has registered cells of the same name here. It vouches for the publisher. */
   readonly registered: boolean
   readonly requirements?: Requirements | undefined
+  /** Whether its signature has a post-quantum half. Known where security level `maximum` asks for it. */
+  readonly hybrid?: boolean | undefined
+  /** Whether whoever holds it can prove that they registered it. Known where security level `maximum` asks for it. */
+  readonly logged?: boolean | undefined
 }
 
 const versions = new Map<string, SemVer>()

@@ -1,3 +1,4 @@
+import type { CellAnswer } from '../../../protocol/cells.ts'
 import { toBase64Url } from '../../kernel/base/bytes.ts'
 import type { BlobSummary } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
@@ -69,10 +70,10 @@ export class CellIndex {
     return text === undefined ? undefined : offeredText(text)
   }
 
-  /** The stored answer of a candidate. */
-  answer(ranked: Ranked): CellAnswerText | undefined {
+  /** The stored answer of a candidate, with further fields. */
+  answer(ranked: Ranked, more?: Pick<CellAnswer, 'log'>): CellAnswerText | undefined {
     const text = this.#answerText(ranked.candidate.id)
-    return text === undefined ? undefined : finishAnswer(text, TIERS[ranked.tier]!)
+    return text === undefined ? undefined : finishAnswer(text, TIERS[ranked.tier]!, more)
   }
 
   #answerText(id: string): string | undefined {

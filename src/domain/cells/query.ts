@@ -11,4 +11,8 @@ export interface CellQuery {
   readonly securityLevel?: SecurityLevel | undefined
   /** Publishers that the request pins. */
   readonly publishers?: readonly string[] | undefined
+  /** Whether to say of every candidate what became of it. */
+  readonly explain?: boolean | undefined
+  /** Whether to find a cell for everything that the answer depends on as well. */
+  readonly resolveDependencies?: boolean | undefined
 }

@@ -83,15 +83,64 @@ export function rank<C extends Candidate>(
   return { fitting, rejected }
 }
 
+/** What decides between two candidates that fit, and in which words. */
+interface Criterion {
+  /** Below 0 when `a` wins. */
+  readonly compare: (a: Ranked, b: Ranked, ranker: Ranker) => number
+  /** Why `loser` lost to `winner`. */
+  readonly words: (loser: Ranked, winner: Ranked) => string
+}
+
+/** In the order in which they count. */
+const CRITERIA: readonly Criterion[] = [
+  {
+    compare: (a, b) => a.tier - b.tier,
+    words: (loser, winner) => `its publisher is ${TIERS[loser.tier]}, the winner's is ${TIERS[winner.tier]}`,
+  },
+  {
+    compare: (a, b) => Number(a.candidate.status !== 'active') - Number(b.candidate.status !== 'active'),
+    words: ({ candidate }) => `it is ${candidate.status}, the winner is active`,
+  },
+  {
+    compare: (a, b) => semver(b.candidate.offered).compare(semver(a.candidate.offered)),
+    words: (_, { candidate }) => `the winner offers version ${candidate.offered}, which is higher`,
+  },
+  {
+    compare: (a, b, ranker) => ranker.compare(a.candidate, b.candidate),
+    words: () => 'it ranks behind the winner by what was measured and declared',
+  },
+  {
+    compare: (a, b) => byVersion(a.candidate, b.candidate),
+    words: ({ candidate }, winner) =>
+      candidate.version === winner.candidate.version
+        ? "all is equal, and the winner's id is smaller"
+        : `the winner is version ${winner.candidate.version} of its cell, which is higher`,
+  },
+]
+
 /** Below 0 when `a` wins. The order that {@link best} describes. */
 export function compare(query: CellQuery, a: Ranked, b: Ranked, { rankers }: Pick<SelectionPolicy, 'rankers'>): number {
-  return (
-    a.tier - b.tier ||
-    Number(a.candidate.status !== 'active') - Number(b.candidate.status !== 'active') ||
-    semver(b.candidate.offered).compare(semver(a.candidate.offered)) ||
-    rankers[query.priority ?? 'default'].compare(a.candidate, b.candidate) ||
-    byVersion(a.candidate, b.candidate)
-  )
+  const ranker = rankers[query.priority ?? 'default']
+  for (const criterion of CRITERIA) {
+    const order = criterion.compare(a, b, ranker)
+    if (order !== 0) return order
+  }
+  return 0
+}
+
+/** Why `loser` lost to `winner`; undefined when it did not. */
+export function reasonOfLoss(
+  query: CellQuery,
+  loser: Ranked,
+  winner: Ranked,
+  { rankers }: Pick<SelectionPolicy, 'rankers'>,
+): string | undefined {
+  const ranker = rankers[query.priority ?? 'default']
+  for (const { compare, words } of CRITERIA) {
+    const order = compare(loser, winner, ranker)
+    if (order !== 0) return order > 0 ? words(loser, winner) : undefined
+  }
+  return undefined
 }
 
 /** The worst tier that may win: unknown publishers only where nobody better offers the name, whatever the version. */
@@ -112,12 +161,21 @@ function misfit(
   if (candidate.status === 'in_testing' && query.range !== candidate.offered)
     return 'is in testing: ask for its exact version'
   if (tier > floor) return `its publisher is ${TIERS[tier]}, and a publisher that this node knows offers ${query.name}`
-  if (query.securityLevel === 'high' && !trust.isPinned(candidate.publisher)) {
-    return 'security level high needs a publisher that the operator pinned'
-  }
-  if (query.securityLevel === 'maximum')
-    return 'security level maximum needs a proof from a transparency log, which this node has none of'
-  return deviceMisfit(candidate.requirements, query.device)
+  return securityMisfit(query.securityLevel, candidate, trust) ?? deviceMisfit(candidate.requirements, query.device)
+}
+
+/** Why a security level is not reached; undefined when it is, as far as is known of a candidate. */
+function securityMisfit(
+  level: CellQuery['securityLevel'],
+  candidate: Candidate,
+  trust: TrustPolicy,
+): string | undefined {
+  if (level !== 'high' && level !== 'maximum') return undefined
+  if (!trust.isPinned(candidate.publisher)) return `security level ${level} needs a publisher that the operator pinned`
+  if (level === 'high') return undefined
+  if (candidate.hybrid === false) return 'security level maximum needs a hybrid signature, with ml-dsa-65'
+  if (candidate.logged === false) return 'security level maximum needs the log of the node that registered it'
+  return undefined
 }
 
 /** Why a device does not do; undefined when it does, or when the device does not say. */

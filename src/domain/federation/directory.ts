@@ -222,7 +222,7 @@ export class Directory {
     const entries: [string, DirectoryEntry][] = []
     for (const cell of cells) {
       for (const [name, offered] of namesOf(cell)) {
-        const entry: DirectoryEntry = { provider: id, cell, offered, expiresAt }
+        const entry: DirectoryEntry = { provider: id, cell, offered, announcedAt: sequence, expiresAt }
         if (this.#names.add(name, entry)) entries.push([name, entry])
       }
     }

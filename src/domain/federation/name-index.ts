@@ -9,6 +9,7 @@ export interface DirectoryEntry {
   /** Version of the name that it was looked up by: the capability's, or by cell type the cell's. */
   readonly offered: string
   /** Unix milliseconds. */
+  readonly announcedAt: number
   readonly expiresAt: number
 }
 

@@ -212,15 +212,19 @@ function sendOutcome(
   }
   const { before, after } = outcome.cell
   const id = JSON.stringify(requestId)
-  const text = `{"request_id":${id},"status":"success","cell":${before}${request.exchange.baseUrl}${after}}`
+  const { coverage, explanation, lock } = outcome
+  const rest =
+    coverage === undefined && lock === undefined ? '}' : `,${JSON.stringify({ coverage, explanation, lock }).slice(1)}`
+  const text = `{"request_id":${id},"status":"success","cell":${before}${request.exchange.baseUrl}${after}${rest}`
   return sendText(request, reply, 200, JSON_TYPE, text, more)
 }
 
 function unanswered(outcome: Exclude<RequestOutcome, { status: 'success' }>, requestId: string): unknown {
-  const { status, code } = outcome
-  return outcome.status === 'pending'
-    ? { request_id: requestId, status, estimated_wait_time_ms: outcome.estimatedWaitMs, code }
-    : { request_id: requestId, status, code, alternatives: outcome.alternatives, coverage: outcome.coverage }
+  if (outcome.status === 'pending') {
+    const { status, code, estimatedWaitMs } = outcome
+    return { request_id: requestId, status, estimated_wait_time_ms: estimatedWaitMs, ...(code && { code }) }
+  }
+  return { request_id: requestId, ...outcome }
 }
 
 /** What a request asks for; `version` is the one that it names outside its preferences. Throws `PROV_001`. */
@@ -238,6 +242,8 @@ function toQuery(
     priority: preferences?.optimization_priority,
     securityLevel: preferences?.security_level,
     publishers: preferences?.publishers,
+    explain: preferences?.explain,
+    resolveDependencies: preferences?.resolve_dependencies,
   }
 }
 

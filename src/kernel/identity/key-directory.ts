@@ -20,7 +20,7 @@ import {
   UNFINISHED,
   writeUnfinished,
 } from './private-file.ts'
-import { issueRoleCertificate } from './roles.ts'
+import { issueRoleCertificate } from './role-certificate.ts'
 
 const closed = { additionalProperties: false } as const
 const DAY_MS = 24 * 60 * 60 * 1000

@@ -100,6 +100,12 @@ export function decodeSignatureToken(token: string): ManifestSignature {
   return json
 }
 
+/** Whether a token, which was verified, holds against a quantum computer as well. */
+export const isHybrid = (token: string): boolean => {
+  const algorithms = decodeSignatureToken(token).signatures.map(({ algorithm }) => algorithm)
+  return algorithms.includes('ed25519') && algorithms.includes('ml-dsa-65')
+}
+
 /**
  * Verifies that `token` signs `manifest`: its key records hold, they are those of the manifest's publisher, and for each
  * algorithm that the current record requires, in that order, there is one signature by a listed key; nothing is missing and

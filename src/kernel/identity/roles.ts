@@ -1,26 +1,12 @@
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Role, RoleCertificate } from '../../../protocol/rpc.ts'
-import { toBase64Url } from '../base/bytes.ts'
 import { isStrictPublicKey } from './ed25519-encoding.ts'
-import { providerIdOf, publicKeyOf } from './ids.ts'
-import { type SigningKey, signObject } from './keys.ts'
+import { publicKeyOf } from './ids.ts'
 import { decoded, verifyObject } from './signed.ts'
 import type { SignatureVerifier } from './verify-pure.ts'
 
-/** What goes into a certificate. Times are Unix milliseconds. */
-export interface RoleGrant {
-  /** The node's identity key, which signs. */
-  readonly identity: SigningKey
-  readonly network: string
-  readonly role: Role
-  /** The role's Ed25519 key, raw. */
-  readonly publicKey: Uint8Array
-  /** Rises with every certificate for the role. */
-  readonly serial: number
-  readonly notBefore: number
-  readonly notAfter: number
-}
+/** Certificates of role keys, as anybody verifies them. Browser-safe. */
 
 /** What a certificate must say to be believed. */
 export interface RoleExpectation {
@@ -29,20 +15,6 @@ export interface RoleExpectation {
   readonly role: Role
   /** Unix milliseconds. */
   readonly now: number
-}
-
-/** Certifies a role key by the node's identity. */
-export function issueRoleCertificate(grant: RoleGrant): RoleCertificate {
-  const certificate = {
-    provider_id: providerIdOf(grant.identity.publicKey),
-    role: grant.role,
-    public_key: toBase64Url(grant.publicKey),
-    serial: grant.serial,
-    not_before: grant.notBefore,
-    not_after: grant.notAfter,
-  }
-  const signature = signObject(grant.identity, grant.network, CONTEXTS.roleCertificate, certificate)
-  return { ...certificate, signature }
 }
 
 /**

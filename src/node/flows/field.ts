@@ -1,8 +1,9 @@
-import type { AnnouncedCell } from '../../../protocol/announcement.ts'
 import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { best, compare, type Ranked, tierFloor } from '../../domain/cells/resolver.ts'
 import type { Tier } from '../../domain/cells/trust.ts'
+import type { DirectoryEntry } from '../../domain/federation/name-index.ts'
+import { isHybrid } from '../../kernel/identity/manifest-signature.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 
@@ -16,6 +17,32 @@ export interface Elsewhere extends Candidate {
   readonly provider: string
   /** Absent while only the announcement is known. */
   readonly offer?: VerifiedOffer
+  /** Unix milliseconds, of an announcement. */
+  readonly announcedAt?: number
+}
+
+/** What can be told of the cells that this node holds at security level `maximum`. */
+export interface HeldFacts {
+  /** Whether the log of this node says that it registered a cell. */
+  isLogged(id: string): boolean
+  get(id: string): { readonly signature: string } | undefined
+}
+
+/** What is held here of a name. At security level `maximum`, with what only the cells themselves and the log can say. */
+export function heldOf(
+  query: CellQuery,
+  { index, trust }: Pick<Parts, 'index' | 'trust'>,
+  facts: HeldFacts,
+): readonly Candidate[] {
+  const held = index.candidates(query.by, query.name)
+  if (query.securityLevel !== 'maximum') return held
+  return held.map((candidate) => {
+    // Nothing else that is held can win, so nothing more need be known of it.
+    if (!trust.isPinned(candidate.publisher)) return candidate
+    const cell = facts.get(candidate.id)
+    const hybrid = cell !== undefined && isHybrid(cell.signature)
+    return { ...candidate, hybrid, logged: facts.isLogged(candidate.id) }
+  })
 }
 
 /** What is known of a name when a request comes. */
@@ -33,8 +60,8 @@ export function fieldOf(query: CellQuery, { index, directory, trust }: Omit<Part
   const here = index.candidates(query.by, query.name)
   const vouched = vouchedBy(here)
   const announced: Elsewhere[] = []
-  for (const { provider, cell, offered } of directory.find(query.by, query.name)) {
-    if (trust.accepts(cell.publisher)) announced.push(elsewhere(provider, cell, offered, vouched))
+  for (const entry of directory.find(query.by, query.name)) {
+    if (trust.accepts(entry.cell.publisher)) announced.push(elsewhere(entry, vouched))
   }
   return { vouched, announced, floor: tierFloor(query, [...here, ...announced], trust) }
 }
@@ -53,13 +80,13 @@ export function unbeaten(
   const winner = best(query, here, parts, floor)
   if (winner === undefined) return undefined
   const vouched = vouchedBy(here)
-  for (const { provider, cell, offered } of directory.find(query.by, query.name)) {
-    const { publisher } = cell
+  for (const entry of directory.find(query.by, query.name)) {
+    const { publisher } = entry.cell
     const tier = trust.tierOf({ publisher, registered: vouched.has(publisher) }, query)
     if (tier > winner.tier || !trust.accepts(publisher)) continue
     // Where only unknown publishers offer the name here, one announced cell of a better tier raises the floor above them all.
     if (tier < 3 && floor === 3) return undefined
-    const candidate = elsewhere(provider, cell, offered, vouched)
+    const candidate = elsewhere(entry, vouched)
     if (compare(query, { candidate, tier }, winner, parts) < 0 && best(query, [candidate], parts, floor) !== undefined)
       return undefined
   }
@@ -70,17 +97,16 @@ const vouchedBy = (here: readonly Candidate[]): ReadonlySet<string> =>
   new Set(here.filter(({ registered }) => registered).map(({ publisher }) => publisher))
 
 const elsewhere = (
-  provider: string,
-  { manifest_digest: id, publisher, cell_type: cellType, version }: AnnouncedCell,
-  offered: string,
+  { provider, cell, offered, announcedAt }: DirectoryEntry,
   vouched: ReadonlySet<string>,
 ): Elsewhere => ({
-  id,
-  publisher,
-  cellType,
-  version,
+  id: cell.manifest_digest,
+  publisher: cell.publisher,
+  cellType: cell.cell_type,
+  version: cell.version,
   offered,
   status: 'active',
-  registered: vouched.has(publisher),
+  registered: vouched.has(cell.publisher),
   provider,
+  announcedAt,
 })

@@ -1,3 +1,4 @@
+import type { RegistrationProof } from '../../../protocol/cells.ts'
 import type { ConsistencyProof, InclusionProof, LogEvidence } from '../../../protocol/log.ts'
 import { toBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
@@ -13,7 +14,7 @@ export class LogProofs {
   readonly origin: string
   /** The key that signs its checkpoints, as C2SP `signed-note` writes one. */
   readonly vkey: string
-  readonly #parts: Pick<NodeParts, 'log' | 'cellLog' | 'store'>
+  readonly #parts: Pick<NodeParts, 'log' | 'cellLog' | 'store' | 'keys'>
   readonly #signer: CheckpointSigner
 
   constructor(parts: Pick<NodeParts, 'log' | 'cellLog' | 'store' | 'keys'>) {
@@ -64,6 +65,20 @@ export class LogProofs {
     // What was appended since then is not in the checkpoint; the size of the tree is its second line.
     const size = Number(checkpoint.split('\n', 2)[1])
     return { leaf: toBase64Url(log.leaf(index)!), inclusion: this.inclusion(index, size), checkpoint }
+  }
+
+  /** Whether there is evidence of a cell. */
+  isLogged(cellId: string): boolean {
+    const { cellLog, store } = this.#parts
+    return cellLog.indexOf(store, cellId) !== undefined
+  }
+
+  /** The evidence, with whose log it is; undefined for a cell that was not registered here. */
+  registration(cellId: string): RegistrationProof | undefined {
+    const evidence = this.evidence(cellId)
+    if (evidence === undefined) return undefined
+    const { providerId, log } = this.#parts.keys
+    return { provider_id: providerId, certificate: log.certificate, evidence }
   }
 }
 

@@ -1,8 +1,9 @@
-import type { Alternative, Coverage } from '../../../protocol/cells.ts'
+import type { Coverage, RegistrationProof } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import { type CellAnswerText, finishAnswer } from '../../domain/cells/answer.ts'
+import { type CellAnswerText, finishAnswer, parseAnswer } from '../../domain/cells/answer.ts'
+import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, type Rejected, rank } from '../../domain/cells/resolver.ts'
+import { best, compare, type Ranked, rank } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
 import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
@@ -10,8 +11,12 @@ import type { RequestOutcome } from '../api.ts'
 import { candidateOf } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { Asker, type AskResult } from './ask-provider.ts'
-import { type Elsewhere, type Field, fieldOf, unbeaten } from './field.ts'
+import { type Elsewhere, fieldOf, heldOf, unbeaten } from './field.ts'
 import { firstAnswer } from './hedged-asks.ts'
+import type { LogProofs } from './log-proofs.ts'
+import { registrationProof } from './registration-proof.ts'
+import { resolveDependencies } from './resolve-dependencies.ts'
+import { SearchRecord, type Winner } from './search-record.ts'
 
 /** Milliseconds that a search may take, whether or not somebody still waits for it. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
@@ -19,8 +24,6 @@ const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
 const HEDGE_MS = 250
 /** Searches under way: past that, a request is answered from what is here. */
 const MAX_SEARCHES = 10_000
-/** Cells that did not fit and are named in the answer. */
-const MAX_ALTERNATIVES = 10
 
 const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', source: 'local' }
 
@@ -30,6 +33,7 @@ interface Parts
     'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
   > {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
+  readonly config: Pick<NodeParts['config'], 'network'>
 }
 
 /** A peer that may hold what is asked for, and how this node came to know. */
@@ -37,6 +41,14 @@ interface Holder {
   readonly provider: string
   readonly source: 'directory' | 'dht'
 }
+
+/** What a search found, before it is put into words. */
+interface Found extends Winner {
+  readonly outcome: RequestOutcome & { readonly status: 'success' }
+}
+
+/** An outcome that says where was looked. */
+type Covered = Exclude<RequestOutcome, { status: 'pending' }> & { readonly coverage: Coverage }
 
 /** A search that goes on until it is done, whoever waits for it. */
 interface Running {
@@ -51,12 +63,14 @@ interface Running {
  */
 export class CellRequests {
   readonly #parts: Parts
+  readonly #proofs: Pick<LogProofs, 'isLogged' | 'registration'>
   readonly #asker: Asker
   readonly #searches = new Map<string, Running>()
   readonly #controllers = new Set<AbortController>()
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, proofs: Pick<LogProofs, 'isLogged' | 'registration'>) {
     this.#parts = parts
+    this.#proofs = proofs
     this.#asker = new Asker(parts)
   }
 
@@ -65,8 +79,9 @@ export class CellRequests {
     for (const controller of this.#controllers) controller.abort(new Error('the node is stopping'))
   }
 
-  /** The answer from the own store, unless a peer announces something better. */
+  /** The answer from the own store, unless a peer announces something better, or more is asked than the cell. */
   locally(query: CellQuery): CellAnswerText | undefined {
+    if (isElaborate(query) || query.securityLevel === 'maximum') return undefined
     const { index, events } = this.#parts
     const candidates = index.candidates(query.by, query.name)
     if (candidates.length === 0) return undefined
@@ -78,53 +93,78 @@ export class CellRequests {
 
   /** Answers for the federation. When the search takes longer than `waitMs`, it goes on for the next who asks the same. */
   async answer(query: CellQuery, waitMs: number): Promise<RequestOutcome> {
+    const outcome = await this.#outcome(query, waitMs)
+    const source = outcome.status === 'success' ? outcome.source : 'none'
+    this.#parts.events.emit('request_answered', { door: 'http', outcome: outcome.status, source })
+    return outcome
+  }
+
+  #outcome(query: CellQuery, waitMs: number): Promise<RequestOutcome> {
     const key = JSON.stringify(query)
     let search = this.#searches.get(key)
     if (search === undefined) {
       const startedAt = this.#parts.clock.now()
-      if (this.#searches.size >= MAX_SEARCHES) return this.#late(query, startedAt)
+      if (this.#searches.size >= MAX_SEARCHES) return Promise.resolve(this.#late(query, startedAt))
       search = { startedAt, outcome: this.#run(query).finally(() => this.#searches.delete(key)) }
       this.#searches.set(key, search)
     }
     const { startedAt } = search
-    const outcome = await within(search.outcome, waitMs, () => this.#late(query, startedAt))
-    const source = outcome.status === 'success' ? outcome.source : 'none'
-    this.#parts.events.emit('request_answered', { door: 'http', outcome: outcome.status, source })
-    return outcome
+    return within(search.outcome, waitMs, () => this.#late(query, startedAt))
   }
 
   async #run(query: CellQuery): Promise<RequestOutcome> {
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(new Error('the search took too long')), SEARCH_MS)
     this.#controllers.add(controller)
+    const startedAt = this.#parts.clock.now()
     try {
-      return await this.#search(query, controller.signal)
+      const { search, found } = await this.#search(query, controller.signal)
+      if (found !== undefined && !isElaborate(query)) return found.outcome
+      const explained = this.#explained(query, search, found)
+      if (query.resolveDependencies !== true || explained.status !== 'success') return explained
+      return await this.#withLock(query, explained, startedAt)
     } finally {
       clearTimeout(timer)
       this.#controllers.delete(controller)
     }
   }
 
-  /** When nobody has answered in time: what is here, if it fits. */
+  /** When nobody has answered in time: what is here, if it fits, and nothing more is asked. */
   #late(query: CellQuery, startedAt: number): RequestOutcome {
-    const here = this.#here(query, fieldOf(query, this.#parts).floor)
-    const cell = here && this.#parts.index.answer(here)
-    if (cell !== undefined) return { status: 'success', source: 'local', cell }
+    if (!isElaborate(query)) {
+      const here = this.#here(query, fieldOf(query, this.#parts).floor)
+      if (here !== undefined) return here.outcome
+    }
     return {
       status: 'pending',
       estimatedWaitMs: Math.max(0, SEARCH_MS - (this.#parts.clock.now() - startedAt)),
     }
   }
 
-  async #search(query: CellQuery, signal: AbortSignal): Promise<RequestOutcome> {
+  async #search(query: CellQuery, signal: AbortSignal): Promise<{ search: SearchRecord; found: Found | undefined }> {
     const field = fieldOf(query, this.#parts)
-    const search = new Search(field)
+    const search = new SearchRecord(query, field, this.#parts.keys.providerId)
     const announced = rank(query, field.announced, this.#parts, field.floor)
-    search.rejected.push(...announced.rejected)
+    search.judged('directory', announced)
     search.source('directory', 'answered', announced.fitting.length)
     const here = this.#here(query, field.floor)
-    const isBetter = (other: Ranked): boolean => here === undefined || compare(query, other, here, this.#parts) < 0
-    const providers = new Set(announced.fitting.filter(isBetter).map(({ candidate }) => candidate.provider))
+    const found = (await this.#elsewhere(query, search, { announced: announced.fitting, here, signal })) ?? here
+    return { search, found }
+  }
+
+  /** Something better than what is here, from a peer. */
+  async #elsewhere(
+    query: CellQuery,
+    search: SearchRecord,
+    {
+      announced,
+      here,
+      signal,
+    }: { announced: readonly Ranked<Elsewhere>[]; here: Found | undefined; signal: AbortSignal },
+  ): Promise<Found | undefined> {
+    const isBetter = (other: Ranked): boolean =>
+      here === undefined || compare(query, other, here.ranked, this.#parts) < 0
+    const providers = new Set(announced.filter(isBetter).map(({ candidate }) => candidate.provider))
     const lookup = new AbortController()
     try {
       const holders = this.#holders(query, search, {
@@ -132,22 +172,32 @@ export class CellRequests {
         beyond: here === undefined,
         signal: AbortSignal.any([signal, lookup.signal]),
       })
-      const ask = async ({ provider, source }: Holder): Promise<RequestOutcome | undefined> => {
+      const ask = async ({ provider, source }: Holder): Promise<Found | undefined> => {
         const result = await this.#asker.ask(provider, query, { signal, deadlineMs: SEARCH_MS })
-        const found = this.#judge(query, result, search)
-        return found !== undefined && isBetter(found) ? this.#success(found, source) : undefined
+        const ranked = this.#judge(query, result, search)
+        if (ranked === undefined || !isBetter(ranked)) return undefined
+        if (query.securityLevel !== 'maximum') return this.#offered(ranked, source)
+        const proof = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
+        return proof && this.#offered(ranked, source, proof)
       }
-      const success = await firstAnswer(holders, ask, HEDGE_MS)
-      if (success !== undefined) return success
+      return await firstAnswer(holders, ask, HEDGE_MS)
     } finally {
       lookup.abort(new Error('the search is over'))
     }
-    const cell = here && this.#parts.index.answer(here)
-    return cell === undefined ? this.#notFound(query, search) : { status: 'success', source: 'local', cell }
   }
 
-  #here(query: CellQuery, floor: Tier): Ranked | undefined {
-    return best(query, this.#parts.index.candidates(query.by, query.name), this.#parts, floor)
+  /** The best of what is here. */
+  #here(query: CellQuery, floor: Tier): Found | undefined {
+    const ranked = best(query, this.#held(query), this.#parts, floor)
+    if (ranked === undefined) return undefined
+    const log = query.securityLevel === 'maximum' ? this.#proofs.registration(ranked.candidate.id) : undefined
+    const cell = this.#parts.index.answer(ranked, log && { log })
+    return cell && { ranked, source: 'store', outcome: { status: 'success', source: 'local', cell } }
+  }
+
+  #held(query: CellQuery): readonly Candidate[] {
+    const { index } = this.#parts
+    return heldOf(query, this.#parts, { isLogged: (id) => this.#proofs.isLogged(id), get: (id) => index.get(id) })
   }
 
   #healthyFirst(providers: Iterable<string>): string[] {
@@ -157,7 +207,7 @@ export class CellRequests {
   /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, all within the budget of one search. Never throws. */
   async *#holders(
     query: CellQuery,
-    search: Search,
+    search: SearchRecord,
     { announced, beyond, signal }: { announced: readonly string[]; beyond: boolean; signal: AbortSignal },
   ): AsyncGenerator<Holder> {
     for (const provider of announced) {
@@ -181,7 +231,7 @@ export class CellRequests {
   }
 
   /** The best offer of a peer, if one fits. */
-  #judge(query: CellQuery, result: AskResult, search: Search): Ranked<Elsewhere> | undefined {
+  #judge(query: CellQuery, result: AskResult, search: SearchRecord): Ranked<Elsewhere> | undefined {
     search.peers.push({ provider_id: result.provider, outcome: result.outcome })
     const { vouched, floor } = search.field
     const candidates = result.offers.flatMap((offer): Elsewhere[] => {
@@ -189,65 +239,63 @@ export class CellRequests {
       if (candidate === undefined) return []
       return [{ ...candidate, registered: vouched.has(candidate.publisher), provider: result.provider, offer }]
     })
-    const { fitting, rejected } = rank(query, candidates, this.#parts, floor)
-    search.rejected.push(...rejected)
-    return fitting[0]
+    const judged = rank(query, candidates, this.#parts, floor)
+    search.judged('peer', judged)
+    return judged.fitting[0]
   }
 
-  #success({ candidate, tier }: Ranked<Elsewhere>, source: 'directory' | 'dht'): RequestOutcome {
+  #offered(ranked: Ranked<Elsewhere>, source: 'directory' | 'dht', log?: RegistrationProof): Found {
+    const { candidate, tier } = ranked
     const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
-    return { status: 'success', source, cell: finishAnswer(text, TIERS[tier]!) }
+    const cell = finishAnswer(text, TIERS[tier]!, log && { log })
+    return { ranked, source: 'peer', outcome: { status: 'success', source, cell } }
   }
 
-  #notFound(query: CellQuery, search: Search): RequestOutcome {
-    const here = rank(query, this.#parts.index.candidates(query.by, query.name), this.#parts, search.field.floor)
-    const rejected = [...here.rejected, ...search.rejected]
+  /** The outcome with everything that is known about it: always where nothing was found. */
+  #explained(query: CellQuery, search: SearchRecord, found: Found | undefined): Covered {
+    const here = rank(query, this.#held(query), this.#parts, search.field.floor)
+    search.judged('store', here)
+    const coverage = search.coverage(here.fitting.length, this.#parts.clock.now())
+    const explanation = query.explain === true ? { explanation: search.explanation(found, this.#parts) } : {}
+    if (found !== undefined) return { ...found.outcome, coverage, ...explanation }
+    const alternatives = search.alternatives()
+    const code = alternatives.length === 0 ? 'PROV_003' : 'PROV_002'
+    return { status: 'not_found', code, alternatives, coverage, ...explanation }
+  }
+
+  /** With a cell for everything that the one found depends on; not found, where there is none for something. */
+  async #withLock(
+    query: CellQuery,
+    outcome: Covered & { readonly status: 'success' },
+    startedAt: number,
+  ): Promise<RequestOutcome> {
+    const root = parseAnswer(outcome.cell)
+    const { device, priority, securityLevel, publishers } = query
+    const resolved = await resolveDependencies(root, (name, range) => {
+      const left = Math.max(0, SEARCH_MS - (this.#parts.clock.now() - startedAt))
+      return this.#outcome({ by: 'capability', name, range, device, priority, securityLevel, publishers }, left)
+    })
+    if ('lock' in resolved) return { ...outcome, lock: resolved.lock }
+    const { conflicts } = resolved
+    const { explanation } = outcome
+    const needed = conflicts.map(({ capability }) => capability).join(', ')
+    const alternative = {
+      capability: root.capability,
+      cell_type: root.cell_type,
+      version: root.version,
+      compatibility_notes: `fits, and depends on what was not found: ${needed}`,
+    }
     return {
       status: 'not_found',
-      code: rejected.length === 0 ? 'PROV_003' : 'PROV_002',
-      alternatives: alternatives(query, rejected),
-      coverage: {
-        sources: [{ source: 'store', outcome: 'answered', candidates: here.fitting.length }, ...search.sources],
-        peers: search.peers,
-      },
+      code: 'PROV_002',
+      alternatives: [alternative],
+      coverage: outcome.coverage,
+      ...(explanation && { explanation }),
+      conflicts,
     }
   }
 }
 
-/** Where one search looked, and what did not fit. */
-class Search {
-  readonly field: Field
-  readonly #asked = new Set<string>()
-  readonly sources: Coverage['sources'] = []
-  readonly peers: Coverage['peers'] = []
-  readonly rejected: Rejected[] = []
-
-  constructor(field: Field) {
-    this.field = field
-  }
-
-  /** Whether a provider is to be asked: once each, and no more of them than the budget. Counts it as asked. */
-  mayAsk(provider: string): boolean {
-    if (this.#asked.size >= LIMITS.askBudget || this.#asked.has(provider)) return false
-    this.#asked.add(provider)
-    return true
-  }
-
-  source(source: 'directory' | 'dht', outcome: Coverage['sources'][number]['outcome'], candidates: number): void {
-    this.sources.push({ source, outcome, candidates })
-  }
-}
-
-function alternatives(query: CellQuery, rejected: readonly Rejected[]): Alternative[] {
-  const byCell = new Map<string, Alternative>()
-  for (const { candidate, reason } of rejected) {
-    if (byCell.size >= MAX_ALTERNATIVES) break
-    byCell.set(candidate.id, {
-      capability: query.by === 'capability' ? query.name : candidate.cellType,
-      cell_type: candidate.cellType,
-      version: candidate.version,
-      compatibility_notes: reason,
-    })
-  }
-  return [...byCell.values()]
-}
+/** Whether more is asked than a cell. */
+const isElaborate = ({ explain, resolveDependencies }: CellQuery): boolean =>
+  explain === true || resolveDependencies === true

@@ -6,6 +6,7 @@ import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
 import type { Learner } from './learn.ts'
+import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
 
 type Parts = Pick<NodeParts, 'index' | 'blobs' | 'cache' | 'directory' | 'events'>
@@ -18,7 +19,7 @@ const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', s
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
-export function peerHandlers(parts: Parts, learner: Learner): NetworkHandlers {
+export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
   return {
     onCellRequest: (request) => offeredCells(parts, request),
     onPackageRequest: async ({ digest, cell_id: wanted }) => {
@@ -30,6 +31,10 @@ export function peerHandlers(parts: Parts, learner: Learner): NetworkHandlers {
       return cell && { cell: offeredCell(cell), chunks: record.chunks }
     },
     onAnnouncementsRequest: (after) => parts.directory.page(after, { maxBytes: PAGE_BYTES, maxCount: PAGE_COUNT }),
+    onEvidenceRequest: (cellId) => {
+      const proof = proofs.registration(cellId)
+      return proof && { certificate: proof.certificate, evidence: proof.evidence }
+    },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
       if (source === undefined) return undefined

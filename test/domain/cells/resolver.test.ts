@@ -179,8 +179,13 @@ describe('security level', () => {
     assert.equal(winner({ securityLevel: 'standard', publishers: [STRANGER] }, known), 'known')
   })
 
-  it('maximum is met by nothing yet', () => {
-    assert.equal(winner({ securityLevel: 'maximum' }, pinned), undefined)
+  it('maximum needs a hybrid signature and a log as well, where both are known', () => {
+    const maximum = (facts: Partial<Candidate>) => winner({ securityLevel: 'maximum' }, { ...pinned, ...facts })
+    assert.equal(maximum({ hybrid: true, logged: true }), pinned.id)
+    assert.equal(maximum({}), pinned.id)
+    assert.equal(maximum({ hybrid: false, logged: true }), undefined)
+    assert.equal(maximum({ hybrid: true, logged: false }), undefined)
+    assert.equal(winner({ securityLevel: 'maximum' }, { ...known, hybrid: true, logged: true }), undefined)
   })
 })
 

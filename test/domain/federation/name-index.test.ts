@@ -7,6 +7,7 @@ const entryOf = (provider: string, offered: string): DirectoryEntry => ({
   provider,
   offered,
   cell: { manifest_digest: offered, publisher: 'p', cell_type: 't', version: offered, capabilities: [] },
+  announcedAt: 0,
   expiresAt: 1,
 })
 const versions = (index: NameIndex, provider: string): string[] =>

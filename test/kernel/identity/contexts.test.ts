@@ -9,7 +9,8 @@ import { ed25519FromSeed, newSeed, signObject, verifyObject } from '../../../src
 import { encodeSignatureToken, verifyManifest } from '../../../src/kernel/identity/manifest-signature.ts'
 import { createPublisherKeys, publisherKeys } from '../../../src/kernel/identity/manifest-signer.ts'
 import { keyRecordDigest, recoverySignedObject, verifyKeyRecords } from '../../../src/kernel/identity/publisher.ts'
-import { issueRoleCertificate, verifyRoleCertificate } from '../../../src/kernel/identity/roles.ts'
+import { issueRoleCertificate } from '../../../src/kernel/identity/role-certificate.ts'
+import { verifyRoleCertificate } from '../../../src/kernel/identity/roles.ts'
 import { nativeVerifier } from '../../../src/kernel/identity/verify.ts'
 
 const contexts = Object.values(CONTEXTS)

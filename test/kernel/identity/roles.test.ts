@@ -6,11 +6,8 @@ import { RoleCertificate } from '../../../protocol/rpc.ts'
 import { toBase64Url } from '../../../src/kernel/base/bytes.ts'
 import { providerIdOf } from '../../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, newSeed, signObject } from '../../../src/kernel/identity/keys.ts'
-import {
-  issueRoleCertificate,
-  type RoleExpectation,
-  verifyRoleCertificate,
-} from '../../../src/kernel/identity/roles.ts'
+import { issueRoleCertificate } from '../../../src/kernel/identity/role-certificate.ts'
+import { type RoleExpectation, verifyRoleCertificate } from '../../../src/kernel/identity/roles.ts'
 import { nativeVerifier } from '../../../src/kernel/identity/verify.ts'
 
 const identity = ed25519FromSeed(newSeed())
