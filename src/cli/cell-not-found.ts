@@ -9,10 +9,14 @@ export function explainNotFound(name: string, kind: 'cell type' | 'capability'):
     const instead = error.alternatives.map(
       ({ cell_type, version, compatibility_notes }) => `${cell_type} ${version} does not fit: ${compatibility_notes}`,
     )
+    const needed = error.conflicts.map(({ capability, required_by, reason }) => {
+      const by = required_by.map((one) => `${one.cell_type} ${one.version} needs ${one.version_constraint}`).join(', ')
+      return `dependency ${capability}: ${reason} (${by})`
+    })
     // The contract has one code for a name that nobody knows, and its text speaks of capabilities.
     const unknownType = kind === 'cell type' && error.code === 'PROV_003'
     const reason = unknownType ? 'no cell of this type was found' : error.message
     const message = `${name}: ${reason}${looked === undefined ? '' : ` (${looked.join(', ')})`}`
-    throw new CliError([message, ...instead].join('; '), EXIT.notFound, error.code)
+    throw new CliError([message, ...instead, ...needed].join('; '), EXIT.notFound, error.code)
   }
 }

@@ -5,7 +5,7 @@ import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
 import { number, publisherFlag, range } from './cell-options.ts'
 import { bytesText, clientFor, downloadToFile, type NodeFlags } from './cell-transfer.ts'
-import { printJson, printLine, safe } from './output.ts'
+import { printJson, printLine, printTable, safe } from './output.ts'
 import { outputFlag } from './output-file.ts'
 import { targetOptions } from './target.ts'
 
@@ -20,6 +20,8 @@ interface RequestFlags extends NodeFlags {
   readonly optimize?: OptimizationPriority
   readonly security?: SecurityLevel
   readonly publisher?: readonly string[]
+  readonly dependencies?: true
+  readonly explain?: true
   readonly output?: string
   readonly force?: true
 }
@@ -46,6 +48,8 @@ export function registerRequest(cell: Command): void {
         .addOption(new Option('--optimize <for>', 'what matters most').choices(['memory', 'speed', 'battery']))
         .addOption(new Option('--security <level>', 'what is enough').choices(['standard', 'high', 'maximum']))
         .option('--publisher <id>', 'accept only cells of this publisher; repeat for more', publisherFlag)
+        .option('--dependencies', 'find a cell for everything that it depends on, too')
+        .option('--explain', 'tell of every candidate what became of it')
         .option('-o, --output <file>', 'download the package into this file', outputFlag)
         .option('--force', 'replace an existing file'),
     ),
@@ -84,9 +88,11 @@ function deviceOf({ platform, memoryGb, cpuCores, gpu }: RequestFlags): DeviceIn
   return Object.keys(device).length === 0 ? undefined : device
 }
 
-const preferencesOf = ({ optimize, security }: RequestFlags): Preferences => ({
+const preferencesOf = ({ optimize, security, dependencies, explain }: RequestFlags): Preferences => ({
   ...(optimize === undefined ? {} : { optimization_priority: optimize }),
   ...(security === undefined ? {} : { security_level: security }),
+  ...(dependencies === undefined ? {} : { resolve_dependencies: true }),
+  ...(explain === undefined ? {} : { explain: true }),
 })
 
 function show(cell: Cell): void {
@@ -101,4 +107,22 @@ function show(cell: Cell): void {
   }
   printLine(`${cell.cell_type} ${cell.version}, verified`)
   for (const [label, value] of Object.entries(rows)) printLine(`  ${label.padEnd(9)}  ${safe(value)}`)
+  if (cell.lock !== undefined) {
+    printLine(`\n${cell.lock.length === 0 ? 'depends on nothing' : 'depends on'}`)
+    const columns = cell.lock.map((one) => [
+      one.capability,
+      one.capability_version,
+      one.cell_type,
+      one.version,
+      one.digest,
+    ])
+    if (columns.length > 0) printTable(['CAPABILITY', 'VERSION', 'CELL TYPE', 'CELL VERSION', 'DIGEST'], columns)
+  }
+  if (cell.explanation !== undefined) {
+    printLine('\nconsidered')
+    printTable(
+      ['CELL TYPE', 'VERSION', 'SOURCE', 'OUTCOME', 'REASON'],
+      cell.explanation.map((one) => [one.cell_type, one.version, one.source, one.outcome, one.reason]),
+    )
+  }
 }

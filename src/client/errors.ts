@@ -1,5 +1,5 @@
 import type { ValidationResults } from '../../protocol/annotations.ts'
-import type { Alternative, Coverage } from '../../protocol/cells.ts'
+import type { Alternative, Considered, Coverage, LockConflict } from '../../protocol/cells.ts'
 
 /** Options of a {@link ClientError}. */
 export interface ClientErrorOptions {
@@ -39,15 +39,26 @@ export class NotFoundError extends ClientError {
   readonly alternatives: readonly Alternative[]
   /** Where the node looked; undefined when it did not say. */
   readonly coverage: Coverage | undefined
+  /** Every candidate and what became of it, where the request said `explain`. */
+  readonly explanation: readonly Considered[]
+  /** What the cell depends on and nobody offers, where the request said `resolve_dependencies`. */
+  readonly conflicts: readonly LockConflict[]
 
   constructor(
     code: string,
     message: string,
-    options: ClientErrorOptions & { alternatives?: readonly Alternative[]; coverage?: Coverage | undefined } = {},
+    options: ClientErrorOptions & {
+      alternatives?: readonly Alternative[] | undefined
+      coverage?: Coverage | undefined
+      explanation?: readonly Considered[] | undefined
+      conflicts?: readonly LockConflict[] | undefined
+    } = {},
   ) {
     super(code, message, { status: 404, retryable: true, ...options })
     this.alternatives = options.alternatives ?? []
     this.coverage = options.coverage
+    this.explanation = options.explanation ?? []
+    this.conflicts = options.conflicts ?? []
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { ValidationResults } from '../../protocol/annotations.ts'
-import { Alternative, Coverage } from '../../protocol/cells.ts'
+import { Alternative, Considered, Coverage, LockConflict } from '../../protocol/cells.ts'
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts'
 import { concatBytes } from '../kernel/base/bytes.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
@@ -161,6 +161,8 @@ const Failure = Type.Object({
 const failureSchema = Compile(Failure)
 const alternativesSchema = Compile(Type.Object({ alternatives: Type.Array(Alternative) }))
 const coverageSchema = Compile(Type.Object({ coverage: Coverage }))
+const explanationSchema = Compile(Type.Object({ explanation: Type.Array(Considered) }))
+const conflictsSchema = Compile(Type.Object({ conflicts: Type.Array(LockConflict) }))
 const validationSchema = Compile(Type.Object({ validation_results: ValidationResults }))
 
 /** The typed error of an answer that is no success. */
@@ -179,6 +181,8 @@ export function errorOf({ node, status, body }: Answer): ClientError {
       node,
       alternatives: alternativesSchema.Check(body) ? body.alternatives : [],
       coverage: coverageSchema.Check(body) ? body.coverage : undefined,
+      explanation: explanationSchema.Check(body) ? body.explanation : undefined,
+      conflicts: conflictsSchema.Check(body) ? body.conflicts : undefined,
     })
   }
   if (validationSchema.Check(body)) return new ValidationError(code, message, body.validation_results, options)

@@ -286,6 +286,55 @@ test('request prints what was verified, and downloads it', async (t) => {
   assert.match(refused.stderr, /who is not accepted/)
 })
 
+test('request shows what the cell depends on, and what became of every candidate, or why something is missing', async (t) => {
+  const folder = newFolder()
+  const { answer } = signCell(await readFile(SMALL))
+  const { cell_id, cell_type, version, publisher, publisher_trust, packaging_format, digest, size_bytes } = answer
+  const required_by = [{ cell_type, version, version_constraint: '^2.0.0' }]
+  const entry = { cell_id, cell_type: 'logger', version: '2.1.0', publisher, publisher_trust, packaging_format, digest }
+  const lock = [{ ...entry, capability: 'log', capability_version: '2.0.0', size_bytes, required_by }]
+  const provider_id = answer.metadata.provider
+  const candidate = {
+    cell_id,
+    cell_type,
+    version,
+    capability_version: version,
+    publisher,
+    publisher_trust,
+    provider_id,
+  }
+  const explanation = [{ ...candidate, source: 'store', outcome: 'won', reason: 'the best\u001b[2J' }]
+  const coverage = { sources: [], peers: [], oldest_answer_ms: 0 }
+  const node = await fakeNode(t, (request, response) => {
+    const body = JSON.parse(String(request.body)) as { request_id: string; capability: string }
+    const { request_id } = body
+    if (body.capability === 'parse') {
+      return sendJson(response, 200, { request_id, status: 'success', cell: answer, lock, explanation, coverage })
+    }
+    const conflicts = [{ capability: 'log', required_by, reason: 'nobody offers it' }]
+    sendJson(response, 404, {
+      request_id,
+      status: 'not_found',
+      code: 'PROV_002',
+      alternatives: [],
+      coverage,
+      conflicts,
+    })
+  })
+  const flags = ['--dependencies', '--explain', '--node', node.url]
+  const { stdout } = await ok(folder, 'request', 'parse', ...flags)
+  assert.match(
+    stdout,
+    /depends on\nCAPABILITY +VERSION +CELL TYPE +CELL VERSION +DIGEST\nlog +2\.0\.0 +logger +2\.1\.0 +sha256:/,
+  )
+  assert.match(stdout, /considered\n.*\nparser +1\.2\.0 +store +won +the best\\u001b\[2J\n$/)
+  const asked = JSON.parse(String(node.seen[0]?.body)) as { preferences: object }
+  assert.deepEqual(asked.preferences, { resolve_dependencies: true, explain: true })
+  const missing = await cell(folder, 'request', 'other', ...flags)
+  assert.equal(missing.code, 3)
+  assert.match(missing.stderr, /; dependency log: nobody offers it \(parser 1\.2\.0 needs \^2\.0\.0\)\n$/)
+})
+
 test('request tells what was not found where, and escapes what a node says', async (t) => {
   const folder = newFolder()
   const node = await fakeNode(t, (request, response) => {
