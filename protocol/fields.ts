@@ -21,6 +21,9 @@ export const Base64Url = Type.String({ pattern: '^[A-Za-z0-9_-]+$' })
 /** ISO 8601 in UTC. */
 export const Timestamp = Type.String({ examples: ['2026-01-31T12:00:00.000Z'] })
 /** The PeerId string of a node. */
-export const ProviderId = Type.String({ pattern: '^[1-9A-HJ-NP-Za-km-z]{46,62}$', examples: ['12D3KooW…'] })
+export const ProviderId = Type.String({
+  pattern: '^[1-9A-HJ-NP-Za-km-z]{46,62}$',
+  examples: ['12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'],
+})
 /** Unix milliseconds. */
 export const Milliseconds = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })

@@ -14,8 +14,6 @@ export interface HttpContext {
   readonly traffic: Traffic
   /** Bytes of a package at most. */
   readonly maxPackageBytes: number
-  /** The OpenAPI document as JSON text. */
-  openapi(): string
 }
 
 /**

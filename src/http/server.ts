@@ -13,7 +13,6 @@ import { type Gate, guard } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
 import { createMeters, type RouteMeter } from './meter.ts'
-import { openApiDocument } from './openapi.ts'
 import { RateLimits, rateLimitHeaders } from './rate-limits.ts'
 import type { HttpContext, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
@@ -101,18 +100,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
 }
 
 function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
-  let document: string | undefined
-  return {
-    node,
-    logger,
-    metrics,
-    traffic,
-    maxPackageBytes: cells.max_package_bytes,
-    openapi() {
-      document ??= JSON.stringify(openApiDocument(ROUTES))
-      return document
-    },
-  }
+  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes }
 }
 
 /** Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own. 0 is none. */

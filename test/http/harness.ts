@@ -72,7 +72,7 @@ export async function start(t: TestContext, http: Partial<Config['http']> = {}, 
   return { node, server, port, logs, send: (call) => send(port, call) }
 }
 
-function send(port: number, { method = 'GET', path, headers = {}, body }: Call): Promise<Reply> {
+export function send(port: number, { method = 'GET', path, headers = {}, body }: Call): Promise<Reply> {
   const raw = body === undefined || Buffer.isBuffer(body) || typeof body === 'string'
   const payload = raw ? body : JSON.stringify(body)
   const json: Record<string, string> = raw ? {} : { 'Content-Type': 'application/json' }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { openApiDocument } from '../../src/http/openapi.ts'
+import { isDeepStrictEqual as isDeepEqual } from 'node:util'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
+import { documentPath, openApiDocument } from '../../scripts/openapi-document.ts'
 import { ROUTES } from '../../src/http/routes.ts'
 import { start } from './harness.ts'
 
@@ -10,7 +12,8 @@ const file = new URL('../../protocol/openapi.json', import.meta.url)
 test('protocol/openapi.json is what the route table says (scripts/openapi.ts writes it)', async (t) => {
   const { send } = await start(t)
   const stored = JSON.parse(await readFile(file, 'utf8'))
-  assert.deepEqual(stored, JSON.parse(JSON.stringify(openApiDocument(ROUTES))))
+  const examples = JSON.parse(await readFile(new URL('examples.json', file), 'utf8'))
+  assert.deepEqual(stored, JSON.parse(JSON.stringify(openApiDocument(ROUTES, examples))))
   assert.deepEqual((await send({ path: '/openapi.json' })).json(), stored)
 })
 
@@ -19,10 +22,11 @@ test('every public route is described, and every reference leads somewhere', asy
   assert.match(document.openapi, /^3\.1\./)
   for (const route of ROUTES) {
     if (route.hidden) continue
-    const path = route.path.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}')
+    const path = documentPath(route)
     const operation = document.paths[path]?.[route.method.toLowerCase()]
     assert.ok(operation?.summary, `${route.method} ${path}`)
-    assert.equal(operation.security !== undefined, route.access === 'admin' || route.access === 'publisher')
+    const needsKey = operation.security.length > 0 && !operation.security.some((one: object) => isDeepEqual(one, {}))
+    assert.equal(needsKey, route.access === 'admin' || route.access === 'publisher')
     const named = [...path.matchAll(/\{([a-z_]+)\}/g)].map((match) => match[1])
     const described = (operation.parameters ?? []).filter((parameter: { in: string }) => parameter.in === 'path')
     assert.deepEqual(described.map((parameter: { name: string }) => parameter.name).sort(), named.sort())
@@ -34,4 +38,15 @@ test('every public route is described, and every reference leads somewhere', asy
     (methods) => Object.values(methods).map((operation) => operation.operationId),
   )
   assert.equal(new Set(ids).size, ids.length)
+})
+
+test('a linter for OpenAPI 3.1 finds nothing, and every example fits its schema', async () => {
+  const config = await createConfig({ extends: ['recommended'] })
+  const source = await readFile(file, 'utf8')
+  const problems = await lintFromString({ source, absoluteRef: 'openapi.json', config })
+  assert.deepEqual(
+    problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} (${location[0]?.pointer})`),
+    [],
+  )
+  assert.ok(source.match(/"example": /g)!.length > 50)
 })

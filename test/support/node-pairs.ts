@@ -7,7 +7,9 @@ import type { OfferedCell } from '../../protocol/rpc.ts'
 import type { VerifiedCell } from '../../src/domain/cells/repository.ts'
 import { signAnnouncement } from '../../src/domain/federation/announcement.ts'
 import { concatBytes, toBase64Url } from '../../src/kernel/base/bytes.ts'
+import { type Clock, systemClock } from '../../src/kernel/base/clock.ts'
 import { loadConfig } from '../../src/kernel/config/load.ts'
+import type { Config } from '../../src/kernel/config/schema.ts'
 import type { EventMap, EventName } from '../../src/kernel/telemetry/events.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { NetworkHandlers } from '../../src/network/network.ts'
@@ -19,6 +21,7 @@ import { NETWORK, summaryOf, temporaryFolder } from './cells.ts'
 /** A whole node in this process, without HTTP. */
 export interface NodeInProcess {
   readonly node: RunningNode
+  readonly config: Config
   readonly dataDir: string
   /** Once, early or at the end of the test. */
   stop(): Promise<void>
@@ -32,6 +35,7 @@ export async function nodeInProcess(
     dataDir?: string
     /** More keys of the configuration, as the environment would have them. */
     settings?: Readonly<Record<string, string>>
+    clock?: Clock
   } = {},
 ): Promise<NodeInProcess> {
   const dataDir = options.dataDir ?? join(await temporaryFolder(t), 'data')
@@ -46,14 +50,15 @@ export async function nodeInProcess(
   }
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const { config } = loadConfig({ env: Object.fromEntries(env) })
-  const node = await startNode({ config, logger: silentLogger, metrics: createMetrics() })
+  const { clock = systemClock } = options
+  const node = await startNode({ config, logger: silentLogger, metrics: createMetrics(), clock })
   let stopping: Promise<void> | undefined
   const stop = () => {
     stopping ??= node.stop()
     return stopping
   }
   t.after(stop)
-  return { node, dataDir, stop }
+  return { node, config, dataDir, stop }
 }
 
 /** The next event for which `wanted` holds. */

@@ -13,6 +13,10 @@ const ANSWERS: Readonly<Record<number, Answer>> = {
   200: { description: 'A cell that fits', schema: CellResponse },
   202: { description: 'Still searching: ask again', schema: CellResponse },
   404: { description: 'Nobody offers it, or none that fits', schema: CellResponse },
+}
+const REQUEST_ANSWERS: Readonly<Record<number, Answer>> = {
+  ...ANSWERS,
+  409: { description: 'The request_id was used for another request', schema: CellResponse },
   413: { description: 'The body is too large', schema: CellResponse },
   415: { description: 'The body is no JSON', schema: CellResponse },
 }
@@ -44,7 +48,7 @@ export const cellRoutes: readonly Route[] = [
     summary: 'Request a cell by capability',
     body: CapabilityRequest,
     headers: HEADERS,
-    answers: ANSWERS,
+    answers: REQUEST_ANSWERS,
     handler:
       ({ node }) =>
       (request, reply) => {
@@ -61,7 +65,7 @@ export const cellRoutes: readonly Route[] = [
     summary: 'Request a specific cell type',
     body: SpecificRequest,
     headers: HEADERS,
-    answers: ANSWERS,
+    answers: REQUEST_ANSWERS,
     handler:
       ({ node }) =>
       (request, reply) => {

@@ -1,3 +1,4 @@
+import { openApiText } from '../../kernel/config/package-files.ts'
 import { JSON_TYPE, sendText, TEXT_TYPE } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
@@ -46,9 +47,9 @@ export const systemRoutes: readonly Route[] = [
     path: '/openapi.json',
     summary: 'This API as OpenAPI 3.1',
     answers: { 200: { description: 'The document', mediaType: 'application/json' } },
-    handler:
-      ({ openapi }) =>
-      (request, reply) =>
-        sendText(request, reply, 200, JSON_TYPE, openapi()),
+    handler: () => {
+      const document = openApiText()
+      return (request, reply) => sendText(request, reply, 200, JSON_TYPE, document)
+    },
   }),
 ]

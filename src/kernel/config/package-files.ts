@@ -17,6 +17,11 @@ export function defaultYaml(): string {
   return readFileSync(join(packageRoot(), 'config', 'default.yaml'), 'utf8')
 }
 
+/** The text of `protocol/openapi.json`. */
+export function openApiText(): string {
+  return readFileSync(join(packageRoot(), 'protocol', 'openapi.json'), 'utf8')
+}
+
 /** The version of this software, from `package.json`. */
 export function softwareVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'))

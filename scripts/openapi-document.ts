@@ -1,9 +1,10 @@
-import { type TSchema, Type } from 'typebox'
-import { Annotations, PackageReport, ValidationResults } from '../../protocol/annotations.ts'
-import { Alternative, Coverage, ErrorBody } from '../../protocol/cells.ts'
-import { ERRORS } from '../../protocol/errors.ts'
-import { Capability, Dependency, Manifest } from '../../protocol/manifest.ts'
-import type { Answer, Route } from './route.ts'
+import type { TSchema } from 'typebox'
+import { Annotations, PackageReport, ValidationResults } from '../protocol/annotations.ts'
+import { Alternative, Coverage, ErrorBody } from '../protocol/cells.ts'
+import { ERRORS } from '../protocol/errors.ts'
+import { Capability, Dependency, Manifest } from '../protocol/manifest.ts'
+import { answersOf, Failure } from '../src/http/answers.ts'
+import type { Answer, Route } from '../src/http/route.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -20,25 +21,18 @@ const NAMED: Readonly<Record<string, TSchema>> = {
   ValidationResults,
 }
 
-/** The errors that any route may answer with. */
-const Failure = Type.Object(
-  {
-    status: Type.Literal('error'),
-    request_id: Type.Optional(Type.String({ description: 'Cell requests only.' })),
-    message: Type.Optional(Type.String({ description: 'All but cell requests.' })),
-    error: ErrorBody,
-  },
-  { title: 'Failure' },
-)
+/** JSON bodies that a node really answered with: by `METHOD /path` as the document writes it, and status. */
+export type Examples = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /** The OpenAPI 3.1 document of a route table. The same table gives the same text. */
-export function openApiDocument(routes: readonly Route[]): Json {
+export function openApiDocument(routes: readonly Route[], examples: Examples): Json {
   const schemas = new Components()
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes) {
     if (route.hidden) continue
-    const path = route.path.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}')
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) }
+    const path = documentPath(route)
+    const own = examples[`${route.method} ${path}`] ?? {}
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas, own) }
   }
   return {
     openapi: '3.1.0',
@@ -61,9 +55,18 @@ export function openApiDocument(routes: readonly Route[]): Json {
   }
 }
 
-function operation(route: Route, schemas: Components): Json {
+const KEYS = [{ apiKey: [] }, { bearer: [] }]
+/** Readers need a key only where the operator closed reading. */
+const SECURITY = { open: [], reader: [{}, ...KEYS], publisher: KEYS, admin: KEYS } as const
+
+/** `/api/v1/cells/request/{request_id}` */
+export const documentPath = ({ path }: Pick<Route, 'path'>): string =>
+  path.replace(/:([a-z_]+)/g, '{$1}').replace('*', '{path}')
+
+function operation(route: Route, schemas: Components, examples: Examples[string]): Json {
   const answers: Record<string, unknown> = {}
-  for (const [status, answer] of Object.entries(route.answers)) answers[status] = response(answer, schemas)
+  for (const [status, answer] of Object.entries(answersOf(route)))
+    answers[status] = response(answer, schemas, examples[status])
   const failure = { 'application/json': { schema: schemas.use(Failure) } }
   answers.default = { description: 'Any other error', ...(route.method === 'HEAD' ? {} : { content: failure }) }
   const parameters = [
@@ -88,7 +91,7 @@ function operation(route: Route, schemas: Components): Json {
       ? {}
       : { requestBody: { required: true, content: { [mediaType]: { schema: schemas.use(body) } } } }),
     responses: answers,
-    ...(route.access === 'admin' || route.access === 'publisher' ? { security: [{ apiKey: [] }, { bearer: [] }] } : {}),
+    security: SECURITY[route.access],
   }
 }
 
@@ -101,8 +104,11 @@ function operationId({ method, path }: Route): string {
   return [method.toLowerCase(), ...words.filter((word) => word !== '')].join('_')
 }
 
-function response({ description, schema, mediaType }: Answer, schemas: Components): Json {
-  if (schema !== undefined) return { description, content: { 'application/json': { schema: schemas.use(schema) } } }
+function response({ description, schema, mediaType }: Answer, schemas: Components, example: unknown): Json {
+  if (schema !== undefined) {
+    const shown = example === undefined ? {} : { example }
+    return { description, content: { 'application/json': { schema: schemas.use(schema), ...shown } } }
+  }
   return mediaType === undefined ? { description } : { description, content: { [mediaType]: {} } }
 }
 

@@ -1,0 +1,351 @@
+import { newRequestKeys, signRequest } from '../../src/kernel/identity/quantum-signature.ts'
+import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
+import { NETWORK } from '../support/cells.ts'
+import { type ContractServer, SILENT } from './server.ts'
+
+/** Makes a server answer with one status, by a real request. Cases share one server and run in this order. */
+export type Produce = (at: ContractServer) => Promise<Reply>
+
+const REQUEST = '/api/v1/cells/request'
+const CELLS = '/api/v1/repository/cells'
+const ABSENT = `sha256:${'0'.repeat(64)}`
+const LARGE = 'x'.repeat(300 * 1024)
+const json = { 'Content-Type': 'application/json' }
+
+let count = 0
+/** A name or id that no other case uses. */
+const fresh = (word: string): string => `${word}-${++count}`
+
+const ask = (body: object, headers: Record<string, string> = {}) => ({ method: 'POST', path: REQUEST, headers, body })
+const askFor = (cell_type: string, version: string) => ({
+  method: 'POST',
+  path: `${REQUEST}/specific`,
+  body: { request_id: fresh('r'), cell_type, version },
+})
+const NOBODY_HAS = { capability: 'nobody-has-this' }
+const AT_ONCE = { Prefer: 'wait=0' }
+
+/** A request that nobody has answered yet, with the token of its client. */
+async function pending(at: ContractServer): Promise<{ path: string; headers: Record<string, string> }> {
+  const request_id = fresh('r')
+  const { headers, status, text } = await at.send(ask({ request_id, capability: SILENT }, AT_ONCE))
+  if (status !== 202) throw new Error(text)
+  return { path: `${REQUEST}/${request_id}`, headers: { 'Request-Token': String(headers['request-token']) } }
+}
+
+async function registered(at: ContractServer, more: object = {}) {
+  const cell = { cell_type: fresh('cell'), version: '1.0.0', ...more }
+  const reply = await at.register(cell)
+  if (reply.status !== 201) throw new Error(reply.text)
+  return { ...cell, digest: String(reply.json().digest), id: String(reply.json().cell_id) }
+}
+
+/** Refuses a signature that was made for another request. */
+const withForeignSignature: Produce = (at) => {
+  const body = { request_id: fresh('r'), capability: 'any' }
+  const keys = newRequestKeys()
+  const target = { audience: at.node.providerId, method: 'POST', path: '/elsewhere', body }
+  return at.send(ask({ ...body, quantum_signature: signRequest(keys, NETWORK, target, at.clock.now()) }))
+}
+
+const found: Produce = async (at) => {
+  const { cell_type } = await registered(at)
+  return at.send(ask({ request_id: fresh('r'), capability: `use-${cell_type}` }))
+}
+
+const cellRequests: Record<string, Record<number, Produce>> = {
+  [`POST ${REQUEST}`]: {
+    200: found,
+    202: (at) => at.send(ask({ request_id: fresh('r'), capability: SILENT }, AT_ONCE)),
+    400: (at) => at.send(ask({ request_id: fresh('r'), capability: 'No Name' })),
+    401: withForeignSignature,
+    404: (at) => at.send(ask({ request_id: fresh('r'), ...NOBODY_HAS }, { Prefer: 'wait=30' })),
+    409: async (at) => {
+      const reader = await at.key('reader')
+      const request_id = fresh('r')
+      await at.send(ask({ request_id, ...NOBODY_HAS }, { ...reader, Prefer: 'wait=30' }))
+      return at.send(ask({ request_id, capability: 'another' }, reader))
+    },
+    413: (at) => at.send({ ...ask({}), headers: json, body: LARGE }),
+    415: (at) => at.send({ ...ask({}), headers: { 'Content-Type': 'text/plain' }, body: 'x' }),
+  },
+  [`POST ${REQUEST}/specific`]: {
+    200: async (at) => {
+      const { cell_type, version } = await registered(at)
+      return at.send(askFor(cell_type, version))
+    },
+    202: (at) => at.send({ ...askFor(SILENT, '*'), headers: AT_ONCE }),
+    400: (at) => at.send(askFor('cell', 'new')),
+    404: (at) => at.send({ ...askFor(fresh('nobody'), '*'), headers: { Prefer: 'wait=30' } }),
+    409: async (at) => {
+      const headers = { ...(await at.key('reader')), Prefer: 'wait=30' }
+      const first = askFor('nobody', '1.0.0')
+      await at.send({ ...first, headers })
+      return at.send({ ...first, headers, body: { ...first.body, version: '2.0.0' } })
+    },
+    413: (at) => at.send({ ...askFor('cell', '*'), headers: json, body: LARGE }),
+    415: (at) => at.send({ ...askFor('cell', '*'), headers: { 'Content-Type': 'text/plain' }, body: 'x' }),
+  },
+  [`GET ${REQUEST}/{request_id}`]: {
+    200: async (at) => {
+      const { cell_type } = await registered(at)
+      const request_id = fresh('r')
+      const reader = await at.key('reader')
+      await at.send(ask({ request_id, capability: `use-${cell_type}` }, reader))
+      return at.send({ path: `${REQUEST}/${request_id}`, headers: reader })
+    },
+    202: async (at) => at.send(await pending(at)),
+    400: (at) => at.send({ path: `${REQUEST}/${'x'.repeat(200)}` }),
+    404: (at) => at.send({ path: `${REQUEST}/${fresh('r')}` }),
+  },
+  [`DELETE ${REQUEST}/{request_id}`]: {
+    200: async (at) => at.send({ ...(await pending(at)), method: 'DELETE' }),
+    400: (at) => at.send({ method: 'DELETE', path: `${REQUEST}/${'x'.repeat(200)}` }),
+    404: (at) => at.send({ method: 'DELETE', path: `${REQUEST}/${fresh('r')}` }),
+    409: async (at) => {
+      const { cell_type } = await registered(at)
+      const request_id = fresh('r')
+      const reader = await at.key('reader')
+      await at.send(ask({ request_id, capability: `use-${cell_type}` }, reader))
+      return at.send({ method: 'DELETE', path: `${REQUEST}/${request_id}`, headers: reader })
+    },
+  },
+}
+
+const packageAt = (digest: string, headers: Record<string, string> = {}, method = 'GET') => ({
+  method,
+  path: `/api/v1/cells/packages/${digest}`,
+  headers,
+})
+
+const packages: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/cells/packages/{digest}': {
+    200: async (at) => at.send(packageAt((await registered(at)).digest)),
+    206: async (at) => at.send(packageAt((await registered(at)).digest, { Range: 'bytes=0-99' })),
+    304: async (at) => {
+      const { digest } = await registered(at)
+      return at.send(packageAt(digest, { 'If-None-Match': `"${digest}"` }))
+    },
+    400: (at) => at.send(packageAt('sha256:no')),
+    404: (at) => at.send(packageAt(ABSENT)),
+    416: async (at) => at.send(packageAt((await registered(at)).digest, { Range: 'bytes=99999999-' })),
+  },
+  'HEAD /api/v1/cells/packages/{digest}': {
+    200: async (at) => at.send(packageAt((await registered(at)).digest, {}, 'HEAD')),
+    304: async (at) => {
+      const { digest } = await registered(at)
+      return at.send(packageAt(digest, { 'If-None-Match': `"${digest}"` }, 'HEAD'))
+    },
+    400: (at) => at.send(packageAt('sha256:no', {}, 'HEAD')),
+    404: (at) => at.send(packageAt(ABSENT, {}, 'HEAD')),
+  },
+}
+
+const metadata = (more: object = {}) => {
+  const cell_type = fresh('cell')
+  return { cell_type, version: '1.0.0', capabilities: [{ name: `use-${cell_type}`, version: '1.0.0' }], ...more }
+}
+const post = (path: string) => ({ method: 'POST', path })
+const tooLarge = { headers: MULTIPART, body: form(part('metadata', JSON.stringify({ description: LARGE }))) }
+const noForm = { headers: json, body: '{}' }
+
+const repository: Record<string, Record<number, Produce>> = {
+  [`GET ${CELLS}`]: {
+    200: async (at) => {
+      const { cell_type } = await registered(at, { description: 'Adds', tags: ['math'] })
+      return at.send({ path: `${CELLS}?capability=use-${cell_type}` })
+    },
+    400: (at) => at.send({ path: `${CELLS}?limit=0` }),
+  },
+  [`POST ${CELLS}`]: {
+    201: (at) => at.admin({ ...post(CELLS), ...at.upload(metadata()) }),
+    400: (at) => at.admin({ ...post(CELLS), ...at.upload(metadata(), Buffer.from('no module')) }),
+    409: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.register({ cell_type, version: '1.0.0' })
+    },
+    413: (at) => at.admin({ ...post(CELLS), ...tooLarge }),
+    415: (at) => at.admin({ ...post(CELLS), ...noForm }),
+  },
+  'POST /api/v1/repository/validate': {
+    200: (at) =>
+      at.admin({ ...post('/api/v1/repository/validate'), ...at.upload(metadata(), Buffer.from('no module')) }),
+    400: (at) => at.admin({ ...post('/api/v1/repository/validate'), ...at.upload('{') }),
+    413: (at) => at.admin({ ...post('/api/v1/repository/validate'), ...tooLarge }),
+    415: (at) => at.admin({ ...post('/api/v1/repository/validate'), ...noForm }),
+  },
+  [`PUT ${CELLS}/{cell_type}`]: {
+    200: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.admin({ method: 'PUT', path: `${CELLS}/${cell_type}`, ...at.upload({ version: '1.1.0' }, null) })
+    },
+    400: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.admin({ method: 'PUT', path: `${CELLS}/${cell_type}`, ...at.upload({}, null) })
+    },
+    404: (at) => at.admin({ method: 'PUT', path: `${CELLS}/absent`, ...at.upload({ version: '1.1.0' }, null) }),
+    409: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.admin({ method: 'PUT', path: `${CELLS}/${cell_type}`, ...at.upload({ version: '1.0.0' }, null) })
+    },
+    413: (at) => at.admin({ method: 'PUT', path: `${CELLS}/any`, ...tooLarge }),
+    415: (at) => at.admin({ method: 'PUT', path: `${CELLS}/any`, ...noForm }),
+  },
+  [`GET ${CELLS}/{cell_type}`]: {
+    200: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.send({ path: `${CELLS}/${cell_type}?version=1.0.0` })
+    },
+    400: (at) => at.send({ path: `${CELLS}/any?version=new` }),
+    404: (at) => at.send({ path: `${CELLS}/absent` }),
+  },
+  [`PATCH ${CELLS}/{cell_type}/{version}`]: {
+    200: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.admin({ method: 'PATCH', path: `${CELLS}/${cell_type}/1.0.0`, body: { status: 'deprecated' } })
+    },
+    400: (at) => at.admin({ method: 'PATCH', path: `${CELLS}/any/1.0.0`, body: { status: 'gone' } }),
+    404: (at) => at.admin({ method: 'PATCH', path: `${CELLS}/absent/1.0.0`, body: { status: 'active' } }),
+  },
+  [`DELETE ${CELLS}/{cell_type}/{version}`]: {
+    200: async (at) => at.admin({ method: 'DELETE', path: `${CELLS}/${(await registered(at)).cell_type}/1.0.0` }),
+    400: (at) => at.admin({ method: 'DELETE', path: `${CELLS}/any/new` }),
+    403: async (at) => {
+      const { cell_type } = await registered(at)
+      await registered(at, { dependencies: [{ capability: `use-${cell_type}`, version_constraint: '^1.0.0' }] })
+      return at.admin({ method: 'DELETE', path: `${CELLS}/${cell_type}/1.0.0` })
+    },
+    404: (at) => at.admin({ method: 'DELETE', path: `${CELLS}/absent/1.0.0` }),
+  },
+}
+
+const get =
+  (path: string): Produce =>
+  (at) =>
+    at.send({ path })
+const asAdmin =
+  (path: string): Produce =>
+  (at) =>
+    at.admin({ path })
+
+const discovery: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/discovery/info': { 200: get('/api/v1/discovery/info') },
+  'GET /api/v1/discovery/capabilities': {
+    200: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.send({ path: `/api/v1/discovery/capabilities?capability=use-${cell_type}&include_details=true` })
+    },
+    400: get('/api/v1/discovery/capabilities'),
+  },
+  'GET /api/v1/discovery/health': { 200: get('/api/v1/discovery/health') },
+  'GET /api/v1/peers': { 200: asAdmin('/api/v1/peers') },
+  'GET /api/v1/providers': { 200: asAdmin('/api/v1/providers') },
+  'GET /api/v1/providers/{package}': {
+    200: asAdmin('/api/v1/providers/rankers'),
+    400: asAdmin(`/api/v1/providers/${'x'.repeat(200)}`),
+    404: asAdmin('/api/v1/providers/absent'),
+  },
+  'GET /api/v1/providers/{package}/{name}': {
+    200: asAdmin('/api/v1/providers/validators/wasm'),
+    400: asAdmin(`/api/v1/providers/validators/${'x'.repeat(200)}`),
+    404: asAdmin('/api/v1/providers/validators/absent'),
+  },
+}
+
+const log: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/log/checkpoint': { 200: get('/api/v1/log/checkpoint') },
+  'GET /api/v1/log/inclusion': {
+    200: get('/api/v1/log/inclusion?log_index=1'),
+    400: get('/api/v1/log/inclusion'),
+    404: get('/api/v1/log/inclusion?log_index=99999'),
+  },
+  'GET /api/v1/log/consistency': {
+    200: get('/api/v1/log/consistency?from=1'),
+    400: get('/api/v1/log/consistency?from=first'),
+    404: get('/api/v1/log/consistency?from=99999'),
+  },
+  'GET /api/v1/log/tile/{path}': { 200: get('/api/v1/log/tile/0/000.p/1'), 404: get('/api/v1/log/tile/9/999') },
+}
+
+const keys: Record<string, Record<number, Produce>> = {
+  'POST /api/v1/keys': {
+    201: (at) => at.admin({ ...post('/api/v1/keys'), body: { role: 'publisher', name: 'build server' } }),
+    400: (at) => at.admin({ ...post('/api/v1/keys'), body: { role: 'king', name: 'x' } }),
+  },
+  'GET /api/v1/keys': { 200: asAdmin('/api/v1/keys?limit=1'), 400: asAdmin('/api/v1/keys?limit=0') },
+  'DELETE /api/v1/keys/{key_id}': {
+    200: async (at) => {
+      const made = await at.admin({ ...post('/api/v1/keys'), body: { role: 'reader', name: 'lost' } })
+      return at.admin({ method: 'DELETE', path: `/api/v1/keys/${made.json().key_id}` })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: '/api/v1/keys/x' }),
+    404: (at) => at.admin({ method: 'DELETE', path: `/api/v1/keys/${'0'.repeat(16)}` }),
+  },
+}
+
+const reportOf = (at: ContractServer, cell_type: string, more: object) => ({
+  report_id: fresh('report'),
+  cell_type,
+  version: '1.0.0',
+  timestamp: new Date(at.clock.now()).toISOString(),
+  ...more,
+})
+const usage = { usage_metrics: { activation_count: 3, total_active_time_ms: 1200 } }
+const failure = { error_type: 'execution', error_code: 'E_OVERFLOW', error_message: 'the sum is too large' }
+
+/** Reports something about a cell that is here. */
+async function report(at: ContractServer, kind: 'usage' | 'errors'): Promise<Reply> {
+  const { cell_type } = await registered(at)
+  const body = reportOf(at, cell_type, kind === 'usage' ? usage : failure)
+  return at.send({ ...post(`/api/v1/analytics/${kind}`), body })
+}
+
+const analytics: Record<string, Record<number, Produce>> = {
+  'POST /api/v1/analytics/usage': {
+    202: (at) => report(at, 'usage'),
+    400: (at) =>
+      at.send({ ...post('/api/v1/analytics/usage'), body: reportOf(at, 'any', { ...usage, version: 'new' }) }),
+  },
+  'POST /api/v1/analytics/errors': {
+    202: (at) => report(at, 'errors'),
+    400: (at) => at.send({ ...post('/api/v1/analytics/errors'), body: {} }),
+  },
+  'GET /api/v1/analytics/overview': {
+    200: asAdmin('/api/v1/analytics/overview?time_range=24h'),
+    400: asAdmin('/api/v1/analytics/overview?time_range=ever'),
+  },
+  'GET /api/v1/analytics/issues': {
+    200: asAdmin('/api/v1/analytics/issues?limit=1'),
+    400: asAdmin('/api/v1/analytics/issues?limit=0'),
+  },
+  'PUT /api/v1/analytics/issues/{issue_id}': {
+    200: async (at) => {
+      await report(at, 'errors')
+      const listed = await at.admin({ path: '/api/v1/analytics/issues' })
+      const [issue] = listed.json().issues as { issue_id: string }[]
+      const body = { resolution_url: 'https://example.org/fixed' }
+      return at.admin({ method: 'PUT', path: `/api/v1/analytics/issues/${issue!.issue_id}`, body })
+    },
+    400: (at) => at.admin({ method: 'PUT', path: '/api/v1/analytics/issues/x', body: { resolution_url: 'http://x' } }),
+    404: (at) => at.admin({ method: 'PUT', path: '/api/v1/analytics/issues/x', body: { resolution_url: null } }),
+  },
+}
+
+const system: Record<string, Record<number, Produce>> = {
+  'GET /health': { 200: get('/health') },
+  'GET /ready': { 200: get('/ready') },
+  'GET /metrics': { 200: get('/metrics') },
+  'GET /openapi.json': { 200: get('/openapi.json') },
+}
+
+/** By `METHOD /path` as the OpenAPI document writes it, and status. */
+export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> = {
+  ...cellRequests,
+  ...packages,
+  ...repository,
+  ...discovery,
+  ...log,
+  ...keys,
+  ...analytics,
+  ...system,
+}
