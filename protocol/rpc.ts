@@ -4,6 +4,7 @@ import { Announcement } from './announcement.ts'
 import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
 import { Manifest, SignatureToken } from './manifest.ts'
+import { YankToken } from './yank.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -162,6 +163,31 @@ export const AnnouncementsResponse = Type.Object(
 )
 export type AnnouncementsResponse = Static<typeof AnnouncementsResponse>
 
+/** Asks a peer that announces yanks for the publishers' words about these cells. */
+export const YankRequest = Type.Object(
+  {
+    type: Type.Literal('yank_request'),
+    ...Correlation,
+    cells: Type.Array(Type.Object({ manifest_digest: Sha256Hex, publisher: Sha256Hex }, closed), {
+      minItems: 1,
+      maxItems: LIMITS.yanksPerRequest,
+    }),
+  },
+  closed,
+)
+export type YankRequest = Static<typeof YankRequest>
+
+/** What the peer has of them, in the order of the request, as many as fit a frame. */
+export const YankResponse = Type.Object(
+  {
+    type: Type.Literal('yank_response'),
+    ...Correlation,
+    yanks: Type.Array(YankToken, { maxItems: LIMITS.yanksPerRequest }),
+  },
+  closed,
+)
+export type YankResponse = Static<typeof YankResponse>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -191,16 +217,19 @@ export interface RpcMethods {
   cell_request: { request: CellRequest; response: CellAnswerMessage }
   package_request: { request: PackageRequest; response: PackageResponse }
   announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
+  yank_request: { request: YankRequest; response: YankResponse }
 }
 
 export const RPC_REQUESTS = {
   cell_request: CellRequest,
   package_request: PackageRequest,
   announcements_request: AnnouncementsRequest,
+  yank_request: YankRequest,
 } as const
 
 export const RPC_RESPONSES = {
   cell_request: CellAnswerMessage,
   package_request: PackageResponse,
   announcements_request: AnnouncementsResponse,
+  yank_request: YankResponse,
 } as const

@@ -2,12 +2,8 @@ import { satisfies } from 'semver'
 import type { CellAnswer } from '../../protocol/cells.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
-import {
-  type ManifestVerdict,
-  manifestDigest,
-  parseManifest,
-  verifyManifest,
-} from '../kernel/identity/manifest-signature.ts'
+import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
+import type { PublisherVerdict } from '../kernel/identity/publisher-signature.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
 import { IntegrityError } from './errors.ts'
 
@@ -29,9 +25,9 @@ export type Cell = CellAnswer & {
   /** Base URL of the node that answered. */
   readonly node: string
   /** Whether the publisher signed, or a provider for somebody without keys. */
-  readonly signed_by: ManifestVerdict['kind']
+  readonly signed_by: PublisherVerdict['kind']
   /** Algorithms of the signature. */
-  readonly algorithms: ManifestVerdict['algorithms']
+  readonly algorithms: PublisherVerdict['algorithms']
 }
 
 /** What an answer says about a cell beside its manifest. */
@@ -49,7 +45,7 @@ interface Claims {
  */
 export function verifySigned(network: string, node: string, claims: Claims, manifest: unknown, token: string) {
   let parsed: Manifest
-  let verdict: ManifestVerdict
+  let verdict: PublisherVerdict
   try {
     parsed = parseManifest(manifest)
     verdict = verifyManifest(pureVerifier, network, parsed, token)

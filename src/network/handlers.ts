@@ -1,5 +1,5 @@
 import type { Announcement } from '../../protocol/announcement.ts'
-import type { CellRequest, OfferedCell, PackageRequest } from '../../protocol/rpc.ts'
+import type { CellRequest, OfferedCell, PackageRequest, YankRequest } from '../../protocol/rpc.ts'
 
 /** A package that is open for one transfer. */
 export interface OpenPackage {
@@ -52,6 +52,8 @@ export interface NetworkHandlers {
    * gets `internal`.
    */
   onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
+  /** What this node has of the publishers' words about cells, as tokens, in order. Read until a frame is full. */
+  onYankRequest(cells: YankRequest['cells'], from: string): Iterable<string>
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>
   /**

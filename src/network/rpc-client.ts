@@ -14,6 +14,7 @@ const responseSchemas = {
   cell_request: Compile(RPC_RESPONSES.cell_request),
   package_request: Compile(RPC_RESPONSES.package_request),
   announcements_request: Compile(RPC_RESPONSES.announcements_request),
+  yank_request: Compile(RPC_RESPONSES.yank_request),
 }
 const errorSchema = Compile(ErrorMessage)
 

@@ -2,7 +2,13 @@ import type { Stream } from '@libp2p/interface'
 import { validRange } from 'semver'
 import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type CellRequest, type ErrorMessage, type PackageRequest, RPC_REQUESTS } from '../../protocol/rpc.ts'
+import {
+  type CellRequest,
+  type ErrorMessage,
+  type PackageRequest,
+  RPC_REQUESTS,
+  type YankRequest,
+} from '../../protocol/rpc.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, NetworkHandlers } from './handlers.ts'
@@ -14,6 +20,7 @@ const requestSchemas = {
   cell_request: Compile(RPC_REQUESTS.cell_request),
   package_request: Compile(RPC_REQUESTS.package_request),
   announcements_request: Compile(RPC_REQUESTS.announcements_request),
+  yank_request: Compile(RPC_REQUESTS.yank_request),
 }
 
 /** Standing streams of one peer: one, and what is left of earlier ones whose end has not been noticed yet. */
@@ -174,6 +181,9 @@ class AnsweringPeer {
     } else if (type === 'announcements_request') {
       if (requestSchemas.announcements_request.Check(request)) this.#answerAnnouncements(id, request.after)
       else this.#refuse(id, requestSchemas.announcements_request, request)
+    } else if (type === 'yank_request') {
+      if (requestSchemas.yank_request.Check(request)) this.#answerYanks(id, request)
+      else this.#refuse(id, requestSchemas.yank_request, request)
     } else this.#fail(id, 'bad_request', 'unknown type of request')
   }
 
@@ -227,6 +237,21 @@ class AnsweringPeer {
         announcing.delete(this.#remote)
       }
     })
+  }
+
+  #answerYanks(id: number, { cells }: YankRequest): void {
+    try {
+      const yanks: string[] = []
+      let room = LIMITS.frameBytes - ENVELOPE_BYTES
+      for (const token of this.#handlers.onYankRequest(cells, this.#remote)) {
+        room -= token.length + 3
+        if (room < 0) break
+        yanks.push(token)
+      }
+      this.#send(id, JSON.stringify({ type: 'yank_response', id, yanks }))
+    } catch (error) {
+      this.#failed(id, error)
+    }
   }
 
   #answer(id: number, work: () => Promise<string>): void {

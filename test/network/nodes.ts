@@ -44,6 +44,7 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
+  onYankRequest: () => [],
   openPackage: async () => undefined,
   onAnnouncement: () => 'accept',
 }

@@ -51,7 +51,7 @@ export function answerText(
 }
 
 /** Completes a stored answer. */
-export function finishAnswer(text: string, trust: PublisherTrust): CellAnswerText {
+export function finishAnswer(text: string, trust: PublisherTrust, isStale = false): CellAnswerText {
   const end = text.indexOf('\n')
-  return { before: text.slice(0, end), after: `${text.slice(end + 1)}${trust}"}` }
+  return { before: text.slice(0, end), after: `${text.slice(end + 1)}${trust}"${isStale ? ',"stale":true' : ''}}` }
 }

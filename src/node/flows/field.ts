@@ -1,12 +1,12 @@
 import type { AnnouncedCell } from '../../../protocol/announcement.ts'
 import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, tierFloor } from '../../domain/cells/resolver.ts'
+import { best, compare, isYanked, type Ranked, tierFloor } from '../../domain/cells/resolver.ts'
 import type { Tier } from '../../domain/cells/trust.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 
-interface Parts extends Pick<NodeParts, 'trust' | 'rankers'> {
+interface Parts extends Pick<NodeParts, 'trust' | 'yanks' | 'rankers'> {
   readonly index: Pick<NodeParts['index'], 'candidates'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
 }
@@ -29,14 +29,14 @@ export interface Field {
 }
 
 /** Everything that is known of the name that `query` asks for. */
-export function fieldOf(query: CellQuery, { index, directory, trust }: Omit<Parts, 'rankers'>): Field {
+export function fieldOf(query: CellQuery, { index, directory, trust, yanks }: Omit<Parts, 'rankers'>): Field {
   const here = index.candidates(query.by, query.name)
   const vouched = vouchedBy(here)
   const announced: Elsewhere[] = []
   for (const { provider, cell, offered } of directory.find(query.by, query.name)) {
     if (trust.accepts(cell.publisher)) announced.push(elsewhere(provider, cell, offered, vouched))
   }
-  return { vouched, announced, floor: tierFloor(query, [...here, ...announced], trust) }
+  return { vouched, announced, floor: tierFloor(query, [...here, ...announced], { trust, yanks }) }
 }
 
 /**
@@ -48,8 +48,8 @@ export function unbeaten(
   here: readonly Candidate[],
   parts: Omit<Parts, 'index'>,
 ): Ranked | undefined {
-  const { directory, trust } = parts
-  const floor = tierFloor(query, here, trust)
+  const { directory, trust, yanks } = parts
+  const floor = tierFloor(query, here, parts)
   const winner = best(query, here, parts, floor)
   if (winner === undefined) return undefined
   const vouched = vouchedBy(here)
@@ -57,9 +57,10 @@ export function unbeaten(
     const { publisher } = cell
     const tier = trust.tierOf({ publisher, registered: vouched.has(publisher) }, query)
     if (tier > winner.tier || !trust.accepts(publisher)) continue
+    const candidate = elsewhere(provider, cell, offered, vouched)
+    if (isYanked(candidate, yanks)) continue
     // Where only unknown publishers offer the name here, one announced cell of a better tier raises the floor above them all.
     if (tier < 3 && floor === 3) return undefined
-    const candidate = elsewhere(provider, cell, offered, vouched)
     if (compare(query, { candidate, tier }, winner, parts) < 0 && best(query, [candidate], parts, floor) !== undefined)
       return undefined
   }
@@ -71,7 +72,7 @@ const vouchedBy = (here: readonly Candidate[]): ReadonlySet<string> =>
 
 const elsewhere = (
   provider: string,
-  { manifest_digest: id, publisher, cell_type: cellType, version }: AnnouncedCell,
+  { manifest_digest: id, publisher, cell_type: cellType, version, status = 'active' }: AnnouncedCell,
   offered: string,
   vouched: ReadonlySet<string>,
 ): Elsewhere => ({
@@ -80,7 +81,7 @@ const elsewhere = (
   cellType,
   version,
   offered,
-  status: 'active',
+  status,
   registered: vouched.has(publisher),
   provider,
 })

@@ -27,7 +27,17 @@ const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', 
 interface Parts
   extends Pick<
     NodeParts,
-    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
+    | 'clock'
+    | 'logger'
+    | 'events'
+    | 'index'
+    | 'trust'
+    | 'yanks'
+    | 'rankers'
+    | 'directory'
+    | 'offers'
+    | 'offerVerifier'
+    | 'network'
   > {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
 }
@@ -135,7 +145,7 @@ export class CellRequests {
       const ask = async ({ provider, source }: Holder): Promise<RequestOutcome | undefined> => {
         const result = await this.#asker.ask(provider, query, { signal, deadlineMs: SEARCH_MS })
         const found = this.#judge(query, result, search)
-        return found !== undefined && isBetter(found) ? this.#success(found, source) : undefined
+        return found !== undefined && isBetter(found) ? this.#success(query, found, source) : undefined
       }
       const success = await firstAnswer(holders, ask, HEDGE_MS)
       if (success !== undefined) return success
@@ -194,9 +204,11 @@ export class CellRequests {
     return fitting[0]
   }
 
-  #success({ candidate, tier }: Ranked<Elsewhere>, source: 'directory' | 'dht'): RequestOutcome {
+  #success(query: CellQuery, { candidate, tier }: Ranked<Elsewhere>, source: 'directory' | 'dht'): RequestOutcome {
     const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
-    return { status: 'success', source, cell: finishAnswer(text, TIERS[tier]!) }
+    // Yanks reach this node by announcements only: that the cell is not yanked is not certain enough for these.
+    const isStale = query.securityLevel === 'high' || query.securityLevel === 'maximum'
+    return { status: 'success', source, cell: finishAnswer(text, TIERS[tier]!, isStale) }
   }
 
   #notFound(query: CellQuery, search: Search): RequestOutcome {
