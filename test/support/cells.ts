@@ -129,7 +129,8 @@ export async function openCells(
   t.after(() => blobs.close())
   const index = new CellIndex(store, 'self')
   const catalogue = new Catalogue(store)
-  const log = new CellLog(new MerkleLog(store, ''))
+  const merkleLog = new MerkleLog(store, '')
+  const log = new CellLog(merkleLog)
   const publishers = new Publishers(store)
   const yanks = new Yanks({
     store,
@@ -144,7 +145,13 @@ export async function openCells(
   await yanks.load()
   const parts = { store, blobs, index, catalogue, log, publishers, yanks, clock }
   const budget = options.budget ?? { maxBytes: 1_000_000, maxBytesPerPublisher: 1_000_000 }
-  return { ...parts, directory, repository: new Repository(parts), cache: new PullThroughCache({ ...parts, budget }) }
+  return {
+    ...parts,
+    merkleLog,
+    directory,
+    repository: new Repository(parts),
+    cache: new PullThroughCache({ ...parts, budget }),
+  }
 }
 
 /** The blob store with files in a folder. */

@@ -1,12 +1,12 @@
 import type { AnnouncedCell } from '../../../protocol/announcement.ts'
 import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, isYanked, type Ranked, tierFloor } from '../../domain/cells/resolver.ts'
+import { best, compare, isYanked, type Ranked, type SelectionPolicy, tierFloor } from '../../domain/cells/resolver.ts'
 import type { Tier } from '../../domain/cells/trust.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 
-interface Parts extends Pick<NodeParts, 'trust' | 'yanks' | 'rankers'> {
+interface Parts extends SelectionPolicy {
   readonly index: Pick<NodeParts['index'], 'candidates'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
 }

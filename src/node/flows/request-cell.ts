@@ -2,7 +2,7 @@ import type { Alternative, Coverage } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { type CellAnswerText, finishAnswer } from '../../domain/cells/answer.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, type Rejected, rank } from '../../domain/cells/resolver.ts'
+import { best, compare, type Ranked, type Rejected, rank, type SelectionPolicy } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
 import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
@@ -27,18 +27,9 @@ const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', 
 interface Parts
   extends Pick<
     NodeParts,
-    | 'clock'
-    | 'logger'
-    | 'events'
-    | 'index'
-    | 'trust'
-    | 'yanks'
-    | 'rankers'
-    | 'directory'
-    | 'offers'
-    | 'offerVerifier'
-    | 'network'
+    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
   > {
+  readonly yanks: SelectionPolicy['yanks']
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
 }
 
