@@ -48,6 +48,18 @@ interface Known {
 
 const NOBODY: ReadonlyMap<string, PublisherYank> = new Map()
 
+/** What yanks are judged and kept with. */
+interface Parts {
+  readonly store: Store
+  readonly index: CellIndex
+  readonly log: CellLog
+  readonly publishers: Publishers
+  readonly trust: Pick<TrustPolicy, 'isPinned'>
+  readonly network: string
+  readonly verifier: SignatureVerifier
+  readonly clock: Clock
+}
+
 type Named = { readonly id: string; readonly publisher: string }
 
 const signedYanks = jsonKeyspace<PublisherYank & { readonly token: string }>(KEYSPACES.yanks)
@@ -77,35 +89,15 @@ function supersedes(
  * publishers always have room.
  */
 export class Yanks {
-  readonly #parts: {
-    readonly store: Store
-    readonly index: CellIndex
-    readonly log: CellLog
-    readonly publishers: Publishers
-    readonly trust: Pick<TrustPolicy, 'isPinned'>
-    readonly network: string
-    readonly verifier: SignatureVerifier
-    readonly clock: Clock
-  }
+  readonly #parts: Parts
   readonly #strangerBytes: number
   readonly #known = new Map<string, Known>()
   /** Bytes of what each provider told about cells of strangers. */
   readonly #bySource = new Map<string, number>()
   #bytes = 0
 
-  constructor(
-    parts: {
-      store: Store
-      index: CellIndex
-      log: CellLog
-      publishers: Publishers
-      trust: Pick<TrustPolicy, 'isPinned'>
-      network: string
-      verifier: SignatureVerifier
-      clock: Clock
-    },
-    strangerBytes = STRANGER_BYTES,
-  ) {
+  /** `strangerBytes`: budget for cells that this node does not hold, and whose publisher is not pinned. */
+  constructor(parts: Parts, strangerBytes = STRANGER_BYTES) {
     this.#parts = parts
     this.#strangerBytes = strangerBytes
   }

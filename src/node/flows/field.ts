@@ -58,9 +58,8 @@ export function unbeaten(
     const tier = trust.tierOf({ publisher, registered: vouched.has(publisher) }, query)
     if (tier > winner.tier || !trust.accepts(publisher)) continue
     const candidate = elsewhere(provider, cell, offered, vouched)
-    if (isYanked(candidate, yanks)) continue
     // Where only unknown publishers offer the name here, one announced cell of a better tier raises the floor above them all.
-    if (tier < 3 && floor === 3) return undefined
+    if (tier < 3 && floor === 3 && !isYanked(candidate, yanks)) return undefined
     if (compare(query, { candidate, tier }, winner, parts) < 0 && best(query, [candidate], parts, floor) !== undefined)
       return undefined
   }
