@@ -13,6 +13,10 @@ export const PerformanceCharacteristics = Type.Object({
 export const CellStatus = Type.Union([Type.Literal('active'), Type.Literal('deprecated'), Type.Literal('in_testing')])
 export type CellStatus = Static<typeof CellStatus>
 
+/** A status as it is shown: what was set, unless the cell is yanked. A yanked cell is never resolved to. */
+export const ShownStatus = Type.Union([...CellStatus.anyOf, Type.Literal('yanked')])
+export type ShownStatus = Static<typeof ShownStatus>
+
 /** What a provider says about a cell, outside the publisher's signature. Links must be https. */
 export const Annotations = Type.Object({
   description: Type.Optional(Text),

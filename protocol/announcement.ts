@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { ShownStatus } from './annotations.ts'
 import { Base64Url, Milliseconds, Name, ProviderId, SemVer, Sha256Hex } from './fields.ts'
 import { LIMITS } from './limits.ts'
 
@@ -15,6 +16,10 @@ export const AnnouncedCell = Type.Object(
       minItems: 1,
       maxItems: LIMITS.manifestCapabilities,
     }),
+    /** Absent: `active`. */
+    status: Type.Optional(ShownStatus),
+    /** Counter of the publisher's yank that the node knows, or of its undoing. Who knows a lower one asks for it (`yank_request`). */
+    yank_counter: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   },
   closed,
 )

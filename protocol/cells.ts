@@ -108,6 +108,12 @@ export const CellAnswer = Type.Object(
     digest: Digest,
     publisher: Sha256Hex,
     publisher_trust: PublisherTrust,
+    stale: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'At security level `high` or above, of a cell that a peer offers: yanks were not reconciled within the hour.',
+      }),
+    ),
     metadata: Type.Object({
       provider: ProviderId,
       created_at: Timestamp,

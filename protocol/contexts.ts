@@ -5,6 +5,8 @@
 export const CONTEXTS = {
   /** A cell's manifest, signed by a key of its publisher. */
   manifest: 'manifest',
+  /** A publisher's yank of one of its cells, or its undoing. */
+  yank: 'yank',
   /** A publisher's later key record, signed by the revealed recovery key. */
   keyRecord: 'key-record',
   /** A role key, certified by a node's identity. */

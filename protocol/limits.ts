@@ -13,6 +13,10 @@ export const LIMITS = {
   manifestBytes: 64 * 1024,
   /** Bytes of a manifest signature token: sixteen key records with hybrid keys fit. */
   manifestSignatureBytes: 96 * 1024,
+  /** Bytes of a yank token: those of a manifest signature, and the yank. */
+  yankTokenBytes: 100 * 1024,
+  /** Cells of which one request to a peer asks whether they are yanked: the answer with usual tokens fits a frame several times. */
+  yanksPerRequest: 64,
   /** Entries of a manifest's capability list: one announcement entry each. */
   manifestCapabilities: 64,
   /** Entries of a manifest's dependency list. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Base64Url, Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
+import { KnownYank, YankReason } from './yank.ts'
 
 /**
  * Answers about transparency logs. Beside these, a log serves `checkpoint` (C2SP `tlog-checkpoint`, text) and `tile/…` (C2SP
@@ -15,13 +16,22 @@ const Hashes = Type.Array(Sha256Hex, { maxItems: 106 })
 /** What a leaf of a node's own log says, as RFC 8785 bytes: who did what to which cell of its repository. */
 export const LoggedAct = Type.Object(
   {
-    act: Type.Union([Type.Literal('register'), Type.Literal('update'), Type.Literal('yank'), Type.Literal('delete')]),
+    act: Type.Union([
+      Type.Literal('register'),
+      Type.Literal('update'),
+      Type.Literal('yank'),
+      Type.Literal('unyank'),
+      Type.Literal('delete'),
+    ]),
     cell_id: Sha256Hex,
     cell_type: Name,
     version: SemVer,
     publisher: Sha256Hex,
     digest: Digest,
     at: Timestamp,
+    /** Of a yank, and whose it is. */
+    reason: Type.Optional(YankReason),
+    by: Type.Optional(KnownYank.properties.by),
   },
   { title: 'LoggedAct' },
 )

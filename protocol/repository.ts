@@ -1,10 +1,18 @@
 import { type Static, Type } from 'typebox'
-import { Annotations, CellStatus, PackageReport, PerformanceCharacteristics, ValidationResults } from './annotations.ts'
+import {
+  Annotations,
+  CellStatus,
+  PackageReport,
+  PerformanceCharacteristics,
+  ShownStatus,
+  ValidationResults,
+} from './annotations.ts'
 import { ErrorBody } from './cells.ts'
 import { Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
 import { LogEvidence } from './log.ts'
 import { Capability, Dependency, Manifest, Requirements, SignatureToken } from './manifest.ts'
+import { KnownYank, YankMessage, YankReason, YankToken } from './yank.ts'
 
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 
@@ -100,7 +108,7 @@ export type CellListQuery = Static<typeof CellListQuery>
 export const CellListItem = Type.Object({
   cell_type: Name,
   capabilities: Type.Array(Type.Object({ name: Name, version: SemVer })),
-  versions: Type.Array(Type.Object({ version: SemVer, created_at: Timestamp, status: CellStatus })),
+  versions: Type.Array(Type.Object({ version: SemVer, created_at: Timestamp, status: ShownStatus })),
   description: Type.String(),
   tags: Type.Array(Type.String()),
 })
@@ -120,7 +128,9 @@ export const CellDetails = Type.Object(
     version: SemVer,
     description: Type.String(),
     tags: Type.Array(Type.String()),
-    status: CellStatus,
+    status: ShownStatus,
+    /** What its publisher and the operator of this node said last about a yank; empty when neither did. */
+    yanks: Type.Array(KnownYank),
     capabilities: Type.Array(Capability),
     dependencies: Type.Array(Dependency),
     digest: Digest,
@@ -180,3 +190,36 @@ export const DeleteResponse = Type.Object(
   { title: 'DeleteResponse' },
 )
 export type DeleteResponse = Static<typeof DeleteResponse>
+
+/**
+ * Body of `POST /api/v1/repository/cells/{cell_type}/{version}/yank`. Either the publisher's own word in `yank`, or what is to be said:
+ * `reason` is needed unless a yank is undone.
+ */
+export const YankOrder = Type.Object(
+  {
+    reason: Type.Optional(YankReason),
+    message: Type.Optional(YankMessage),
+    /** Takes the yank back. */
+    undo: Type.Optional(Type.Boolean()),
+    yank: Type.Optional(YankToken),
+  },
+  { title: 'YankOrder', additionalProperties: false },
+)
+export type YankOrder = Static<typeof YankOrder>
+
+/** Query of the same. `cell_id` chooses where this node keeps copies of several cells with that type and version. */
+export const YankQuery = Type.Object({ cell_id: Type.Optional(Sha256Hex) })
+
+export const YankAnswer = Type.Object(
+  {
+    status: Type.Literal('success'),
+    message: Type.String(),
+    cell_id: Sha256Hex,
+    /** Whether that authority withdraws the cell now. */
+    yanked: Type.Boolean(),
+    counter: Type.Integer({ minimum: 1 }),
+    by: KnownYank.properties.by,
+  },
+  { title: 'YankAnswer' },
+)
+export type YankAnswer = Static<typeof YankAnswer>

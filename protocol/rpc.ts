@@ -5,6 +5,7 @@ import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Sha256H
 import { LIMITS } from './limits.ts'
 import { LogEvidence } from './log.ts'
 import { Manifest, SignatureToken } from './manifest.ts'
+import { YankToken } from './yank.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -182,6 +183,30 @@ export const EvidenceResponse = Type.Object(
   closed,
 )
 export type EvidenceResponse = Static<typeof EvidenceResponse>
+/** Asks a peer that announces yanks for the publishers' words about these cells. */
+export const YankRequest = Type.Object(
+  {
+    type: Type.Literal('yank_request'),
+    ...Correlation,
+    cells: Type.Array(Type.Object({ manifest_digest: Sha256Hex, publisher: Sha256Hex }, closed), {
+      minItems: 1,
+      maxItems: LIMITS.yanksPerRequest,
+    }),
+  },
+  closed,
+)
+export type YankRequest = Static<typeof YankRequest>
+
+/** What the peer has of them, in the order of the request, as many as fit a frame. */
+export const YankResponse = Type.Object(
+  {
+    type: Type.Literal('yank_response'),
+    ...Correlation,
+    yanks: Type.Array(YankToken, { maxItems: LIMITS.yanksPerRequest }),
+  },
+  closed,
+)
+export type YankResponse = Static<typeof YankResponse>
 
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
@@ -213,6 +238,7 @@ export interface RpcMethods {
   package_request: { request: PackageRequest; response: PackageResponse }
   announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
   evidence_request: { request: EvidenceRequest; response: EvidenceResponse }
+  yank_request: { request: YankRequest; response: YankResponse }
 }
 
 export const RPC_REQUESTS = {
@@ -220,6 +246,7 @@ export const RPC_REQUESTS = {
   package_request: PackageRequest,
   announcements_request: AnnouncementsRequest,
   evidence_request: EvidenceRequest,
+  yank_request: YankRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -227,4 +254,5 @@ export const RPC_RESPONSES = {
   package_request: PackageResponse,
   announcements_request: AnnouncementsResponse,
   evidence_request: EvidenceResponse,
+  yank_request: YankResponse,
 } as const

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
-import { keyRecordVectors, manifestSignatureVectors } from './vectors/publishers.ts'
+import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
 import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
@@ -15,6 +15,7 @@ export function buildVectors(): Map<string, string> {
     'signed-bytes.json': signedBytesVectors(),
     'key-records.json': keyRecordVectors(),
     'manifest-signature.json': manifestSignatureVectors(),
+    'yank.json': yankVectors(),
     'quantum-signature.json': quantumSignatureVectors(),
     'chunks-root.json': chunksRootVectors(),
     'batch-root.json': batchRootVectors(),

@@ -1,13 +1,15 @@
 import { ml_dsa65 } from '@noble/post-quantum/ml-dsa.js'
-import { CONTEXTS } from '../../protocol/contexts.ts'
+import { CONTEXTS, type SignatureContext } from '../../protocol/contexts.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { KeyRecord, Manifest, ManifestSignature, SignatureAlgorithm } from '../../protocol/manifest.ts'
+import type { SignedYank, Yank } from '../../protocol/yank.ts'
 import { fromBase64Url, toBase64Url, utf8 } from '../../src/kernel/base/bytes.ts'
 import { ed25519FromSeed, mlDsa65FromSeed, signObject } from '../../src/kernel/identity/keys.ts'
 import { encodeSignatureToken, manifestDigest } from '../../src/kernel/identity/manifest-signature.ts'
 import { createPublisherKeys, type PublisherKeyFile } from '../../src/kernel/identity/manifest-signer.ts'
 import { keyRecordDigest, recoverySignedObject } from '../../src/kernel/identity/publisher.ts'
 import { signedBytes } from '../../src/kernel/identity/signed.ts'
+import { encodeYankToken } from '../../src/kernel/identity/yank-signature.ts'
 import { NETWORK, namedSeed } from './seeds.ts'
 
 /** A chain of key records; `publisher` is what it proves, null when it must be refused. */
@@ -26,6 +28,14 @@ export interface ManifestSignatureCase {
   readonly digest: string
   readonly token: string
   readonly verdict: { publisher: string; kind: KeyRecord['kind']; algorithms: SignatureAlgorithm[] } | null
+}
+
+/** A yank token, and what it says; null when it must be refused. */
+export interface YankCase {
+  readonly about: string
+  readonly network: string
+  readonly token: string
+  readonly yank: Yank | null
 }
 
 type Seeds = PublisherKeyFile['seeds']
@@ -148,9 +158,14 @@ export function sampleManifest(file: PublisherKeyFile): Manifest {
   }
 }
 
-/** Signatures of a manifest by an Ed25519 seed, and by an ML-DSA-65 seed in the deterministic variant (FIPS 204 §3.4). */
-function signaturesOf(manifest: Manifest, seeds: Seeds, network: string): ManifestSignature['signatures'] {
-  const message = signedBytes(network, CONTEXTS.manifest, manifest)
+/** Signatures of an object by an Ed25519 seed, and by an ML-DSA-65 seed in the deterministic variant (FIPS 204 §3.4). */
+function signaturesOf(
+  object: Manifest | Yank,
+  seeds: Seeds,
+  network: string,
+  context: SignatureContext = CONTEXTS.manifest,
+): ManifestSignature['signatures'] {
+  const message = signedBytes(network, context, object)
   const key = ed25519FromSeed(fromBase64Url(seeds.ed25519))
   const signatures: ManifestSignature['signatures'] = [
     { algorithm: 'ed25519', public_key: toBase64Url(key.publicKey), signature: toBase64Url(key.sign(message)) },
@@ -236,6 +251,65 @@ export function manifestSignatureVectors(): { about: string; cases: ManifestSign
       bad('not base64url', manifest, `${token}=`),
       bad('not JSON', manifest, spelled('{')),
       bad('nothing', manifest, 'cs1.'),
+    ],
+  }
+}
+
+/** Yank tokens that hold, and tokens that do not. */
+export function yankVectors(): { about: string; cases: YankCase[] } {
+  const yankOf = (file: PublisherKeyFile, change: Partial<Yank> = {}): Yank => ({
+    format: 1,
+    manifest_digest: manifestDigest(sampleManifest(file)),
+    publisher: keyRecordDigest(file.records[0]!),
+    counter: 1,
+    yanked: true,
+    reason: 'broken',
+    message: 'verliert Größen',
+    at: 1_700_000_000_000,
+    ...change,
+  })
+  const signed = (
+    file: PublisherKeyFile,
+    record: Yank,
+    context = CONTEXTS.yank as SignatureContext,
+    network = NETWORK,
+  ) => ({
+    record,
+    key_records: file.records,
+    signatures: signaturesOf(record, file.seeds, network, context),
+  })
+  const caseOf = (about: string, content: SignedYank, yank: Yank | null): YankCase => ({
+    about,
+    network: NETWORK,
+    token: encodeYankToken(content),
+    yank,
+  })
+  const good = (about: string, file: PublisherKeyFile, record = yankOf(file)) =>
+    caseOf(about, signed(file, record), record)
+  const bad = (about: string, content: SignedYank) => caseOf(about, content, null)
+  const one = signed(single, yankOf(single))
+  const two = signed(hybrid, yankOf(hybrid))
+  return {
+    about:
+      'A token is "ys1." and the base64url of the RFC 8785 bytes of {record, key_records, signatures}: the signatures are over the ' +
+      'record (context "yank"), by the rules of manifest signatures. "yank" is the record, null where the token must be refused.',
+    cases: [
+      good('a yank', single),
+      good('a yank without a message', single, (({ message: _, ...record }) => record)(yankOf(single))),
+      good('by a hybrid publisher', hybrid),
+      good('after a rotation', rotated),
+      good('undone', single, yankOf(single, { counter: 2, yanked: false })),
+      good('as compromised', single, yankOf(single, { reason: 'compromised' })),
+      bad('undone as compromised', signed(single, yankOf(single, { yanked: false, reason: 'compromised' }))),
+      bad('the record was changed', { ...one, record: { ...one.record, counter: 2 } }),
+      bad('the record names another publisher', signed(single, yankOf(hybrid))),
+      bad('signed as a manifest', signed(single, yankOf(single), CONTEXTS.manifest)),
+      bad('signed for another network', signed(single, yankOf(single), CONTEXTS.yank, 'other')),
+      bad('the post-quantum half is stripped', { ...two, signatures: two.signatures.slice(0, 1) }),
+      bad('the old key signs under the new record', { ...one, key_records: rotated.records }),
+      bad('counter 0', signed(single, yankOf(single, { counter: 0 }))),
+      bad('another reason', signed(single, yankOf(single, { reason: 'bored' as Yank['reason'] }))),
+      bad('a field more', signed(single, { ...yankOf(single), more: 1 } as Yank)),
     ],
   }
 }

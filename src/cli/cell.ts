@@ -6,6 +6,7 @@ import { registerPush } from './cell-push.ts'
 import { registerRequest } from './cell-request.ts'
 import { registerRm } from './cell-rm.ts'
 import { registerSign } from './cell-sign.ts'
+import { registerYank } from './cell-yank.ts'
 
 /** Adds `cytoplex cell …`. */
 export function registerCellCommands(program: Command): void {
@@ -25,6 +26,7 @@ export function registerCellCommands(program: Command): void {
     registerList,
     registerGet,
     registerRequest,
+    registerYank,
     registerRm,
   ]) {
     register(cell)

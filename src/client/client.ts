@@ -6,6 +6,8 @@ import type {
   DeleteResponse,
   RegisterResponse,
   ValidateResponse,
+  YankAnswer,
+  YankOrder,
 } from '../../protocol/repository.ts'
 import { concatBytes } from '../kernel/base/bytes.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
@@ -17,7 +19,18 @@ import {
   type IncrementalHash,
 } from './download.ts'
 import { ClientError } from './errors.ts'
-import { details, info, list, register, remove, type Update, type Upload, update, validate } from './repository.ts'
+import {
+  details,
+  info,
+  list,
+  register,
+  remove,
+  type Update,
+  type Upload,
+  update,
+  validate,
+  yank,
+} from './repository.ts'
 import { call, firstAnswer, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
 
@@ -82,6 +95,11 @@ export interface Client {
   cellDetails(cellType: string, version?: string): Promise<CellDetails>
   /** Deletes a version at the first node. */
   deleteCell(cellType: string, version: string): Promise<DeleteResponse>
+  /**
+   * Yanks a version at the first node, or undoes that: with the publisher's own word (`yank`), else as the node's owner of the cell or as
+   * its operator.
+   */
+  yankCell(cellType: string, version: string, order: YankOrder): Promise<YankAnswer>
   /** Provider API, "Get Provider Information". */
   info(): Promise<ProviderInfo>
 }
@@ -120,6 +138,7 @@ export function createClient(options: ClientOptions): Client {
     listCells: (query = {}) => list(transport, query),
     cellDetails: (cellType, version) => details(transport, network, cellType, version),
     deleteCell: (cellType, version) => remove(transport, cellType, version),
+    yankCell: (cellType, version, order) => yank(transport, cellType, version, order),
     info: () => info(transport),
   }
 }

@@ -9,6 +9,8 @@ import {
   DeleteResponse,
   RegisterResponse,
   ValidateResponse,
+  YankAnswer,
+  type YankOrder,
 } from '../../protocol/repository.ts'
 import { manifestDigest, parseManifest } from '../kernel/identity/manifest-signature.ts'
 import type { Progress } from './download.ts'
@@ -50,6 +52,7 @@ const schemas = {
   registered: Compile(RegisterResponse),
   validated: Compile(ValidateResponse),
   deleted: Compile(DeleteResponse),
+  yanked: Compile(YankAnswer),
   info: Compile(ProviderInfo),
 }
 
@@ -151,6 +154,23 @@ export async function remove(
 ): Promise<DeleteResponse> {
   const path = `${REPOSITORY}/${encodeURIComponent(cellType)}/${encodeURIComponent(version)}`
   return checked(schemas.deleted, await call(transport, home(transport), { method: 'DELETE', path, signal }))
+}
+
+/** Yanks a version at the first node, or undoes that. */
+export async function yank(
+  transport: Transport,
+  cellType: string,
+  version: string,
+  order: YankOrder,
+  signal?: AbortSignal,
+): Promise<YankAnswer> {
+  const path = `${REPOSITORY}/${encodeURIComponent(cellType)}/${encodeURIComponent(version)}/yank`
+  const headers = { 'Content-Type': 'application/json' }
+  const body = JSON.stringify(order)
+  return checked(
+    schemas.yanked,
+    await call(transport, home(transport), { method: 'POST', path, headers, body, signal }),
+  )
 }
 
 /** What the first node that answers says about itself. */

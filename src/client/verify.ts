@@ -2,12 +2,8 @@ import { satisfies } from 'semver'
 import type { CellAnswer, CellResponse } from '../../protocol/cells.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
-import {
-  type ManifestVerdict,
-  manifestDigest,
-  parseManifest,
-  verifyManifest,
-} from '../kernel/identity/manifest-signature.ts'
+import { manifestDigest, parseManifest, verifyManifest } from '../kernel/identity/manifest-signature.ts'
+import type { PublisherVerdict } from '../kernel/identity/publisher-signature.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
 import { verifyRegistration } from '../kernel/log/registration-proof.ts'
 import { IntegrityError } from './errors.ts'
@@ -37,11 +33,10 @@ export type Cell = CellAnswer &
     /** Base URL of the node that answered. */
     readonly node: string
     /** Whether the publisher signed, or a provider for somebody without keys. */
-    readonly signed_by: ManifestVerdict['kind']
+    readonly signed_by: PublisherVerdict['kind']
     /** Algorithms of the signature. */
-    readonly algorithms: ManifestVerdict['algorithms']
+    readonly algorithms: PublisherVerdict['algorithms']
   }
-
 /** What an answer says about a cell beside its manifest. */
 interface Claims {
   readonly cell_id: string
@@ -57,7 +52,7 @@ interface Claims {
  */
 export function verifySigned(network: string, node: string, claims: Claims, manifest: unknown, token: string) {
   let parsed: Manifest
-  let verdict: ManifestVerdict
+  let verdict: PublisherVerdict
   try {
     parsed = parseManifest(manifest)
     verdict = verifyManifest(pureVerifier, network, parsed, token)
@@ -109,7 +104,7 @@ export function verifyAnswer(answer: CellAnswer, node: string, expected: Expecta
   }
 }
 
-function verifyMaximum(network: string, node: string, answer: CellAnswer, { algorithms }: ManifestVerdict): void {
+function verifyMaximum(network: string, node: string, answer: CellAnswer, { algorithms }: PublisherVerdict): void {
   if (!algorithms.includes('ml-dsa-65')) {
     throw broken(node, `its signature is ${algorithms.join(', ')} only, security level maximum needs ml-dsa-65`)
   }

@@ -1,5 +1,5 @@
 import type { Announcement } from '../../protocol/announcement.ts'
-import type { CellRequest, EvidenceResponse, OfferedCell, PackageRequest } from '../../protocol/rpc.ts'
+import type { CellRequest, EvidenceResponse, OfferedCell, PackageRequest, YankRequest } from '../../protocol/rpc.ts'
 
 /** A package that is open for one transfer. */
 export interface OpenPackage {
@@ -54,6 +54,8 @@ export interface NetworkHandlers {
   onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
   /** The proof that this node registered a cell; undefined when it did not. */
   onEvidenceRequest(cellId: string): Required<Pick<EvidenceResponse, 'certificate' | 'evidence'>> | undefined
+  /** What this node has of the publishers' words about cells, as tokens, in order. Read until a frame is full. */
+  onYankRequest(cells: YankRequest['cells'], from: string): Iterable<string>
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>
   /**

@@ -15,6 +15,7 @@ const responseSchemas = {
   package_request: Compile(RPC_RESPONSES.package_request),
   announcements_request: Compile(RPC_RESPONSES.announcements_request),
   evidence_request: Compile(RPC_RESPONSES.evidence_request),
+  yank_request: Compile(RPC_RESPONSES.yank_request),
 }
 const errorSchema = Compile(ErrorMessage)
 

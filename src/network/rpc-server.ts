@@ -2,7 +2,13 @@ import type { Stream } from '@libp2p/interface'
 import { validRange } from 'semver'
 import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type CellRequest, type ErrorMessage, type PackageRequest, RPC_REQUESTS } from '../../protocol/rpc.ts'
+import {
+  type CellRequest,
+  type ErrorMessage,
+  type PackageRequest,
+  RPC_REQUESTS,
+  type YankRequest,
+} from '../../protocol/rpc.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, NetworkHandlers } from './handlers.ts'
@@ -15,6 +21,7 @@ const requestSchemas = {
   package_request: Compile(RPC_REQUESTS.package_request),
   announcements_request: Compile(RPC_REQUESTS.announcements_request),
   evidence_request: Compile(RPC_REQUESTS.evidence_request),
+  yank_request: Compile(RPC_REQUESTS.yank_request),
 }
 
 /** Standing streams of one peer: one, and what is left of earlier ones whose end has not been noticed yet. */
@@ -178,6 +185,9 @@ class AnsweringPeer {
     } else if (type === 'evidence_request') {
       if (requestSchemas.evidence_request.Check(request)) this.#answerEvidence(id, request.cell_id)
       else this.#refuse(id, requestSchemas.evidence_request, request)
+    } else if (type === 'yank_request') {
+      if (requestSchemas.yank_request.Check(request)) this.#answerYanks(id, request)
+      else this.#refuse(id, requestSchemas.yank_request, request)
     } else this.#fail(id, 'bad_request', 'unknown type of request')
   }
 
@@ -236,6 +246,21 @@ class AnsweringPeer {
   #answerEvidence(id: number, cellId: string): void {
     try {
       this.#send(id, JSON.stringify({ type: 'evidence_response', id, ...this.#handlers.onEvidenceRequest(cellId) }))
+    } catch (error) {
+      this.#failed(id, error)
+    }
+  }
+
+  #answerYanks(id: number, { cells }: YankRequest): void {
+    try {
+      const yanks: string[] = []
+      let room = LIMITS.frameBytes - ENVELOPE_BYTES
+      for (const token of this.#handlers.onYankRequest(cells, this.#remote)) {
+        room -= token.length + 3
+        if (room < 0) break
+        yanks.push(token)
+      }
+      this.#send(id, JSON.stringify({ type: 'yank_response', id, yanks }))
     } catch (error) {
       this.#failed(id, error)
     }

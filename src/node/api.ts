@@ -36,6 +36,7 @@ import type {
   CellMetadata,
   CellUpdateMetadata,
 } from '../../protocol/repository.ts'
+import type { YankReason } from '../../protocol/yank.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 
@@ -110,6 +111,30 @@ export interface CellUpdate extends Omit<Registration, 'metadata' | 'package'> {
   readonly metadata: CellUpdateMetadata
   /** Absent: the package of the highest version. */
   readonly package?: StagedPackage | undefined
+}
+
+/** A yank of a version that this node holds, or its undoing. */
+export interface CellYank {
+  readonly cellType: string
+  readonly version: string
+  /** Chooses among several cells with that type and version. */
+  readonly cellId?: string | undefined
+  /** The publisher's own word, `ys1.…`; then nothing of the following counts. */
+  readonly token?: string | undefined
+  /** Needed, unless a yank is undone. */
+  readonly reason?: YankReason | undefined
+  readonly message?: string | undefined
+  readonly undo: boolean
+  readonly credential: string
+  readonly isAdmin: boolean
+}
+
+/** What an authority has said of a cell now. */
+export interface Yanked {
+  readonly cellId: string
+  readonly yanked: boolean
+  readonly counter: number
+  readonly by: 'publisher' | 'operator'
 }
 
 export interface Registered {
@@ -192,6 +217,11 @@ export interface ProviderNode {
   cellDetails(cellType: string, version?: string): CellDetails
   /** Durable when it resolves. Throws `PROV_002`, and `PROV_015` while an active cell depends on it. */
   deleteCell(cellType: string, version: string): Promise<void>
+  /**
+   * Yanks a version, or undoes that. Durable when it resolves. Throws `PROV_002`, `PROV_015` for who may not, `PROV_005` for a token that does
+   * not hold, and `PROV_001`, with status 409 where what was said before forbids it.
+   */
+  yankCell(order: CellYank): Promise<Yanked>
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 

@@ -12,6 +12,7 @@ import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
+import { Yanks } from '../domain/cells/yanks.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
@@ -35,6 +36,7 @@ import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
+import { YankLearner } from './flows/learn-yanks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
@@ -48,6 +50,7 @@ import { stagePackage } from './flows/stage-package.ts'
 import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
 import { verifySignedRequest } from './flows/verify-request.ts'
+import { yankCell } from './flows/yank-cell.ts'
 import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
@@ -123,6 +126,13 @@ async function startIn(
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)
   const publishers = new Publishers(store)
+  const trust = new TrustPolicy({
+    pinned: config.publishers.pinned,
+    accept: config.publishers.accept,
+    self: keys.publisher.publisher,
+  })
+  const yanks = new Yanks({ store, index, log: cellLog, publishers, trust, network, verifier: nativeVerifier, clock })
+  await yanks.load()
   const parts: NodeParts = {
     config,
     clock,
@@ -139,7 +149,7 @@ async function startIn(
     cellLog,
     apiKeys,
     nonces,
-    repository: new Repository({ store, blobs, index, catalogue, log: cellLog, clock }),
+    repository: new Repository({ store, blobs, index, catalogue, log: cellLog, yanks, clock }),
     cache: new PullThroughCache({
       store,
       blobs,
@@ -151,11 +161,8 @@ async function startIn(
         maxBytesPerPublisher: Math.floor((config.cache.max_bytes * config.cache.per_publisher_percent) / 100),
       },
     }),
-    trust: new TrustPolicy({
-      pinned: config.publishers.pinned,
-      accept: config.publishers.accept,
-      self: keys.publisher.publisher,
-    }),
+    trust,
+    yanks,
     directory: new Directory({
       store,
       clock,
@@ -179,18 +186,21 @@ async function startIn(
         onPackageRequest: (request, from) => handlers.onPackageRequest(request, from),
         onAnnouncementsRequest: (after, from) => handlers.onAnnouncementsRequest(after, from),
         onEvidenceRequest: (cellId) => handlers.onEvidenceRequest(cellId),
+        onYankRequest: (cells, from) => handlers.onYankRequest(cells, from),
         openPackage: (digest) => handlers.openPackage(digest),
         onAnnouncement: (bytes, from) => handlers.onAnnouncement(bytes, from),
       },
     }),
   }
-  const learner = new Learner(parts)
   const proofs = new LogProofs(parts)
-  const handlers = peerHandlers(parts, learner, proofs)
   const announcer = new Announcer(parts)
+  const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
+  const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
+  const handlers = peerHandlers(parts, learner, proofs)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts, proofs)
-  const detailsOf = (cell: CellRecord): CellDetails => cellDetails(cell, proofs.evidence(cell.id) ?? null)
+  const detailsOf = (cell: CellRecord): CellDetails =>
+    cellDetails(cell, proofs.evidence(cell.id) ?? null, yanks.said({ id: cell.id, publisher: cell.manifest.publisher }))
   const analytics = new Analytics({
     store,
     clock,
@@ -212,6 +222,7 @@ async function startIn(
 
   await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
+  await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -256,6 +267,11 @@ async function startIn(
       announcer.changed(deleted.page)
       provider.remove(deleted.manifest)
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
+    },
+    yankCell: async (order) => {
+      const { page, ...yanked } = await yankCell(parts, order)
+      announcer.changed(page)
+      return yanked
     },
     openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
     providers,

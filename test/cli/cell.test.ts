@@ -8,8 +8,11 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import type { Manifest } from '../../protocol/manifest.ts'
+import { sampleManifest } from '../../scripts/vectors/publishers.ts'
 import { manifestDigest, verifyManifest } from '../../src/kernel/identity/manifest-signature.ts'
+import { createPublisherKeys, publisherKeys, savePublisherKeyFile } from '../../src/kernel/identity/manifest-signer.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
+import { decodeYankToken } from '../../src/kernel/identity/yank-signature.ts'
 import { digestOf, fakeNode, type Seen, sendCell, sendJson, sendPackage, signCell } from '../client/fake-node.ts'
 
 const MAIN = resolve('src/cli/main.ts')
@@ -493,9 +496,83 @@ test('list and rm use the documented routes', async (t) => {
   )
 })
 
+test('yank asks the node, or sends what the publisher signed after what it said before', async (t) => {
+  const folder = newFolder()
+  const file = createPublisherKeys({ kind: 'publisher' })
+  const keys = publisherKeys(file)
+  savePublisherKeyFile(join(folder, 'key.json'), file)
+  const manifest = sampleManifest(file)
+  const cellId = manifestDigest(manifest)
+  const said = { format: 1, manifest_digest: cellId, publisher: keys.publisher, at: 1 } as const
+  const before = keys.signYank('main', { ...said, counter: 4, yanked: true, reason: 'broken' })
+  const details = {
+    cell_id: cellId,
+    cell_type: manifest.cell_type,
+    version: manifest.version,
+    description: '',
+    tags: [],
+    status: 'yanked',
+    // The node says another counter than the publisher.
+    yanks: [{ yanked: true, reason: 'broken', at: '', by: 'publisher', counter: 2 ** 53 - 1, token: before }],
+    capabilities: manifest.capabilities,
+    dependencies: manifest.dependencies,
+    digest: manifest.package.digest,
+    publisher: keys.publisher,
+    signed_by: 'publisher',
+    manifest,
+    metadata: {
+      created_at: '',
+      created_by: '',
+      updated_at: '',
+      size_bytes: 1,
+      license: null,
+      documentation_url: null,
+      repository_url: null,
+      issue_tracker_url: null,
+    },
+    security: {
+      signature_algorithm: 'ed25519',
+      signature: keys.signManifest('main', manifest),
+      security_rating: null,
+      vulnerabilities: [],
+      last_security_audit: null,
+      log: null,
+    },
+    performance: { typical_memory_mb: null, typical_startup_ms: null, benchmark_results: {} },
+    analysis: null,
+    statistics: { total_requests: null, active_deployments: null, average_rating: null },
+  }
+  const node = await fakeNode(t, ({ method }, response) => {
+    if (method === 'GET') return sendJson(response, 200, details)
+    const answer = { status: 'success', message: '', cell_id: cellId, yanked: true, counter: 1, by: 'operator' }
+    sendJson(response, 200, answer)
+  })
+  const name = [manifest.cell_type, manifest.version, '--node', node.url]
+  const asked = await ok(folder, 'yank', ...name, '--reason', 'broken', '--message', 'loses rows')
+  assert.equal(asked.stdout, `${manifest.cell_type} ${manifest.version} is yanked at this node\n`)
+  await ok(folder, 'yank', ...name, '--undo', '--key', 'key.json')
+  const bodies = node.seen.filter(({ method }) => method === 'POST').map(({ body }) => JSON.parse(body.toString()))
+  assert.deepEqual(bodies[0], { reason: 'broken', message: 'loses rows' })
+  const { record } = decodeYankToken(bodies[1].yank as string)
+  assert.deepEqual({ ...record, at: 1 }, { ...said, counter: 5, yanked: false, reason: 'broken' })
+
+  const other = createPublisherKeys({ kind: 'publisher' })
+  savePublisherKeyFile(join(folder, 'other.json'), other)
+  for (const [flags, code, message] of [
+    [[], 2, /either --reason, or --undo/],
+    [['--undo', '--reason', 'broken'], 2, /either --reason, or --undo/],
+    [['--reason', 'bored'], 2, /Allowed choices are compromised, broken, superseded, withdrawn/],
+    [['--undo', '--key', 'other.json'], 1, /is signed by/],
+  ] as const) {
+    const ran = await cell(folder, 'yank', ...name, ...flags)
+    assert.equal(ran.code, code, ran.stderr)
+    assert.match(ran.stderr, message)
+  }
+})
+
 test('every verb explains itself with an example', async () => {
   const folder = newFolder()
-  for (const verb of ['pack', 'sign', 'push', 'list', 'get', 'request', 'rm']) {
+  for (const verb of ['pack', 'sign', 'push', 'list', 'get', 'request', 'yank', 'rm']) {
     const { stdout } = await ok(folder, verb, '--help')
     assert.match(stdout, new RegExp(`Examples?:\\n {2}\\$ cytoplex cell ${verb} `))
     assert.match(stdout, /--json/)

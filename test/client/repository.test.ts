@@ -116,6 +116,7 @@ test('lists, details and deletions use the documented paths, and details are ver
     description: '',
     tags: [],
     status: 'active',
+    yanks: [],
     capabilities: manifest.capabilities,
     dependencies: [],
     digest: manifest.package.digest,

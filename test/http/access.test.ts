@@ -20,6 +20,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
   if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
   if (method === 'PATCH') return { method, path: filled, body: { status: 'deprecated' } }
+  if (path.endsWith('/yank')) return { method, path: filled, body: { reason: 'broken' } }
   if (path.includes('/issues/')) return { method, path: filled, body: { resolution_url: null } }
   const key = { role: 'reader', name: 'a key' }
   const request = path === '/api/v1/keys' ? key : { request_id: 'r', capability: 'add', cell_type: 'adder' }

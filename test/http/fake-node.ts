@@ -9,12 +9,14 @@ import type {
   CellAnswerText,
   CellQuery,
   CellUpdate,
+  CellYank,
   Health,
   PackageSource,
   ProviderNode,
   Registration,
   RequestOutcome,
   StagedPackage,
+  Yanked,
 } from '../../src/node/api.ts'
 
 const CERTIFICATE = {
@@ -57,6 +59,7 @@ export class FakeNode implements ProviderNode {
   readonly searches: unknown[] = []
   readonly registrations: Registration[] = []
   readonly updates: CellUpdate[] = []
+  readonly yanks: CellYank[] = []
   validation: ValidationResults = { issues: [], passed_checks: ['compiles'] }
   /** Packages that were neither discarded nor registered. */
   readonly staged = new Set<string>()
@@ -217,6 +220,13 @@ export class FakeNode implements ProviderNode {
 
   async annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails> {
     return { ...this.cellDetails(cellType, version), ...change }
+  }
+
+  async yankCell(order: CellYank): Promise<Yanked> {
+    this.yanks.push(order)
+    this.#maybeFail()
+    this.cellDetails(order.cellType)
+    return { cellId: HEX, yanked: !order.undo, counter: 1, by: 'publisher' }
   }
 
   async listCells(query: { limit?: number; offset?: number }) {

@@ -128,3 +128,56 @@ test('status, description and tags of a version change, and nothing else does', 
   const options = await send({ method: 'OPTIONS', path: `${CELLS}/adder/1.0.0` })
   assert.equal(options.headers.allow, 'DELETE, OPTIONS, PATCH')
 })
+
+test('a yank goes to the node as it was asked for, with who asks', async (t) => {
+  const { node, send } = await start(t)
+  node.presented.set('publisher-key', { keyId: 'b1', role: 'publisher' })
+  node.presented.set('reader-key', { keyId: 'r1', role: 'reader' })
+  const yank = (body: unknown, headers: Record<string, string> = ADMIN, path = `${CELLS}/adder/1.0.0/yank`) =>
+    send({ method: 'POST', path, headers, body })
+  const done = await yank({ reason: 'broken', message: 'loses rows' })
+  assert.equal(done.status, 200, done.text)
+  assert.deepEqual(done.json(), {
+    status: 'success',
+    message: 'adder 1.0.0 was yanked by its publisher',
+    cell_id: 'ab'.repeat(32),
+    yanked: true,
+    counter: 1,
+    by: 'publisher',
+  })
+  const undone = await yank(
+    { undo: true },
+    { 'X-API-Key': 'publisher-key' },
+    `${CELLS}/adder/1.0.0/yank?cell_id=${'cd'.repeat(32)}`,
+  )
+  assert.equal(undone.json().message, 'adder 1.0.0 is not yanked any more by its publisher')
+  await yank({ yank: 'ys1.abc' })
+  const version = { cellType: 'adder', version: '1.0.0' }
+  const none = { cellId: undefined, token: undefined, reason: undefined, message: undefined, undo: false }
+  const admin = { credential: 'admin', isAdmin: true }
+  assert.deepEqual(node.yanks, [
+    { ...version, ...none, reason: 'broken', message: 'loses rows', ...admin },
+    { ...version, ...none, cellId: 'cd'.repeat(32), undo: true, credential: 'key:b1', isAdmin: false },
+    { ...version, ...none, token: 'ys1.abc', ...admin },
+  ])
+  for (const body of [
+    { reason: 'bored' },
+    { reason: 'broken', message: 'x'.repeat(501) },
+    { yank: 'cs1.abc' },
+    { undo: 'yes' },
+    { reason: 'broken', more: 1 },
+    [],
+  ]) {
+    const answer = await yank(body)
+    assert.equal(answer.status, 400, JSON.stringify(body))
+    assert.equal((answer.json().error as { code: string }).code, 'PROV_001')
+  }
+  assert.equal((await yank({ reason: 'broken' }, {})).status, 401)
+  assert.equal((await yank({ reason: 'broken' }, { 'X-API-Key': 'reader-key' })).status, 403)
+  assert.equal((await yank({ reason: 'broken' }, ADMIN, `${CELLS}/missing/1.0.0/yank`)).status, 404)
+  assert.equal((await yank({ reason: 'broken' }, ADMIN, `${CELLS}/adder/1.0.0/yank?cell_id=1`)).status, 400)
+  node.failure = new ProviderError('PROV_001', 'it is final', { status: 409 })
+  assert.equal((await yank({ undo: true })).status, 409)
+  node.failure = new ProviderError('PROV_015', 'not yours')
+  assert.equal((await yank({ undo: true })).status, 403)
+})

@@ -45,6 +45,7 @@ export const emptyHandlers: NetworkHandlers = {
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
   onEvidenceRequest: () => undefined,
+  onYankRequest: () => [],
   openPackage: async () => undefined,
   onAnnouncement: () => 'accept',
 }

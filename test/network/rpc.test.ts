@@ -111,6 +111,23 @@ describe('requests to peers', () => {
     }
   })
 
+  it('for yanks get as many tokens as one frame holds, of at most so many cells', async (t) => {
+    const token = `ys1.${'A'.repeat(90 * 1024)}`
+    const { a, b } = await pair(t, { handlers: { onYankRequest: (cells) => cells.map(() => token) } })
+    const ask = (count: number) => {
+      const cells = Array.from({ length: count }, () => ({
+        manifest_digest: 'ab'.repeat(32),
+        publisher: 'cd'.repeat(32),
+      }))
+      return a.network.request(b.providerId, 'yank_request', { cells }, within())
+    }
+    assert.deepEqual((await ask(2)).yanks, [token, token])
+    const { yanks } = await ask(LIMITS.yanksPerRequest)
+    assert.equal(yanks.length, Math.floor(LIMITS.frameBytes / (token.length + 3)))
+    await assert.rejects(ask(LIMITS.yanksPerRequest + 1), hasCode('bad_request'))
+    await assert.rejects(ask(0), hasCode('bad_request'))
+  })
+
   it('fail with what the peer answered: bad_request, internal without details', async (t) => {
     const { a, b } = await pair(t, {
       handlers: {

@@ -8,6 +8,7 @@ import { Store } from '../../src/kernel/storage/store.ts'
 import { Announcer } from '../../src/node/flows/announce.ts'
 import { newIdentity } from '../network/nodes.ts'
 import { NETWORK, TestClock, temporaryFolder } from '../support/cells.ts'
+import { NO_YANKS } from '../support/yanks.ts'
 
 const LIFETIME_MS = 60_000
 const cell: AnnouncedCell = {
@@ -42,7 +43,7 @@ async function open(t: TestContext, pages: AnnouncedCell[][]) {
   const errors: string[] = []
   const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) })
   const config = { network: { name: NETWORK }, announcements: { lifetime_seconds: LIFETIME_MS / 1000 } }
-  const announcer = () => new Announcer({ config, clock, logger, catalogue, directory, keys, network })
+  const announcer = () => new Announcer({ config, clock, logger, yanks: NO_YANKS, catalogue, directory, keys, network })
   /** Resolves when the page is published. */
   const nextOf = (page: number) => new Promise<void>((resolve) => waiting.push({ page, resolve }))
   return { clock, directory, keys, published, network, errors, announcer, nextOf }

@@ -135,6 +135,41 @@ describe('versions here and elsewhere', () => {
   })
 })
 
+describe('what a peer announces', () => {
+  it('has its status: in testing it is resolved to by its exact version only, deprecated after everything else', async (t) => {
+    const c = await nodeInProcess(t)
+    await registerBytes(c.node, small, { metadata: { ...metadata('1.3.0'), status: 'in_testing' } })
+    await registerBytes(c.node, middle, { metadata: metadata('1.2.0') })
+    await registerBytes(c.node, middle, { metadata: metadata('1.1.0') })
+    const a = await nodeInProcess(t, { seeds: c.node.addresses })
+    await knowsProviders(a.node, 1)
+    await t.waitFor(async () => assert.equal((await ask(a.node)).answer.version, '1.2.0'), { timeout: 30_000 })
+    const testing = await ask(a.node, { ...QUERY, range: '1.3.0' })
+    assert.equal(testing.answer.version, '1.3.0')
+    // A copy has the status that it was offered with.
+    await download(a.node, testing.answer.digest)
+    assert.ok(a.node.answerLocally({ ...QUERY, range: '1.3.0' }))
+    assert.equal(a.node.answerLocally(QUERY), undefined)
+
+    const heard = nextEvent(a.node, 'announcement_received')
+    await c.node.annotateCell('source-map', '1.2.0', { status: 'deprecated' })
+    await heard
+    assert.equal((await ask(a.node)).answer.version, '1.1.0')
+  })
+
+  it('is stale at high security: that it is not yanked is not certain', async (t) => {
+    const c = await nodeInProcess(t)
+    const { manifest } = await registerBytes(c.node, small, { metadata: metadata() })
+    const a = await nodeInProcess(t, { seeds: c.node.addresses, settings: { 'publishers.pinned': c.node.publisher } })
+    await knowsProviders(a.node, 1)
+    const high: CellQuery = { ...QUERY, securityLevel: 'high' }
+    assert.equal((await ask(a.node)).answer.stale, undefined)
+    assert.equal((await ask(a.node, high)).answer.stale, true)
+    await download(a.node, manifest.package.digest)
+    assert.equal((await ask(a.node, high)).answer.stale, undefined, 'of what is held here the node hears')
+  })
+})
+
 describe('not found', () => {
   it('says whether anybody offers the name, what did not fit, and where this node looked', async (t) => {
     const c = await nodeInProcess(t)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { ShownStatus } from '../../protocol/annotations.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { Candidate } from '../../src/domain/cells/candidate.ts'
 import type { CellQuery } from '../../src/domain/cells/query.ts'
@@ -9,14 +10,15 @@ import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import type { DirectoryEntry } from '../../src/domain/federation/directory.ts'
 import { fieldOf, unbeaten } from '../../src/node/flows/field.ts'
 import { RANKERS } from '../support/rankers.ts'
+import { yanksOf } from '../support/yanks.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 
-const entryOf = (publisher: string, offered: string, id = offered): DirectoryEntry => ({
+const entryOf = (publisher: string, offered: string, status: ShownStatus = 'active'): DirectoryEntry => ({
   provider: 'c',
   offered,
-  cell: { manifest_digest: id, publisher, cell_type: 't', version: offered, capabilities: [] },
   announcedAt: 0,
+  cell: { manifest_digest: offered, publisher, cell_type: 't', version: offered, capabilities: [], status },
   expiresAt: 1,
 })
 
@@ -35,16 +37,18 @@ const partsOf = (here: readonly Candidate[], entries: readonly DirectoryEntry[],
   directory: { find: () => entries.values() as Generator<DirectoryEntry> },
   trust: new TrustPolicy({ pinned: ['pinned'], self: 'self', accept }),
   rankers: RANKERS,
+  yanks: yanksOf('1.1.0', 'pinned-2.0.0'),
 })
 
 describe('what is here', () => {
   it('is the answer exactly when nothing announced is better', () => {
     const publisher = fc.constantFrom('pinned', 'self', 'a', 'b')
+    const status = fc.constantFrom('active' as const, 'deprecated' as const, 'yanked' as const)
     const version = fc.constantFrom('1.0.0', '1.1.0', '1.2.0-rc.1', '2.0.0')
     fc.assert(
       fc.property(
         fc.array(fc.tuple(publisher, version, fc.boolean()), { maxLength: 4 }),
-        fc.array(fc.tuple(publisher, version), { maxLength: 4 }),
+        fc.array(fc.tuple(publisher, version, status), { maxLength: 4 }),
         fc.constantFrom(undefined, '^1.0.0', '2.0.0'),
         fc.constantFrom('any' as const, 'pinned' as const),
         (held, announced, range, accept) => {

@@ -3,9 +3,11 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
+import type { YankRequest } from '../../protocol/rpc.ts'
+import type { Yank } from '../../protocol/yank.ts'
 import { equalBytes, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import type { CellQuery } from '../../src/node/api.ts'
-import { manifestOf, newPublisher, signedCell, summaryOf } from '../support/cells.ts'
+import { manifestOf, NETWORK, newPublisher, signedCell, summaryOf } from '../support/cells.ts'
 import {
   answerOf,
   download,
@@ -275,5 +277,75 @@ describe('a transfer', () => {
     await source.close()
     await cached
     assert.ok(equalBytes(await download(a.node, digest), bytes))
+  })
+})
+
+describe('a yank', () => {
+  const claim = { status: 'yanked', yank_counter: 7 } as const
+  const wordOf = (keys: typeof alice, change: Partial<Yank> = {}): string =>
+    keys.signYank(NETWORK, {
+      format: 1,
+      manifest_digest: cell.id,
+      publisher: keys.publisher,
+      counter: 7,
+      yanked: true,
+      reason: 'broken',
+      at: 1,
+      ...change,
+    })
+
+  for (const [about, tokens] of Object.entries({
+    'that nobody can prove': [],
+    'that another publisher signed': [wordOf(mallory)],
+    'of another cell': [wordOf(alice, { manifest_digest: 'ef'.repeat(32) })],
+    'that is no token': ['ys1.AAAA'],
+  })) {
+    it(`${about} changes nothing but that its peer is not asked for the cell`, async (t) => {
+      const asked = Promise.withResolvers<YankRequest['cells']>()
+      let asks = 0
+      let requests = 0
+      const liar = await scriptedPeer(
+        t,
+        cell,
+        bytes,
+        {
+          onYankRequest: (cells) => {
+            asks++
+            asked.resolve(cells)
+            return tokens
+          },
+          onCellRequest: () => {
+            requests++
+            return [offerOf(cell)]
+          },
+        },
+        claim,
+      )
+      const good = await scriptedPeer(t, cell, bytes)
+      const a = await nodeInProcess(t, { seeds: [liar.address, good.address] })
+      await knowsProviders(a.node, 2)
+      assert.deepEqual(await asked.promise, [{ manifest_digest: cell.id, publisher: alice.publisher }])
+      const outcome = await a.node.requestCell(QUERY, WAIT_MS)
+      assert.equal(outcome.status, 'success')
+      assert.equal(answerOf(outcome.cell).metadata.provider, good.providerId)
+      assert.ok(equalBytes(await download(a.node, digest), bytes))
+      assert.ok(a.node.answerLocally(QUERY), 'the copy here is not yanked')
+      assert.deepEqual([asks, requests], [1, 0])
+    })
+  }
+
+  it('that a peer proves counts for the copies of all', async (t) => {
+    const honest = await scriptedPeer(t, cell, bytes, { onYankRequest: () => [wordOf(alice)] }, claim)
+    const ignorant = await scriptedPeer(t, cell, bytes)
+    const b = await nodeInProcess(t, { seeds: [honest.address, ignorant.address] })
+    await knowsProviders(b.node, 2)
+    await t.waitFor(
+      async () => {
+        const outcome = await b.node.requestCell(QUERY, WAIT_MS)
+        assert.equal(outcome.status, 'not_found')
+        assert.equal(outcome.alternatives[0]?.compatibility_notes, 'was yanked: broken')
+      },
+      { timeout: 30_000 },
+    )
   })
 })

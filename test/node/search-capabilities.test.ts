@@ -18,11 +18,11 @@ const BYTES = new TextEncoder().encode('a package')
 async function open(t: TestContext, accept: 'any' | 'pinned' = 'any') {
   const clock = new TestClock()
   const cells = await openCells(t, { clock })
-  const { store, index, repository, blobs, cache } = cells
+  const { store, index, repository, blobs, cache, yanks } = cells
   const limits = { maxCells: 10_000, maxCellsPerProvider: 5000 }
   const directory = new Directory({ store, clock, limits, self: 'self' })
   const trust = new TrustPolicy({ pinned: [], self: 'self', accept })
-  const parts = { index, directory, trust, keys: { providerId: 'self' } }
+  const parts = { index, directory, trust, yanks, keys: { providerId: 'self' } }
   const cellOf = async (version: string, annotations: Annotations, overrides: Partial<Manifest> = {}) => {
     const writer = await staged(blobs, BYTES)
     const capabilities = [{ name: 'parse', version }]

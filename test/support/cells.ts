@@ -7,14 +7,17 @@ import type { Manifest } from '../../protocol/manifest.ts'
 import { Catalogue } from '../../src/domain/cells/catalogue.ts'
 import { CellIndex } from '../../src/domain/cells/cell-index.ts'
 import { CellLog } from '../../src/domain/cells/cell-log.ts'
+import { Publishers } from '../../src/domain/cells/publishers.ts'
 import { type CacheBudget, PullThroughCache } from '../../src/domain/cells/pull-through.ts'
 import { Repository, type VerifiedCell } from '../../src/domain/cells/repository.ts'
+import { Yanks } from '../../src/domain/cells/yanks.ts'
 import { concatBytes, toHex } from '../../src/kernel/base/bytes.ts'
 import type { Clock } from '../../src/kernel/base/clock.ts'
 import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { leafHash, merkleRoot } from '../../src/kernel/base/merkle.ts'
 import { manifestDigest } from '../../src/kernel/identity/manifest-signature.ts'
 import { createPublisherKeys, type PublisherKeys, publisherKeys } from '../../src/kernel/identity/manifest-signer.ts'
+import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { MerkleLog } from '../../src/kernel/log/merkle-log.ts'
 import type { BlobStore, BlobSummary, BlobWriter } from '../../src/kernel/plugins/packages/blob-stores.ts'
 import { Store } from '../../src/kernel/storage/store.ts'
@@ -126,10 +129,29 @@ export async function openCells(
   t.after(() => blobs.close())
   const index = new CellIndex(store, 'self')
   const catalogue = new Catalogue(store)
-  const log = new CellLog(new MerkleLog(store, ''))
-  const parts = { store, blobs, index, catalogue, log, clock }
+  const merkleLog = new MerkleLog(store, '')
+  const log = new CellLog(merkleLog)
+  const publishers = new Publishers(store)
+  const yanks = new Yanks({
+    store,
+    index,
+    log,
+    publishers,
+    trust: { isPinned: () => false },
+    network: NETWORK,
+    verifier: nativeVerifier,
+    clock,
+  })
+  await yanks.load()
+  const parts = { store, blobs, index, catalogue, log, publishers, yanks, clock }
   const budget = options.budget ?? { maxBytes: 1_000_000, maxBytesPerPublisher: 1_000_000 }
-  return { ...parts, directory, repository: new Repository(parts), cache: new PullThroughCache({ ...parts, budget }) }
+  return {
+    ...parts,
+    merkleLog,
+    directory,
+    repository: new Repository(parts),
+    cache: new PullThroughCache({ ...parts, budget }),
+  }
 }
 
 /** The blob store with files in a folder. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { Announcement } from '../../protocol/announcement.ts'
+import type { AnnouncedCell, Announcement } from '../../protocol/announcement.ts'
 import type { CellAnswer } from '../../protocol/cells.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { OfferedCell } from '../../protocol/rpc.ts'
@@ -132,12 +132,16 @@ export interface ScriptedPeer {
   stop(): Promise<void>
 }
 
-/** Starts a scripted peer for `cell`; unless told otherwise it holds the cell and serves `bytes` as its package. */
+/**
+ * Starts a scripted peer for `cell`; unless told otherwise it holds the cell and serves `bytes` as its package. `announced` is what it says
+ * of the cell that is not so.
+ */
 export async function scriptedPeer(
   t: TestContext,
   cell: VerifiedCell,
   bytes: Uint8Array,
   handlers: Partial<NetworkHandlers> = {},
+  announced: Partial<AnnouncedCell> = {},
 ): Promise<ScriptedPeer> {
   const identity = newIdentity(NETWORK)
   const offer = offerOf(cell)
@@ -167,6 +171,7 @@ export async function scriptedPeer(
           cell_type,
           version,
           capabilities: capabilities.map(({ name, version }) => ({ name, version })),
+          ...announced,
         },
       ],
     })

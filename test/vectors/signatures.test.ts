@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Compile } from 'typebox/compile'
 import { KeyRecord } from '../../protocol/manifest.ts'
-import type { KeyRecordCase, ManifestSignatureCase } from '../../scripts/vectors/publishers.ts'
+import type { KeyRecordCase, ManifestSignatureCase, YankCase } from '../../scripts/vectors/publishers.ts'
 import type { SignedBytesCase } from '../../scripts/vectors/signed-bytes.ts'
 import { fromHex, toHex } from '../../src/kernel/base/bytes.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
@@ -12,6 +12,7 @@ import { verifyKeyRecords } from '../../src/kernel/identity/publisher.ts'
 import { signedBytes } from '../../src/kernel/identity/signed.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { pureVerifier } from '../../src/kernel/identity/verify-pure.ts'
+import { decodeYankToken, verifyYank } from '../../src/kernel/identity/yank-signature.ts'
 import { readVectors } from './read.ts'
 
 const verifiers = { native: nativeVerifier, pure: pureVerifier }
@@ -48,6 +49,19 @@ for (const [name, verifier] of Object.entries(verifiers)) {
       } else {
         assert.deepEqual(verifyManifest(verifier, network, manifest, token), verdict, about)
       }
+    }
+  })
+
+  test(`yank.json with ${name} verification`, () => {
+    const { cases } = readVectors<{ cases: YankCase[] }>('yank.json')
+    for (const { about, network, token, yank } of cases) {
+      const read = () => {
+        const signed = decodeYankToken(token)
+        verifyYank(verifier, network, signed)
+        return signed.record
+      }
+      if (yank === null) assert.throws(read, ProviderError, about)
+      else assert.deepEqual(read(), yank, about)
     }
   })
 }

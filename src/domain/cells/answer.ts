@@ -51,7 +51,11 @@ export function answerText(
 }
 
 /** Completes a stored answer, and adds further fields to it. */
-export function finishAnswer(text: string, trust: PublisherTrust, more?: Pick<CellAnswer, 'log'>): CellAnswerText {
+export function finishAnswer(
+  text: string,
+  trust: PublisherTrust,
+  more?: Pick<CellAnswer, 'log' | 'stale'>,
+): CellAnswerText {
   const end = text.indexOf('\n')
   const added = more === undefined ? '}' : `,${JSON.stringify(more).slice(1)}`
   return { before: text.slice(0, end), after: `${text.slice(end + 1)}${trust}"${added}` }

@@ -1,5 +1,5 @@
 import { parse, type SemVer } from 'semver'
-import type { CellStatus } from '../../../protocol/annotations.ts'
+import type { ShownStatus } from '../../../protocol/annotations.ts'
 import type { Requirements } from '../../../protocol/manifest.ts'
 import type { Characteristics } from '../../kernel/plugins/packages/rankers.ts'
 
@@ -16,7 +16,8 @@ export interface Candidate extends Characteristics {
   readonly version: string
   /** Version of the capability that was asked for; by cell type, the cell's version again. */
   readonly offered: string
-  readonly status: CellStatus
+  /** `yanked` is what a peer says of a cell that it announces; whether it is yanked is for the policy to say. */
+  readonly status: ShownStatus
   /** Registered here; of what a peer offers, whether its publisher has registered cells of the same name here. It vouches for the publisher. */
   readonly registered: boolean
   readonly requirements?: Requirements | undefined

@@ -1,3 +1,4 @@
+import type { CellStatus } from '../../../protocol/annotations.ts'
 import type { AnnouncedCell } from '../../../protocol/announcement.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Manifest } from '../../../protocol/manifest.ts'
@@ -31,16 +32,25 @@ interface OpenPage extends PageUse {
 /** Bytes of a page's cells: what is left of an announcement beside its addresses and signature. */
 const PAGE_BYTES = LIMITS.announcementBytes - 8 * 1024
 
-const announcedCell = (id: string, { publisher, cell_type, version, capabilities }: Manifest): AnnouncedCell => ({
+const announcedCell = (
+  id: string,
+  { publisher, cell_type, version, capabilities }: Manifest,
+  status: CellStatus,
+): AnnouncedCell => ({
   manifest_digest: id,
   publisher,
   cell_type,
   version,
   capabilities: capabilities.map(({ name, version }) => ({ name, version })),
+  ...(status === 'active' ? {} : { status }),
 })
 
-/** Bytes that a cell takes on its page: what is announced of it is ASCII; one more for the comma. */
-const bytesOf = (id: string, manifest: Manifest): number => JSON.stringify(announcedCell(id, manifest)).length + 1
+/** The longest status, and the longest counter of a yank, which is added when a page is announced. */
+const STATUS_BYTES = ',"status":"in_testing","yank_counter":9007199254740991'.length
+
+/** Bytes that a cell takes on its page, whatever its status: what is announced of it is ASCII; one more for the comma. */
+const bytesOf = (id: string, manifest: Manifest): number =>
+  JSON.stringify(announcedCell(id, manifest, 'active')).length + STATUS_BYTES + 1
 
 /** Whether so much has gone from a page that it may be filled again. */
 const isFree = ({ cells, bytes }: PageUse): boolean => cells * 2 <= LIMITS.announcementCells && bytes * 2 <= PAGE_BYTES
@@ -81,8 +91,9 @@ export class Catalogue {
     return { page: free, last, ...(tx.get(pageUses, useKey(free)) ?? { cells: 0, bytes: 0 }) }
   }
 
+  /** Puts what is said of a cell on its page. */
   add(tx: Transaction, cell: CellRecord): void {
-    tx.put(announced, `${pageKey(cell.page)}!${cell.id}`, announcedCell(cell.id, cell.manifest))
+    tx.put(announced, `${pageKey(cell.page)}!${cell.id}`, announcedCell(cell.id, cell.manifest, cell.status))
   }
 
   remove(tx: Transaction, cell: CellRecord): void {

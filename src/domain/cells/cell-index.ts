@@ -102,17 +102,26 @@ export class CellIndex {
     return undefined
   }
 
-  /** An active cell registered here that needs a version of a capability which no other registered cell has. */
-  neededBy(tx: Transaction, cell: CellRecord): (Dependent & { capability: string }) | undefined {
+  /**
+   * An active cell registered here that needs a version of a capability which no other registered cell has. What is withdrawn neither needs
+   * anything nor stands in.
+   */
+  neededBy(
+    tx: Transaction,
+    cell: CellRecord,
+    isWithdrawn: (cell: { id: string; publisher: string }) => boolean,
+  ): (Dependent & { capability: string }) | undefined {
     for (const { name: capability, version } of cell.manifest.capabilities) {
       const others = (tx.get(postings, postingKey('capability', capability)) ?? []).filter(
-        (other) => other.registered && other.id !== cell.id,
+        (other) => other.registered && other.id !== cell.id && !isWithdrawn(other),
       )
       for (const dependent of tx.get(dependents, capability) ?? []) {
         if (dependent.id === cell.id || !inRange(version, dependent.range)) continue
         if (others.some((other) => inRange(other.offered, dependent.range))) continue
-        const { origin, status } = this.get(dependent.id, tx) ?? {}
-        if (origin === 'registered' && status === 'active') return { ...dependent, capability }
+        const record = this.get(dependent.id, tx)
+        if (record?.origin !== 'registered' || record.status !== 'active') continue
+        if (isWithdrawn({ id: record.id, publisher: record.manifest.publisher })) continue
+        return { ...dependent, capability }
       }
     }
     return undefined

@@ -21,7 +21,13 @@ export class CellLog {
   }
 
   /** Logs an act in the transaction that does it. */
-  add(tx: Transaction, act: LoggedAct['act'], cell: Pick<CellRecord, 'id' | 'manifest'>, at: string): void {
+  add(
+    tx: Transaction,
+    act: LoggedAct['act'],
+    cell: Pick<CellRecord, 'id' | 'manifest'>,
+    at: string,
+    why: Pick<LoggedAct, 'reason' | 'by'> = {},
+  ): void {
     const { manifest } = cell
     const leaf: LoggedAct = {
       act,
@@ -31,6 +37,7 @@ export class CellLog {
       publisher: manifest.publisher,
       digest: manifest.package.digest,
       at,
+      ...why,
     }
     const index = this.#log.append(tx, utf8(canonicalJson(leaf)))
     if (act === 'register') tx.put(loggedCells, cell.id, index)

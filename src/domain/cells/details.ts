@@ -1,12 +1,13 @@
 import type { LogEvidence } from '../../../protocol/log.ts'
 import type { CellDetails } from '../../../protocol/repository.ts'
+import type { KnownYank } from '../../../protocol/yank.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import { type CellRecord, measuredOf } from './records.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Provider API, "Get Cell Details". What nothing measured is null. `log` proves its registration. */
-export function cellDetails(cell: CellRecord, log: LogEvidence | null): CellDetails {
+/** Provider API, "Get Cell Details". What nothing measured is null. `log` proves its registration, `yanks` is all that was said of a yank. */
+export function cellDetails(cell: CellRecord, log: LogEvidence | null, yanks: KnownYank[]): CellDetails {
   const { manifest, annotations, report } = cell
   const { memoryBytes: memory, compileMs } = measuredOf(report)
   return {
@@ -15,7 +16,8 @@ export function cellDetails(cell: CellRecord, log: LogEvidence | null): CellDeta
     version: manifest.version,
     description: annotations.description ?? '',
     tags: annotations.tags ?? [],
-    status: cell.status,
+    status: yanks.some(({ yanked }) => yanked) ? 'yanked' : cell.status,
+    yanks,
     capabilities: manifest.capabilities,
     dependencies: manifest.dependencies,
     digest: manifest.package.digest,

@@ -3,6 +3,7 @@ import { BudgetMap } from '../../kernel/base/budget-map.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import { keyRecordDigest } from '../../kernel/identity/publisher.ts'
+import { decodeYankToken } from '../../kernel/identity/yank-signature.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
 
@@ -37,13 +38,13 @@ export class Publishers {
   }
 
   /**
-   * Judges the key records of a manifest's signature, which was verified, against what is known of the publisher, and learns from them.
+   * Judges the key records of a manifest's signature or a yank, which was verified, against what is known of the publisher, and learns from them.
    * With `always`, which is for cells that are stored here and for pinned publishers, they are durable when this resolves; with `known`
    * only if the publisher has an entry already. Answers whether they were news about signatures that were seen before. Throws
    * `PROV_005` when the publisher is frozen, or a newer record revokes the keys that signed.
    */
   async admit(publisher: string, token: string, store: 'always' | 'known' = 'always'): Promise<boolean> {
-    const { key_records: records } = decodeSignatureToken(token)
+    const records = keyRecordsOf(token)
     const stored = this.#learning.get(publisher) ?? this.#store.get(knownKeys, publisher)
     const known = stored ?? this.#strangers.get(publisher)
     const isDurable = stored !== undefined || store === 'always'
@@ -58,10 +59,18 @@ export class Publishers {
 
   /** Judges as {@link admit} does, and learns nothing. */
   assess(publisher: string, token: string): void {
-    const { key_records: records } = decodeSignatureToken(token)
-    const known =
-      this.#learning.get(publisher) ?? this.#store.get(knownKeys, publisher) ?? this.#strangers.get(publisher)
-    assertTrusted(publisher, records, merge(known, records))
+    const records = keyRecordsOf(token)
+    assertTrusted(publisher, records, merge(this.#known(publisher), records))
+  }
+
+  /** Whether a publisher has revoked the keys of the record that is the last of its first `count`. */
+  hasRevoked(publisher: string, count: number): boolean {
+    const known = this.#known(publisher)
+    return known !== undefined && isRevoked(known, count)
+  }
+
+  #known(publisher: string): KnownKeys | undefined {
+    return this.#learning.get(publisher) ?? this.#store.get(knownKeys, publisher) ?? this.#strangers.get(publisher)
   }
 
   async #learn(publisher: string, learnt: KnownKeys): Promise<void> {
@@ -85,10 +94,17 @@ function assertTrusted(publisher: string, records: readonly KeyRecord[], known: 
       `the publisher ${publisher} is frozen: it signed two key records with the number ${known.conflict.number}`,
     )
   }
-  if (known.records.slice(records.length).some((record) => record.revoked_from !== undefined)) {
-    throw new ProviderError('PROV_005', `the publisher ${publisher} has revoked the keys that signed this cell`)
+  if (isRevoked(known, records.length)) {
+    throw new ProviderError('PROV_005', `the publisher ${publisher} has revoked the keys that signed this`)
   }
 }
+
+const isRevoked = ({ records }: KnownKeys, count: number): boolean =>
+  records.slice(count).some((record) => record.revoked_from !== undefined)
+
+/** Those of a manifest signature, or of a yank. */
+const keyRecordsOf = (token: string): readonly KeyRecord[] =>
+  (token.startsWith('ys1.') ? decodeYankToken(token) : decodeSignatureToken(token)).key_records
 
 /** What is known after a chain was seen. The same object when that is nothing new. */
 function merge(known: KnownKeys | undefined, records: readonly KeyRecord[], conflict?: KeyRecord): KnownKeys {

@@ -1,3 +1,4 @@
+import type { CellStatus } from '../../../protocol/annotations.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import type { BlobStore, BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
@@ -16,6 +17,9 @@ interface CachedCell {
 
 /** Cell id → entry. */
 export const cachedCells = jsonKeyspace<CachedCell>(KEYSPACES.cached)
+
+/** A verified cell, with the status that it was offered with. */
+type OfferedToKeep = VerifiedCell & { readonly status?: CellStatus }
 
 /** How much of others' packages to keep. */
 export interface CacheBudget {
@@ -93,7 +97,7 @@ export class PullThroughCache {
 
   /** Keeps a verified cell of `provider` and its package. Returns what had to go for it. */
   keep(
-    cell: VerifiedCell,
+    cell: OfferedToKeep,
     provider: string,
     createdAt: string,
     writer: BlobWriter,
@@ -104,7 +108,7 @@ export class PullThroughCache {
   }
 
   async #keep(
-    cell: VerifiedCell,
+    cell: OfferedToKeep,
     provider: string,
     createdAt: string,
     writer: BlobWriter,
@@ -120,7 +124,7 @@ export class PullThroughCache {
           id: cell.id,
           manifest: cell.manifest,
           signature: cell.signature,
-          status: 'active',
+          status: cell.status ?? 'active',
           created_at: createdAt,
           annotations: cell.annotations,
           origin: 'cached',

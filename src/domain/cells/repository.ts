@@ -13,6 +13,7 @@ import { bump, type CellIndex, packageDigest } from './cell-index.ts'
 import type { CellLog } from './cell-log.ts'
 import { cachedCells } from './pull-through.ts'
 import { type CellRecord, packages, type TypeRecord, types } from './records.ts'
+import type { Yanks } from './yanks.ts'
 
 /** A cell whose manifest, signature and package were verified. */
 export interface VerifiedCell {
@@ -42,6 +43,7 @@ export class Repository {
   readonly #index: CellIndex
   readonly #catalogue: Catalogue
   readonly #log: CellLog
+  readonly #yanks: Pick<Yanks, 'isWithdrawn'>
   readonly #clock: Clock
 
   constructor(parts: {
@@ -50,6 +52,7 @@ export class Repository {
     index: CellIndex
     catalogue: Catalogue
     log: CellLog
+    yanks: Pick<Yanks, 'isWithdrawn'>
     clock: Clock
   }) {
     this.#store = parts.store
@@ -57,6 +60,7 @@ export class Repository {
     this.#index = parts.index
     this.#catalogue = parts.catalogue
     this.#log = parts.log
+    this.#yanks = parts.yanks
     this.#clock = parts.clock
   }
 
@@ -102,6 +106,11 @@ export class Repository {
   /** Whether a record names a package: then its file stays. */
   readonly isPackageNamed = (digest: string): boolean => this.#index.package(digest) !== undefined
 
+  /** Whether a credential owns a cell type whose cells this node signs. */
+  owns(credential: string, cellType: string): boolean {
+    return this.#store.get(types, cellType)?.owner.credential === credential
+  }
+
   /** The version asked for, else the highest. Throws `PROV_002`. */
   find(cellType: string, version?: string): CellRecord {
     const type = this.#store.get(types, cellType)
@@ -130,7 +139,7 @@ export class Repository {
   async delete(cellType: string, version: string): Promise<CellRecord> {
     const cell = this.find(cellType, version)
     const removed = await this.#store.transact((tx) => {
-      const dependent = this.#index.neededBy(tx, cell)
+      const dependent = this.#index.neededBy(tx, cell, (other) => this.#yanks.isWithdrawn(other))
       if (dependent !== undefined) {
         throw new ProviderError(
           'PROV_015',
@@ -165,6 +174,7 @@ export class Repository {
       const now = new Date(this.#clock.now()).toISOString()
       const record = { ...cell, status, annotations: { ...cell.annotations, ...annotations }, updated_at: now }
       this.#index.replace(tx, record)
+      this.#catalogue.add(tx, record)
       const versions = type.versions.map((other) => (other.id === id ? { ...other, status } : other))
       tx.put(types, cellType, versions[0]!.id === id ? typeRecord(type.owner, versions, record) : { ...type, versions })
       this.#log.add(tx, 'update', record, now)
@@ -182,7 +192,7 @@ export class Repository {
       const cells: CellListItem[] = []
       let position = 0
       for await (const [name, type] of this.#store.scan(types, { limit: offset + limit })) {
-        if (position++ >= offset) cells.push(listItem(name, type))
+        if (position++ >= offset) cells.push(this.#listItem(name, type))
       }
       return { cells, total_count: this.#index.count('types'), limit, offset }
     }
@@ -195,7 +205,7 @@ export class Repository {
     const { capability, version } = query
     if (capability === undefined) {
       for await (const [name, type] of this.#store.scan(types)) {
-        if (type.versions.some((other) => other.version === version)) yield listItem(name, type)
+        if (type.versions.some((other) => other.version === version)) yield this.#listItem(name, type)
       }
       return
     }
@@ -206,7 +216,20 @@ export class Repository {
     }
     for (const name of [...names].sort()) {
       const type = this.#store.get(types, name)
-      if (type !== undefined) yield listItem(name, type)
+      if (type !== undefined) yield this.#listItem(name, type)
+    }
+  }
+
+  #listItem(cellType: string, { owner, capabilities, versions, description, tags }: TypeRecord): CellListItem {
+    return {
+      cell_type: cellType,
+      capabilities: [...capabilities],
+      versions: versions.map(({ id, version, created_at, status }) => {
+        const isWithdrawn = this.#yanks.isWithdrawn({ id, publisher: owner.publisher })
+        return { version, created_at, status: isWithdrawn ? 'yanked' : status }
+      }),
+      description,
+      tags: [...tags],
     }
   }
 
@@ -303,12 +326,4 @@ const typeRecord = (
   capabilities: manifest.capabilities.map(({ name, version }) => ({ name, version })),
   description: annotations.description ?? '',
   tags: annotations.tags ?? [],
-})
-
-const listItem = (cellType: string, type: TypeRecord): CellListItem => ({
-  cell_type: cellType,
-  capabilities: [...type.capabilities],
-  versions: type.versions.map(({ version, created_at, status }) => ({ version, created_at, status })),
-  description: type.description,
-  tags: [...type.tags],
 })

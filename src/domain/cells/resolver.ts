@@ -5,13 +5,18 @@ import type { Ranker } from '../../kernel/plugins/packages/rankers.ts'
 import { byVersion, type Candidate, semver } from './candidate.ts'
 import type { CellQuery } from './query.ts'
 import { TIERS, type Tier, type TrustPolicy } from './trust.ts'
+import type { Yanks } from './yanks.ts'
 
 /** By which rules this node chooses. */
 export interface SelectionPolicy {
   readonly trust: TrustPolicy
+  /** Which cells are withdrawn. */
+  readonly yanks: Pick<Yanks, 'isWithdrawn' | 'reasonOf'>
   /** Who orders cells that are equal otherwise, by priority; `default` where a request names none. */
   readonly rankers: Readonly<Record<OptimizationPriority | 'default', Ranker>>
 }
+
+type Rules = Pick<SelectionPolicy, 'trust' | 'yanks'>
 
 /** A candidate that fits, with the trust in its publisher. */
 export interface Ranked<C extends Candidate = Candidate> {
@@ -52,14 +57,14 @@ export function best<C extends Candidate>(
   query: CellQuery,
   candidates: readonly C[],
   policy: SelectionPolicy,
-  floor: Tier = tierFloor(query, candidates, policy.trust),
+  floor: Tier = tierFloor(query, candidates, policy),
 ): Ranked<C> | undefined {
   let winner: Ranked<C> | undefined
   for (const candidate of candidates) {
     const tier = policy.trust.tierOf(candidate, query)
     // Comparing two candidates costs less than finding out whether one fits.
     if (winner !== undefined && compare(query, { candidate, tier }, winner, policy) >= 0) continue
-    if (misfit(query, candidate, tier, floor, policy.trust) === undefined) winner = { candidate, tier }
+    if (misfit(query, candidate, tier, floor, policy) === undefined) winner = { candidate, tier }
   }
   return winner
 }
@@ -69,13 +74,13 @@ export function rank<C extends Candidate>(
   query: CellQuery,
   candidates: readonly C[],
   policy: SelectionPolicy,
-  floor: Tier = tierFloor(query, candidates, policy.trust),
+  floor: Tier = tierFloor(query, candidates, policy),
 ): { fitting: Ranked<C>[]; rejected: Rejected<C>[] } {
   const fitting: Ranked<C>[] = []
   const rejected: Rejected<C>[] = []
   for (const candidate of candidates) {
     const tier = policy.trust.tierOf(candidate, query)
-    const reason = misfit(query, candidate, tier, floor, policy.trust)
+    const reason = misfit(query, candidate, tier, floor, policy)
     if (reason === undefined) fitting.push({ candidate, tier })
     else rejected.push({ candidate, reason })
   }
@@ -143,11 +148,22 @@ export function reasonOfLoss(
   return undefined
 }
 
-/** The worst tier that may win: unknown publishers only where nobody better offers the name, whatever the version. */
-export function tierFloor(query: CellQuery, candidates: readonly Candidate[], trust: TrustPolicy): Tier {
-  for (const candidate of candidates) if (trust.tierOf(candidate, query) < 3) return 2
+/**
+ * The worst tier that may win: unknown publishers only where nobody better offers the name, whatever the version. What is yanked is not
+ * offered any more.
+ */
+export function tierFloor(query: CellQuery, candidates: readonly Candidate[], { trust, yanks }: Rules): Tier {
+  for (const candidate of candidates) {
+    if (trust.tierOf(candidate, query) < 3 && !isYanked(candidate, yanks)) return 2
+  }
   return 3
 }
+
+/** Whether a cell is yanked, or who announces it says so. */
+export const isYanked = (
+  candidate: Pick<Candidate, 'id' | 'publisher' | 'status'>,
+  yanks: Pick<SelectionPolicy['yanks'], 'isWithdrawn'>,
+): boolean => candidate.status === 'yanked' || yanks.isWithdrawn(candidate)
 
 /** Why a candidate does not fit; undefined when it does. */
 function misfit(
@@ -155,8 +171,11 @@ function misfit(
   candidate: Candidate,
   tier: Tier,
   floor: Tier,
-  trust: TrustPolicy,
+  { trust, yanks }: Rules,
 ): string | undefined {
+  const withdrawal = yanks.reasonOf(candidate)
+  if (withdrawal !== undefined) return withdrawal
+  if (candidate.status === 'yanked') return 'was yanked, says who announces it'
   if (!inRange(candidate.offered, query.range)) return `version ${candidate.offered} is outside ${query.range ?? '*'}`
   if (candidate.status === 'in_testing' && query.range !== candidate.offered)
     return 'is in testing: ask for its exact version'

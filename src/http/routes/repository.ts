@@ -12,6 +12,9 @@ import {
   DeleteResponse,
   RegisterResponse,
   ValidateResponse,
+  YankAnswer,
+  YankOrder,
+  YankQuery,
 } from '../../../protocol/repository.ts'
 import type { Registered } from '../../node/api.ts'
 import { sendJson } from '../respond.ts'
@@ -166,6 +169,53 @@ export const repositoryRoutes: readonly Route[] = [
       async (request, reply) => {
         const { cell_type, version } = request.params
         sendJson(request, reply, 200, await node.annotateCell(cell_type, version, request.body))
+      },
+  }),
+  route({
+    method: 'POST',
+    path: '/api/v1/repository/cells/:cell_type/:version/yank',
+    access: 'publisher',
+    family: 'repository',
+    bodyLimit: LIMITS.jsonBodyBytes,
+    summary:
+      'Withdraw a version, or take that back: it is never resolved to, and can still be downloaded by its digest',
+    params: Type.Object({ cell_type: Name, version: SemVer }),
+    query: YankQuery,
+    body: YankOrder,
+    answers: {
+      200: { description: 'Said, and durable', schema: YankAnswer },
+      400: { description: 'A field or the signature of a yank is not valid', schema: DeleteResponse },
+      401: unauthorized,
+      403: { description: 'The cell belongs to somebody else', schema: DeleteResponse },
+      404: notFound,
+      409: { description: 'What was said before forbids it, or several cells are meant', schema: DeleteResponse },
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { cell_type, version } = request.params
+        const { yank: token, undo = false, reason, message } = request.body
+        const { caller } = request.exchange
+        const said = await node.yankCell({
+          cellType: cell_type,
+          version,
+          cellId: request.query.cell_id,
+          token,
+          reason,
+          message,
+          undo,
+          credential: caller?.name ?? ADMINISTRATOR,
+          isAdmin: caller?.role === 'admin',
+        })
+        const answer: YankAnswer = {
+          status: 'success',
+          message: `${cell_type} ${version} ${said.yanked ? 'was yanked' : 'is not yanked any more'} by its ${said.by}`,
+          cell_id: said.cellId,
+          yanked: said.yanked,
+          counter: said.counter,
+          by: said.by,
+        }
+        sendJson(request, reply, 200, answer)
       },
   }),
   route({

@@ -4,35 +4,34 @@ import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { NAME_PATTERN } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import { type KeyRecord, Manifest, ManifestSignature, type SignatureAlgorithm } from '../../../protocol/manifest.ts'
-import { fromBase64Url, toBase64Url, toHex, utf8 } from '../base/bytes.ts'
+import { Manifest, ManifestSignature } from '../../../protocol/manifest.ts'
+import { toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
 import { errorMessage, ProviderError } from '../base/errors.ts'
 import { schemaFinding } from '../base/schema-findings.ts'
-import { parseStrictJson } from '../base/strict-json.ts'
-import { verifyKeyRecords } from './publisher.ts'
-import { decoded, signedBytes } from './signed.ts'
+import {
+  decodeToken,
+  encodeToken,
+  type PublisherVerdict,
+  type TokenKind,
+  verifyPublisherSignature,
+} from './publisher-signature.ts'
 import type { SignatureVerifier } from './verify-pure.ts'
 
 /** Manifests and the tokens that sign them. Browser-safe. */
 
 const manifestSchema = Compile(Manifest)
 const signatureSchema = Compile(ManifestSignature)
+const MANIFEST_TOKEN: TokenKind<ManifestSignature> = {
+  prefix: 'cs1.',
+  name: 'manifest signature',
+  maxLength: LIMITS.manifestSignatureBytes,
+  schema: signatureSchema,
+}
 
 /** Nesting of a manifest: half of any document's, because it travels inside answers. */
 const MANIFEST_DEPTH = LIMITS.jsonDepth / 2
 const LABEL_NAME = new RegExp(NAME_PATTERN)
-const TOKEN_PREFIX = 'cs1.'
-
-/** Who vouches for a manifest. */
-export interface ManifestVerdict {
-  /** SHA-256 of the publisher's first key record. */
-  readonly publisher: string
-  /** `provider` when a node signed for somebody without keys. */
-  readonly kind: KeyRecord['kind']
-  /** What it is signed with: all that the publisher's current record requires. */
-  readonly algorithms: SignatureAlgorithm[]
-}
 
 /**
  * A manifest of format 1 from parsed JSON. Beyond its schema: canonical form at most `LIMITS.manifestBytes`, versions and ranges that
@@ -73,32 +72,13 @@ export function parseManifest(json: unknown): Manifest {
 export const manifestDigest = (manifest: Manifest): string => toHex(sha256(utf8(canonicalJson(manifest))))
 
 /** The token of a manifest signature: `cs1.` and the base64url of its RFC 8785 bytes. */
-export const encodeSignatureToken = (signature: ManifestSignature): string =>
-  TOKEN_PREFIX + toBase64Url(utf8(canonicalJson(signature)))
+export const encodeSignatureToken = (signature: ManifestSignature): string => encodeToken(MANIFEST_TOKEN, signature)
 
 /**
  * The content of a manifest signature token. Every content has one spelling: what {@link encodeSignatureToken} would not write is
  * refused. Throws `ProviderError` `PROV_001`.
  */
-export function decodeSignatureToken(token: string): ManifestSignature {
-  if (token.length > LIMITS.manifestSignatureBytes) {
-    throw malformed(
-      `manifest signature has ${token.length} characters, at most ${LIMITS.manifestSignatureBytes} are allowed`,
-    )
-  }
-  if (!token.startsWith(TOKEN_PREFIX)) throw malformed(`manifest signature must start with "${TOKEN_PREFIX}"`)
-  let json: unknown
-  try {
-    json = parseStrictJson(fromBase64Url(token.slice(TOKEN_PREFIX.length)))
-  } catch (error) {
-    throw malformed(`manifest signature cannot be read: ${errorMessage(error)}`)
-  }
-  if (!signatureSchema.Check(json)) {
-    throw malformed(schemaFinding('manifest signature', json, signatureSchema.Errors(json)))
-  }
-  if (encodeSignatureToken(json) !== token) throw malformed('manifest signature is not in canonical form (RFC 8785)')
-  return json
-}
+export const decodeSignatureToken = (token: string): ManifestSignature => decodeToken(MANIFEST_TOKEN, token)
 
 /** Whether a token, which was verified, holds against a quantum computer as well. */
 export const isHybrid = (token: string): boolean => {
@@ -107,57 +87,17 @@ export const isHybrid = (token: string): boolean => {
 }
 
 /**
- * Verifies that `token` signs `manifest`: its key records hold, they are those of the manifest's publisher, and for each
- * algorithm that the current record requires, in that order, there is one signature by a listed key; nothing is missing and
- * nothing extra. Throws `ProviderError`: `PROV_001` for a token that cannot be read, `PROV_005` for one that does not hold.
- *
- * `revoked_from` is not applied here: it speaks of positions in the publisher's log, which a single token does not carry.
+ * Verifies that `token` signs `manifest`, as {@link verifyPublisherSignature} does. Throws `ProviderError`: `PROV_001` for a token that
+ * cannot be read, `PROV_005` for one that does not hold.
  */
 export function verifyManifest(
   verifier: SignatureVerifier,
   network: string,
   manifest: Manifest,
   token: string,
-): ManifestVerdict {
-  const { key_records: records, signatures } = decodeSignatureToken(token)
-  const { publisher, current } = verifiedPublisher(verifier, network, records)
-  if (manifest.publisher !== publisher) {
-    throw invalid(`the manifest names the publisher ${manifest.publisher}, its signature belongs to ${publisher}`)
-  }
-  const required = current.required_algorithms
-  const given = signatures.map((signature) => signature.algorithm)
-  if (given.join() !== required.join()) {
-    throw invalid(`the manifest is signed with ${given.join(', ')}; its publisher requires ${required.join(', ')}`)
-  }
-  const message = signedBytes(network, CONTEXTS.manifest, manifest)
-  for (const { algorithm, public_key: key, signature } of signatures) {
-    if (!current.signing_keys.some((listed) => listed.algorithm === algorithm && listed.public_key === key)) {
-      throw invalid(`the manifest's ${algorithm} signature is by a key that its publisher does not list`)
-    }
-    if (!verifyBytes(verifier, algorithm, decoded(key), message, decoded(signature))) {
-      throw invalid(`the manifest's ${algorithm} signature is wrong for the network ${network}`)
-    }
-  }
-  return { publisher, kind: current.kind, algorithms: required }
-}
-
-function verifiedPublisher(verifier: SignatureVerifier, network: string, records: readonly KeyRecord[]) {
-  try {
-    return verifyKeyRecords(verifier, network, records)
-  } catch (error) {
-    throw invalid(`the manifest's publisher cannot be verified: ${errorMessage(error)}`)
-  }
-}
-
-function verifyBytes(
-  verifier: SignatureVerifier,
-  algorithm: SignatureAlgorithm,
-  key: Uint8Array | undefined,
-  message: Uint8Array,
-  signature: Uint8Array | undefined,
-): boolean {
-  if (key === undefined || signature === undefined) return false
-  return algorithm === 'ed25519' ? verifier.ed25519(key, message, signature) : verifier.mlDsa65(key, message, signature)
+): PublisherVerdict {
+  const signed = { what: 'manifest', context: CONTEXTS.manifest, object: manifest }
+  return verifyPublisherSignature(verifier, network, signed, decodeSignatureToken(token))
 }
 
 function checkSize(manifest: Manifest): void {
@@ -184,4 +124,3 @@ function isDeeper(value: unknown, levels: number): boolean {
 }
 
 const malformed = (message: string): ProviderError => new ProviderError('PROV_001', message)
-const invalid = (message: string): ProviderError => new ProviderError('PROV_005', message)

@@ -1,9 +1,15 @@
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { CONTEXTS } from '../../../protocol/contexts.ts'
+import { CONTEXTS, type SignatureContext } from '../../../protocol/contexts.ts'
 import { Base64Url } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import { KeyRecord, type Manifest, type SignatureAlgorithm } from '../../../protocol/manifest.ts'
+import {
+  KeyRecord,
+  type Manifest,
+  type ManifestSignature,
+  type SignatureAlgorithm,
+} from '../../../protocol/manifest.ts'
+import type { Yank } from '../../../protocol/yank.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
 import { ed25519FromSeed, mlDsa65FromSeed, newSeed, type SigningKey } from './keys.ts'
@@ -11,6 +17,7 @@ import { encodeSignatureToken } from './manifest-signature.ts'
 import { createPrivateFile, readPrivateJson } from './private-file.ts'
 import { keyRecordDigest, recoveryKeyHash } from './publisher.ts'
 import { signedBytes } from './signed.ts'
+import { encodeYankToken } from './yank-signature.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -38,6 +45,8 @@ export interface PublisherKeys {
   readonly records: KeyRecord[]
   /** The token `cs1.…` over a manifest, whose `publisher` must be this one (else `TypeError`). */
   signManifest(network: string, manifest: Manifest): string
+  /** The token `ys1.…` over a yank, whose `publisher` must be this one (else `TypeError`). */
+  signYank(network: string, yank: Yank): string
 }
 
 export interface PublisherKeyOptions {
@@ -87,22 +96,28 @@ export function publisherKeys(file: PublisherKeyFile): PublisherKeys {
     throw new Error(`the recovery seed is not the one that key record ${record.number} promises`)
   }
   const publisher = keyRecordDigest(first)
+  const sign = (
+    network: string,
+    context: SignatureContext,
+    object: { readonly publisher: string },
+  ): ManifestSignature => {
+    if (object.publisher !== publisher) {
+      throw new TypeError(`the ${context} names the publisher ${object.publisher}, these keys belong to ${publisher}`)
+    }
+    const message = signedBytes(network, context, object)
+    const signatures = signers.map(({ algorithm, key }) => ({
+      algorithm,
+      public_key: toBase64Url(key.publicKey),
+      signature: toBase64Url(key.sign(message)),
+    }))
+    return { key_records: records, signatures }
+  }
   return {
     publisher,
     record,
     records,
-    signManifest(network, manifest) {
-      if (manifest.publisher !== publisher) {
-        throw new TypeError(`the manifest names the publisher ${manifest.publisher}, these keys belong to ${publisher}`)
-      }
-      const message = signedBytes(network, CONTEXTS.manifest, manifest)
-      const signatures = signers.map(({ algorithm, key }) => ({
-        algorithm,
-        public_key: toBase64Url(key.publicKey),
-        signature: toBase64Url(key.sign(message)),
-      }))
-      return encodeSignatureToken({ key_records: records, signatures })
-    },
+    signManifest: (network, manifest) => encodeSignatureToken(sign(network, CONTEXTS.manifest, manifest)),
+    signYank: (network, yank) => encodeYankToken({ record: yank, ...sign(network, CONTEXTS.yank, yank) }),
   }
 }
 

@@ -33,6 +33,8 @@ export const KEYSPACES = {
   administration: 14,
   /** `<owner>\n<request id>` → a request that nobody has answered yet. */
   pendingRequests: 15,
+  /** `<cell id>!<publisher>` → the publisher's newest yank; `<cell id>!operator` → what the operator of this node said. */
+  yanks: 16,
   /** Log name → number of its leaves. */
   logs: 20,
   /** `<log name>!<leaf index>` → hashes of the tree that this leaf completes. */

@@ -13,6 +13,9 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const deleted = count('cytoplex_cells_deleted_total', 'Cells deleted')
   events.on('cell_deleted', () => deleted.add())
 
+  const yanked = tally(metrics, 'cytoplex_cells_yanked_total', 'Yanks of cells, and their undoing', ['yanked', 'by'])
+  events.on('cell_yanked', (event) => yanked.add(String(event.yanked), event.by))
+
   const cached = count('cytoplex_packages_cached_total', 'Packages of other nodes that were fetched and kept')
   const cachedBytes = count('cytoplex_packages_cached_bytes_total', 'Bytes of those packages')
   events.on('cell_cached', (event) => {

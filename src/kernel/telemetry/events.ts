@@ -15,6 +15,13 @@ export interface EventMap {
   }
   /** A registered cell was deleted here. */
   cell_deleted: { readonly cellId: string; readonly cellType: string; readonly version: string }
+  /** A cell was yanked, or that was undone: by its publisher, as far as this node heard, or by the operator of this node. */
+  cell_yanked: {
+    readonly cellId: string
+    readonly yanked: boolean
+    readonly reason: 'compromised' | 'broken' | 'superseded' | 'withdrawn'
+    readonly by: 'publisher' | 'operator'
+  }
   /** Another node's package is now held here, whole and verified. */
   cell_cached: {
     readonly digest: string

@@ -6,6 +6,7 @@ import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { NodeParts } from '../parts.ts'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'directory'> {
+  readonly yanks: Pick<NodeParts['yanks'], 'announced'>
   readonly catalogue: Pick<NodeParts['catalogue'], 'lastPage' | 'page'>
   readonly config: Pick<NodeParts['config'], 'network' | 'announcements'>
   readonly keys: Pick<NodeParts['keys'], 'providerId' | 'identity'>
@@ -66,7 +67,7 @@ export class Announcer implements Part {
     for (const withdrawal of withdrawals) await network.publishAnnouncement(utf8(JSON.stringify(withdrawal)))
   }
 
-  /** A cell on these pages came or went. */
+  /** A cell on these pages came, went, or is said to be something else. */
   changed(...pages: readonly number[]): void {
     for (const page of pages) this.#dirty.add(page)
     if (this.#stopping || this.#collect !== undefined) return
@@ -119,8 +120,11 @@ export class Announcer implements Part {
   }
 
   async #publish(page: number): Promise<boolean> {
-    const { catalogue, directory, network, keys } = this.#parts
-    const cells = await catalogue.page(page)
+    const { catalogue, yanks, directory, network, keys } = this.#parts
+    const cells = (await catalogue.page(page)).map((cell) => ({
+      ...cell,
+      ...yanks.announced({ id: cell.manifest_digest, publisher: cell.publisher }),
+    }))
     const announcement = this.#next(page, cells, directory.kept(keys.providerId, page))
     if (announcement === undefined) return false
     // Kept first: a peer that joins between the two gets it by asking.

@@ -1,13 +1,13 @@
 import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, tierFloor } from '../../domain/cells/resolver.ts'
+import { best, compare, isYanked, type Ranked, type SelectionPolicy, tierFloor } from '../../domain/cells/resolver.ts'
 import type { Tier } from '../../domain/cells/trust.ts'
 import type { DirectoryEntry } from '../../domain/federation/name-index.ts'
 import { isHybrid } from '../../kernel/identity/manifest-signature.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 
-interface Parts extends Pick<NodeParts, 'trust' | 'rankers'> {
+interface Parts extends SelectionPolicy {
   readonly index: Pick<NodeParts['index'], 'candidates'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
 }
@@ -56,14 +56,14 @@ export interface Field {
 }
 
 /** Everything that is known of the name that `query` asks for. */
-export function fieldOf(query: CellQuery, { index, directory, trust }: Omit<Parts, 'rankers'>): Field {
+export function fieldOf(query: CellQuery, { index, directory, trust, yanks }: Omit<Parts, 'rankers'>): Field {
   const here = index.candidates(query.by, query.name)
   const vouched = vouchedBy(here)
   const announced: Elsewhere[] = []
   for (const entry of directory.find(query.by, query.name)) {
     if (trust.accepts(entry.cell.publisher)) announced.push(elsewhere(entry, vouched))
   }
-  return { vouched, announced, floor: tierFloor(query, [...here, ...announced], trust) }
+  return { vouched, announced, floor: tierFloor(query, [...here, ...announced], { trust, yanks }) }
 }
 
 /**
@@ -75,8 +75,8 @@ export function unbeaten(
   here: readonly Candidate[],
   parts: Omit<Parts, 'index'>,
 ): Ranked | undefined {
-  const { directory, trust } = parts
-  const floor = tierFloor(query, here, trust)
+  const { directory, trust, yanks } = parts
+  const floor = tierFloor(query, here, parts)
   const winner = best(query, here, parts, floor)
   if (winner === undefined) return undefined
   const vouched = vouchedBy(here)
@@ -84,9 +84,9 @@ export function unbeaten(
     const { publisher } = entry.cell
     const tier = trust.tierOf({ publisher, registered: vouched.has(publisher) }, query)
     if (tier > winner.tier || !trust.accepts(publisher)) continue
-    // Where only unknown publishers offer the name here, one announced cell of a better tier raises the floor above them all.
-    if (tier < 3 && floor === 3) return undefined
     const candidate = elsewhere(entry, vouched)
+    // Where only unknown publishers offer the name here, one announced cell of a better tier raises the floor above them all.
+    if (tier < 3 && floor === 3 && !isYanked(candidate, yanks)) return undefined
     if (compare(query, { candidate, tier }, winner, parts) < 0 && best(query, [candidate], parts, floor) !== undefined)
       return undefined
   }
@@ -105,7 +105,7 @@ const elsewhere = (
   cellType: cell.cell_type,
   version: cell.version,
   offered,
-  status: 'active',
+  status: cell.status ?? 'active',
   registered: vouched.has(cell.publisher),
   provider,
   announcedAt,

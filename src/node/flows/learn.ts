@@ -23,13 +23,16 @@ const SETTLE_MS = 3000
 export class Learner implements Part {
   readonly name = 'learner'
   readonly #parts: Parts
+  readonly #onTaken: (announcement: Announcement) => void
   /** Peers that are being asked. */
   readonly #asking = new Set<string>()
   readonly #settling = new Set<NodeJS.Timeout>()
   #unsubscribe: (() => void) | undefined
 
-  constructor(parts: Parts) {
+  /** `onTaken` hears of announcements that were taken in. */
+  constructor(parts: Parts, onTaken: (announcement: Announcement) => void) {
     this.#parts = parts
+    this.#onTaken = onTaken
   }
 
   start(): void {
@@ -118,6 +121,7 @@ export class Learner implements Part {
       logger.debug({ providerId, reason: errorMessage(error) }, 'addresses of an announcement were not taken')
     })
     events.emit('announcement_received', { providerId, sequence, cells: cells.length })
+    this.#onTaken(announcement)
     return true
   }
 

@@ -1,9 +1,9 @@
-import type { Coverage, RegistrationProof } from '../../../protocol/cells.ts'
+import type { CellAnswer, Coverage } from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { type CellAnswerText, finishAnswer, parseAnswer } from '../../domain/cells/answer.ts'
 import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
-import { best, compare, type Ranked, rank } from '../../domain/cells/resolver.ts'
+import { best, compare, type Ranked, rank, type SelectionPolicy } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
 import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
@@ -32,6 +32,7 @@ interface Parts
     NodeParts,
     'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
   > {
+  readonly yanks: SelectionPolicy['yanks']
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly config: Pick<NodeParts['config'], 'network'>
 }
@@ -176,9 +177,11 @@ export class CellRequests {
         const result = await this.#asker.ask(provider, query, { signal, deadlineMs: SEARCH_MS })
         const ranked = this.#judge(query, result, search)
         if (ranked === undefined || !isBetter(ranked)) return undefined
+        // Yanks reach this node by announcements only: that the cell is not yanked is not certain enough from high on.
+        if (query.securityLevel === 'high') return this.#offered(ranked, source, { stale: true })
         if (query.securityLevel !== 'maximum') return this.#offered(ranked, source)
-        const proof = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
-        return proof && this.#offered(ranked, source, proof)
+        const log = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
+        return log && this.#offered(ranked, source, { log, stale: true })
       }
       return await firstAnswer(holders, ask, HEDGE_MS)
     } finally {
@@ -244,10 +247,10 @@ export class CellRequests {
     return judged.fitting[0]
   }
 
-  #offered(ranked: Ranked<Elsewhere>, source: 'directory' | 'dht', log?: RegistrationProof): Found {
+  #offered(ranked: Ranked<Elsewhere>, source: 'directory' | 'dht', more?: Pick<CellAnswer, 'log' | 'stale'>): Found {
     const { candidate, tier } = ranked
     const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
-    const cell = finishAnswer(text, TIERS[tier]!, log && { log })
+    const cell = finishAnswer(text, TIERS[tier]!, more)
     return { ranked, source: 'peer', outcome: { status: 'success', source, cell } }
   }
 

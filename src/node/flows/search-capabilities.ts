@@ -1,11 +1,11 @@
 import { validRange } from 'semver'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../../protocol/discovery.ts'
 import { byVersion, type Candidate } from '../../domain/cells/candidate.ts'
-import { inRange } from '../../domain/cells/resolver.ts'
+import { inRange, isYanked } from '../../domain/cells/resolver.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { NodeParts } from '../parts.ts'
 
-interface Parts extends Pick<NodeParts, 'trust'> {
+interface Parts extends Pick<NodeParts, 'trust' | 'yanks'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly index: Pick<NodeParts['index'], 'candidates' | 'get'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
@@ -58,19 +58,20 @@ export function searchCapabilities(search: CapabilitySearch, parts: Parts): Capa
   }
 }
 
-/** Every cell that offers the capability, once for each version that it offers, in the order of posting lists. */
-function offersOf(name: string, { index, directory, trust, keys }: Parts): Offer[] {
+/** Every cell that offers the capability and is not yanked, once for each version that it offers, in the order of posting lists. */
+function offersOf(name: string, { index, directory, trust, yanks, keys }: Parts): Offer[] {
   const here = index.candidates('capability', name)
   const held = new Set(here.map(({ id }) => id))
   const offers = new Map<string, Offer>()
   for (const candidate of here) {
+    if (isYanked(candidate, yanks)) continue
     const { registered } = candidate
     const provider = registered ? keys.providerId : undefined
     offers.set(keyOf(candidate), { ...candidate, source: registered ? 'local' : 'federated', provider })
   }
   for (const { provider, cell, offered } of directory.find('capability', name)) {
-    const { manifest_digest: id, publisher, cell_type: cellType, version } = cell
-    if (!trust.accepts(publisher)) continue
+    const { manifest_digest: id, publisher, cell_type: cellType, version, status = 'active' } = cell
+    if (!trust.accepts(publisher) || isYanked({ id, publisher, status }, yanks)) continue
     const key = keyOf({ id, offered })
     const known = offers.get(key)
     if (known === undefined) {

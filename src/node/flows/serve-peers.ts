@@ -9,7 +9,7 @@ import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'blobs' | 'cache' | 'directory' | 'events'>
+type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'events'>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -35,6 +35,12 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
       const proof = proofs.registration(cellId)
       return proof && { certificate: proof.certificate, evidence: proof.evidence }
     },
+    *onYankRequest(cells) {
+      for (const { manifest_digest: id, publisher } of cells) {
+        const token = parts.yanks.token({ id, publisher })
+        if (token !== undefined) yield token
+      }
+    },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
       if (source === undefined) return undefined
@@ -49,12 +55,15 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
   }
 }
 
-/** JSON of the cells that fit, highest version first. The asker ranks them: tiers and devices are its own business. */
-function offeredCells({ index, events }: Pick<Parts, 'index' | 'events'>, request: CellRequest): string {
+/** JSON of the cells that fit and are not withdrawn, highest version first. The asker ranks them: tiers and devices are its own business. */
+function offeredCells(
+  { index, yanks, events }: Pick<Parts, 'index' | 'yanks' | 'events'>,
+  request: CellRequest,
+): string {
   const texts: string[] = []
   for (const candidate of index.candidates(request.by, request.name)) {
     if (texts.length === request.limit) break
-    if (!inRange(candidate.offered, request.range)) continue
+    if (!inRange(candidate.offered, request.range) || yanks.isWithdrawn(candidate)) continue
     const text = index.offered(candidate.id)
     if (text !== undefined) texts.push(text)
   }

@@ -102,3 +102,14 @@ describe('pages', () => {
     }
   })
 })
+
+it('a page says what status its cells have', async (t) => {
+  const cells = await openCells(t)
+  await register(cells, 'one')
+  await register(cells, 'other')
+  await cells.repository.annotate('one', '1.0.0', { status: 'in_testing' })
+  const statuses = async () => (await cells.catalogue.page(0)).map(({ cell_type, status }) => `${cell_type} ${status}`)
+  assert.deepEqual((await statuses()).sort(), ['one in_testing', 'other undefined'])
+  await cells.repository.annotate('one', '1.0.0', { status: 'active' })
+  assert.deepEqual((await statuses()).sort(), ['one undefined', 'other undefined'])
+})

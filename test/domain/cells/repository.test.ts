@@ -242,7 +242,7 @@ describe('list', () => {
 })
 
 const detailsOf = (cells: Awaited<ReturnType<typeof openCells>>, cellType: string, version?: string) =>
-  cellDetails(cells.repository.find(cellType, version), null)
+  cellDetails(cells.repository.find(cellType, version), null, [])
 
 describe('details', () => {
   it('are of the highest version, or of the one asked for', async (t) => {

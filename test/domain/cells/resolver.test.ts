@@ -6,11 +6,13 @@ import type { CellQuery } from '../../../src/domain/cells/query.ts'
 import { best, rank } from '../../../src/domain/cells/resolver.ts'
 import { TIERS, TrustPolicy } from '../../../src/domain/cells/trust.ts'
 import { RANKERS } from '../../support/rankers.ts'
+import { yanksOf } from '../../support/yanks.ts'
 
 const PINNED = 'a'.repeat(64)
 const STRANGER = 'b'.repeat(64)
 const SELF = 'c'.repeat(64)
-const policy = { trust: new TrustPolicy({ pinned: [PINNED], self: SELF, accept: 'any' }), rankers: RANKERS }
+const trust = new TrustPolicy({ pinned: [PINNED], self: SELF, accept: 'any' })
+const policy = { trust, rankers: RANKERS, yanks: yanksOf('yanked') }
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 
@@ -242,5 +244,23 @@ describe('any candidates', () => {
         assert.deepEqual(tiers, tiers.toSorted())
       }),
     )
+  })
+})
+
+describe('a yanked cell', () => {
+  const yanked = candidate('yanked', { publisher: PINNED, offered: '2.0.0' })
+  const announced = candidate('announced', { status: 'yanked', registered: false, offered: '2.0.0' })
+
+  it('is never the answer, not even by its exact version, and says why', () => {
+    const older = candidate('older', { offered: '1.0.0' })
+    assert.equal(winner({}, yanked, announced, older), 'older')
+    assert.equal(winner({ range: '2.0.0' }, yanked, announced), undefined)
+    assert.deepEqual(reasons({}, yanked, announced, older), ['was yanked: broken', 'was yanked, says who announces it'])
+  })
+
+  it('keeps no unknown publisher from winning', () => {
+    assert.equal(winner({}, yanked, candidate('stranger', { registered: false })), 'stranger')
+    const known = candidate('known', { status: 'yanked' })
+    assert.equal(winner({}, known, candidate('stranger', { registered: false })), 'stranger')
   })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import type { SignatureAlgorithm } from '../../../protocol/manifest.ts'
+import type { SignedYank } from '../../../protocol/yank.ts'
 import { sampleManifest, successor } from '../../../scripts/vectors/publishers.ts'
 import { fromBase64Url, toBase64Url } from '../../../src/kernel/base/bytes.ts'
 import { providerIdOf } from '../../../src/kernel/identity/ids.ts'
@@ -12,6 +13,7 @@ import { keyRecordDigest, recoverySignedObject, verifyKeyRecords } from '../../.
 import { issueRoleCertificate } from '../../../src/kernel/identity/role-certificate.ts'
 import { verifyRoleCertificate } from '../../../src/kernel/identity/roles.ts'
 import { nativeVerifier } from '../../../src/kernel/identity/verify.ts'
+import { encodeYankToken, verifyYank } from '../../../src/kernel/identity/yank-signature.ts'
 
 const contexts = Object.values(CONTEXTS)
 const networks = ['main', 'test']
@@ -44,11 +46,21 @@ const certificate = {
 } as const
 const file = createPublisherKeys({ kind: 'publisher' })
 const manifest = sampleManifest(file)
+const yank = {
+  format: 1,
+  manifest_digest: 'ab'.repeat(32),
+  publisher: manifest.publisher,
+  counter: 1,
+  yanked: true,
+  reason: 'broken',
+  at: 1,
+} as const
 const record = recoverySignedObject(successor(file, 'contexts').records[1]!)
 
 /** One object of every signed kind. */
 const kinds = {
   manifest,
+  yank,
   keyRecord: record,
   roleCertificate: certificate,
   announcement,
@@ -73,7 +85,7 @@ test('a signature of one kind never passes as another, nor in another network', 
       }
     }
   }
-  assert.equal(compared, 6 * 144)
+  assert.equal(compared, contexts.length * (contexts.length * networks.length) ** 2)
 })
 
 test('the contexts differ, and no kind is without a check', () => {
@@ -118,6 +130,26 @@ test('a manifest counts only with its own context', () => {
   assert.ok(verifyManifest(nativeVerifier, 'main', manifest, token(CONTEXTS.manifest)))
   for (const context of contexts.filter((name) => name !== CONTEXTS.manifest)) {
     assert.throws(() => verifyManifest(nativeVerifier, 'main', manifest, token(context)), /signature is wrong/)
+  }
+})
+
+test('a yank counts only with its own context', () => {
+  const signer = ed25519FromSeed(fromBase64Url(file.seeds.ed25519))
+  const signed = (context: (typeof contexts)[number]): SignedYank => ({
+    record: yank,
+    key_records: file.records,
+    signatures: [
+      {
+        algorithm: 'ed25519',
+        public_key: toBase64Url(signer.publicKey),
+        signature: signObject(signer, 'main', context, yank),
+      },
+    ],
+  })
+  assert.equal(encodeYankToken(signed(CONTEXTS.yank)), publisherKeys(file).signYank('main', yank))
+  verifyYank(nativeVerifier, 'main', signed(CONTEXTS.yank))
+  for (const context of contexts.filter((name) => name !== CONTEXTS.yank)) {
+    assert.throws(() => verifyYank(nativeVerifier, 'main', signed(context)), /signature is wrong/)
   }
 })
 

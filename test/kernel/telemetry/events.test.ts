@@ -70,6 +70,7 @@ const ONE_OF_EACH: EventMap = {
     digest: 'sha256:0',
     bytes: 10,
   },
+  cell_yanked: { cellId: 'c', yanked: true, reason: 'broken', by: 'publisher' },
   cell_deleted: { cellId: 'c', cellType: 't', version: '1.0.0' },
   cell_cached: { digest: 'sha256:0', bytes: 20, publisher: 'f', from: 'p' },
   cell_evicted: { digest: 'sha256:0', bytes: 30, publisher: 'f' },
