@@ -113,6 +113,7 @@ export const Coverage = Type.Object({
         Type.Literal('store'),
         Type.Literal('directory'),
         Type.Literal('peers'),
+        Type.Literal('partners'),
         Type.Literal('dht'),
       ]),
       outcome: Type.Union([

@@ -144,8 +144,8 @@ module.exports = {
     door(
       'sockets',
       '^(node:)?(http|https|http2|net|tls|dgram|undici)$',
-      ['^src/(http|network)/'],
-      'sockets only behind the two doors of a node',
+      ['^src/(http|network|kernel/egress)/'],
+      'sockets only behind the two doors of a node, and the one outwards',
     ),
     {
       name: 'no-circles',
