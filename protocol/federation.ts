@@ -33,7 +33,7 @@ const Line = Type.String({ maxLength: 256 })
 const FederationToken = Type.String({ minLength: 1, maxLength: FEDERATION_LIMITS.token, pattern: '^[!-~]*$' })
 
 /**
- * `trusted`: what its own publisher signs counts as known. `limited`: as any node. `untrusted`: nothing is accepted from it. The operator's
+ * `trusted`: what its own publisher signs counts as known. `limited`: like every node. `untrusted`: nothing is accepted from it. The operator's
  * choice, never the partner's.
  */
 export const TrustLevel = Type.Union([Type.Literal('trusted'), Type.Literal('limited'), Type.Literal('untrusted')])
@@ -76,7 +76,10 @@ export const PartnerAddition = Type.Object(
       Type.String({ ...FederationToken, description: 'Added: the token that this node presents to the partner.' }),
     ),
     own_url: Type.Optional(
-      Type.String({ ...PartnerUrl, description: 'Added: where the partner reaches this node; else `http.public_url`.' }),
+      Type.String({
+        ...PartnerUrl,
+        description: 'Added: where the partner reaches this node; else `http.public_url`.',
+      }),
     ),
   },
   { title: 'PartnerAddition' },
@@ -188,7 +191,7 @@ export const ForwardRequest = Type.Object(
     request_id: Type.String({ minLength: 1, maxLength: 128 }),
     target_provider_id: PartnerId,
     /** A capability or specific request. */
-    original_request: Type.Object({}, { additionalProperties: true }),
+    original_request: Type.Record(Type.String(), Type.Unknown()),
     reason: Type.Optional(Type.String({ maxLength: 1024 })),
     federation_token: Type.Optional(FederationToken),
     quantum_signature: Type.Optional(
@@ -241,7 +244,12 @@ const speaker = { provider_id: ProviderId, audience: ProviderId, certificate: Ro
 
 /** Joining, first step: who holds an invitation asks for a challenge. Every message is signed (context `partner`). */
 export const JoinHello = Type.Object(
-  { type: Type.Literal('join_hello'), ...speaker, invitation: Type.String({ pattern: '^[0-9a-f]{32}$' }), nonce: Nonce },
+  {
+    type: Type.Literal('join_hello'),
+    ...speaker,
+    invitation: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+    nonce: Nonce,
+  },
   { ...closed, title: 'JoinHello' },
 )
 export type JoinHello = Static<typeof JoinHello>

@@ -134,6 +134,7 @@ module.exports = {
       ['^src/providers/validators/', '^src/providers/blob-stores/'],
       'threads where heavy work is',
     ),
+    door('jwt', '^node_modules/jose/', ['^src/kernel/identity/'], 'tokens are signed and verified in kernel/identity/'),
     door('processes', '^(node:)?child_process$', ['^src/kernel/sandbox/'], 'processes only in the sandbox'),
     door(
       'archives',

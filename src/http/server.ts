@@ -100,7 +100,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   }
 }
 
-function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
+function contextOf(node: ProviderNode, { config, cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
   let document: string | undefined
   return {
     node,
@@ -108,6 +108,7 @@ function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions, 
     metrics,
     traffic,
     maxPackageBytes: cells.max_package_bytes,
+    openReading: config.open_reading,
     openapi() {
       document ??= JSON.stringify(openApiDocument(ROUTES))
       return document
@@ -132,7 +133,7 @@ type Guard = ReturnType<typeof guard>
 
 /** The guard of everything that is in no route. */
 function strayGuard(gate: Gate, meter: RouteMeter, logger: Logger): Guard {
-  return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', upload: false })
+  return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', forPartners: false, upload: false })
 }
 
 function createApp(deadlines: BodyDeadlines, stray: Guard): FastifyInstance {
@@ -184,6 +185,7 @@ function registerRoutes(
     const onRequest = guard(gate, {
       state: { meter, logger, family: route.family },
       access: route.access,
+      forPartners: route.forPartners === true,
       upload: route.multipart !== undefined,
     })
     const { method, path: url, bodyLimit } = route

@@ -59,12 +59,7 @@ export function readInvitation(text: string, network: string): Invitation | unde
 }
 
 /** The proof that `role` holds the key of an invitation: HMAC-SHA-256, base64url. */
-export function proofOf(
-  key: Uint8Array,
-  network: string,
-  role: 'inviter' | 'joiner',
-  transcript: Transcript,
-): string {
+export function proofOf(key: Uint8Array, network: string, role: 'inviter' | 'joiner', transcript: Transcript): string {
   const bytes = signedBytes(network, CONTEXTS.partner, { type: 'join_transcript', role, ...transcript })
   return toBase64Url(createHmac('sha256', key).update(bytes).digest())
 }
@@ -97,7 +92,10 @@ export class Invitations {
   readonly #self: string
   readonly #records = new Map<string, InvitationRecord>()
   /** Invitation → the challenge that its holder has to answer; the newest counts, once. */
-  readonly #challenges = new Map<string, { readonly joiner: string; readonly joinerNonce: string; readonly nonce: string }>()
+  readonly #challenges = new Map<
+    string,
+    { readonly joiner: string; readonly joinerNonce: string; readonly nonce: string }
+  >()
 
   constructor(parts: { store: Store; clock: Clock; network: string; self: string }) {
     this.#store = parts.store

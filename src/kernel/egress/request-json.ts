@@ -121,7 +121,11 @@ async function connectTo(
     if (!isAllowed(remoteAddress, allowPrivate)) throw refuse()
     const range = rangeOfHost(withoutZone(remoteAddress))
     if (!isSecure) return { socket: plain, range }
-    const secure = connectTls({ socket: plain, ALPNProtocols: ['http/1.1'], ...(isIP(host) === 0 ? { servername: host } : { host }) })
+    const secure = connectTls({
+      socket: plain,
+      ALPNProtocols: ['http/1.1'],
+      ...(isIP(host) === 0 ? { servername: host } : { host }),
+    })
     // Destroying the one that is wrapped would leave errors of the other without a listener.
     secure.on('error', () => undefined)
     await unlessAborted(happened(secure, 'secureConnect'), signal)

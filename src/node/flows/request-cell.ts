@@ -4,6 +4,7 @@ import { type CellAnswerText, finishAnswer } from '../../domain/cells/answer.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { best, compare, type Ranked, type Rejected, rank } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
+import type { PartnerRecord } from '../../domain/federation/partners.ts'
 import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { RequestOutcome } from '../api.ts'
@@ -27,7 +28,17 @@ const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', 
 interface Parts
   extends Pick<
     NodeParts,
-    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
+    | 'clock'
+    | 'logger'
+    | 'events'
+    | 'index'
+    | 'trust'
+    | 'rankers'
+    | 'directory'
+    | 'partners'
+    | 'offers'
+    | 'offerVerifier'
+    | 'network'
   > {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
 }
@@ -35,7 +46,7 @@ interface Parts
 /** A peer that may hold what is asked for, and how this node came to know. */
 interface Holder {
   readonly provider: string
-  readonly source: 'directory' | 'dht'
+  readonly source: 'directory' | 'partners' | 'dht'
 }
 
 /** A search that goes on until it is done, whoever waits for it. */
@@ -47,7 +58,7 @@ interface Running {
 
 /**
  * Provider API, "Request Cell by Capability" and "Request Specific Cell Type": own store, then the directory of announcements,
- * then the DHT. What the directory announces competes with what is here, so that every node gives the same answer.
+ * then partners that are asked without an announcement, then the DHT. What the directory announces competes with what is here, so that every node gives the same answer.
  */
 export class CellRequests {
   readonly #parts: Parts
@@ -76,14 +87,21 @@ export class CellRequests {
     return index.answer(here)
   }
 
-  /** Answers for the federation. When the search takes longer than `waitMs`, it goes on for the next who asks the same. */
-  async answer(query: CellQuery, waitMs: number): Promise<RequestOutcome> {
-    const key = JSON.stringify(query)
+  /**
+   * Answers for the federation. When the search takes longer than `waitMs`, it goes on for the next who asks the same. What a partner asks
+   * (`reach`) goes no further than to who announced it, so that questions do not travel in circles.
+   */
+  async answer(
+    query: CellQuery,
+    waitMs: number,
+    reach: 'federation' | 'directory' = 'federation',
+  ): Promise<RequestOutcome> {
+    const key = `${reach} ${JSON.stringify(query)}`
     let search = this.#searches.get(key)
     if (search === undefined) {
       const startedAt = this.#parts.clock.now()
       if (this.#searches.size >= MAX_SEARCHES) return this.#late(query, startedAt)
-      search = { startedAt, outcome: this.#run(query).finally(() => this.#searches.delete(key)) }
+      search = { startedAt, outcome: this.#run(query, reach).finally(() => this.#searches.delete(key)) }
       this.#searches.set(key, search)
     }
     const { startedAt } = search
@@ -93,12 +111,12 @@ export class CellRequests {
     return outcome
   }
 
-  async #run(query: CellQuery): Promise<RequestOutcome> {
+  async #run(query: CellQuery, reach: 'federation' | 'directory'): Promise<RequestOutcome> {
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(new Error('the search took too long')), SEARCH_MS)
     this.#controllers.add(controller)
     try {
-      return await this.#search(query, controller.signal)
+      return await this.#search(query, reach, controller.signal)
     } finally {
       clearTimeout(timer)
       this.#controllers.delete(controller)
@@ -116,7 +134,7 @@ export class CellRequests {
     }
   }
 
-  async #search(query: CellQuery, signal: AbortSignal): Promise<RequestOutcome> {
+  async #search(query: CellQuery, reach: 'federation' | 'directory', signal: AbortSignal): Promise<RequestOutcome> {
     const field = fieldOf(query, this.#parts)
     const search = new Search(field)
     const announced = rank(query, field.announced, this.#parts, field.floor)
@@ -129,7 +147,7 @@ export class CellRequests {
     try {
       const holders = this.#holders(query, search, {
         announced: this.#healthyFirst(providers),
-        beyond: here === undefined,
+        beyond: here === undefined && reach === 'federation',
         signal: AbortSignal.any([signal, lookup.signal]),
       })
       const ask = async ({ provider, source }: Holder): Promise<RequestOutcome | undefined> => {
@@ -154,7 +172,7 @@ export class CellRequests {
     return [...providers].sort((a, b) => Number(this.#asker.isFailing(a)) - Number(this.#asker.isFailing(b)))
   }
 
-  /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, all within the budget of one search. Never throws. */
+  /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, after partners that are always asked, all within the budget of one search. Never throws. */
   async *#holders(
     query: CellQuery,
     search: Search,
@@ -165,13 +183,20 @@ export class CellRequests {
       if (search.mayAsk(provider)) yield { provider, source: 'directory' }
     }
     if (!beyond) return
-    const { network, keys } = this.#parts
+    const { network, keys, partners } = this.#parts
+    const asked = partners.list().filter(mayAutoForward)
+    if (asked.length > 0) search.source('partners', 'answered', asked.length)
+    for (const { provider_id: provider } of asked) {
+      if (signal.aborted) return
+      if (search.mayAsk(provider)) yield { provider, source: 'partners' }
+    }
     let found = 0
     try {
       const key = `${query.by}/${query.name}`
       for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
         found++
-        if (providerId !== keys.providerId && search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
+        if (providerId === keys.providerId || partners.isUntrusted(providerId)) continue
+        if (search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
       }
       search.source('dht', 'answered', found)
     } catch (error) {
@@ -194,7 +219,7 @@ export class CellRequests {
     return fitting[0]
   }
 
-  #success({ candidate, tier }: Ranked<Elsewhere>, source: 'directory' | 'dht'): RequestOutcome {
+  #success({ candidate, tier }: Ranked<Elsewhere>, source: Holder['source']): RequestOutcome {
     const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
     return { status: 'success', source, cell: finishAnswer(text, TIERS[tier]!) }
   }
@@ -233,10 +258,13 @@ class Search {
     return true
   }
 
-  source(source: 'directory' | 'dht', outcome: Coverage['sources'][number]['outcome'], candidates: number): void {
+  source(source: Holder['source'], outcome: Coverage['sources'][number]['outcome'], candidates: number): void {
     this.sources.push({ source, outcome, candidates })
   }
 }
+
+const mayAutoForward = ({ federation_policies, trust_level }: PartnerRecord): boolean =>
+  federation_policies.auto_forward && trust_level !== 'untrusted'
 
 function alternatives(query: CellQuery, rejected: readonly Rejected[]): Alternative[] {
   const byCell = new Map<string, Alternative>()

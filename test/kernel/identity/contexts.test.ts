@@ -53,6 +53,7 @@ const kinds = {
   announcement,
   batch: session,
   request: { header: { alg: 'ed25519' }, body: {} },
+  partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
 } satisfies Record<keyof typeof CONTEXTS, object>
 
 test('a signature of one kind never passes as another, nor in another network', () => {
@@ -72,7 +73,7 @@ test('a signature of one kind never passes as another, nor in another network', 
       }
     }
   }
-  assert.equal(compared, 6 * 144)
+  assert.equal(compared, 7 * 196)
 })
 
 test('the contexts differ, and no kind is without a check', () => {
