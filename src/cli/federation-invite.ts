@@ -10,6 +10,8 @@ interface InviteOptions extends TermsOptions {
   url?: string
 }
 
+const LOOPBACK = /^https?:\/\/(?:127\.|localhost\b|\[::1\])/i
+
 /** `cytoplex federation invite`: what to run on the other node. */
 export function registerFederationInvite(federation: Command): void {
   const invite = federation
@@ -34,5 +36,6 @@ async function run(options: InviteOptions): Promise<void> {
   }
   const reached = options.url ?? answer.url ?? url
   printLine(`cytoplex federation add ${safe(reached)} --secret ${safe(answer.invitation)}`)
+  if (LOOPBACK.test(reached)) printLine('\nThat URL is for this machine only: for another one, say --url.')
   printLine(`\nRun this on the other node before ${safe(answer.expires_at)}. It works once, and is shown only now.`)
 }

@@ -68,13 +68,15 @@ export class Federation implements Part {
     this.#forwarding = new Forwarding(parts, this.#calls)
   }
 
-  async start(): Promise<void> {
-    const { partners } = this.#parts
+  /** Reads in who is a partner; to be awaited before peers are answered. Where federation is off, nobody is. */
+  async load(): Promise<void> {
     await this.#invitations.load()
-    // Where federation is off, nobody is a partner.
     if (!this.#parts.config.federation.enabled) return
-    await partners.load((id) => this.#apply(id))
-    for (const { provider_id } of partners.list()) this.#apply(provider_id)
+    await this.#parts.partners.load((id) => void this.#apply(id))
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#parts.partners.list().map(({ provider_id }) => this.#apply(provider_id)))
   }
 
   stop(): void {
@@ -291,18 +293,19 @@ export class Federation implements Part {
     return { auto_forward, capability_sharing, analytics_sharing }
   }
 
-  /** What follows from who is a partner, and how far it is trusted. */
-  #apply(id: string): void {
+  /** What follows from who is a partner, and how far it is trusted. Never rejects. */
+  async #apply(id: string): Promise<void> {
     const { partners, trust, directory, network, logger } = this.#parts
     const trusted = partners.list().filter(({ trust_level }) => trust_level === 'trusted')
     trust.followPartners(trusted.flatMap(({ publisher }) => publisher ?? []))
     const partner = partners.get(id)
     if (partner === undefined) return
-    const work =
-      partner.trust_level === 'untrusted' ? directory.forget(id) : network.addAddresses(id, dialable(partner))
-    work.catch((error: unknown) =>
-      logger.warn({ partner: id, reason: errorMessage(error) }, 'a partner is only partly in force'),
-    )
+    try {
+      if (partner.trust_level === 'untrusted') await directory.forget(id)
+      else await network.addAddresses(id, dialable(partner))
+    } catch (error) {
+      logger.warn({ partner: id, reason: errorMessage(error) }, 'a partner is only partly in force')
+    }
   }
 
   #checkEnabled(): void {

@@ -216,6 +216,7 @@ async function startIn(
     for (const { manifest } of evicted) provider.remove(manifest)
   })
 
+  await federation.load()
   await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start(federation)

@@ -302,3 +302,47 @@ test('where federation is off nobody is a partner', async (t) => {
     assert.deepEqual([refused.status, codeOf(refused.body)], [403, 'PROV_009'], path)
   }
 })
+
+test("a partner's answer that does not verify, or is not what was asked, is refused", async (t) => {
+  const source = await nodeWithServer(t)
+  await registerBytes(source.node, await readFile(SMALL_MODULE), metadata('maps'))
+  const whole = (await source.send('POST', '/api/v1/cells/request', { request_id: 'r', capability: 'maps' })).body
+  const cell = whole.cell as { manifest: Record<string, unknown>; metadata: object }
+  const answers: Record<string, unknown> = {
+    forged: { ...whole, cell: { ...cell, manifest: { ...cell.manifest, version: '9.0.0' } } },
+    foreign: { ...whole, cell },
+    incomplete: { ...whole, cell: { ...cell, manifest: undefined } },
+    strange: ['nothing'],
+  }
+  const hostile = createServer((request, response) => {
+    const id = request.url?.split('/').at(-1) ?? ''
+    let text = ''
+    request.setEncoding('utf8').on('data', (part) => {
+      text += part
+    })
+    request.on('end', () => {
+      const taken = { status: 'forwarded', message: '', forwarded_request_id: '' }
+      if (request.method === 'POST') taken.forwarded_request_id = JSON.parse(text).original_request.capability
+      response.writeHead(request.method === 'POST' ? 202 : 200, { 'Content-Type': 'application/json' })
+      response.end(JSON.stringify(request.method === 'POST' ? taken : answers[id === 'maps' ? 'forged' : id]))
+    })
+  })
+  await new Promise<void>((listening) => hostile.listen(0, '127.0.0.1', listening))
+  t.after(() => {
+    hostile.closeAllConnections()
+    hostile.close()
+  })
+  const url = `http://127.0.0.1:${(hostile.address() as AddressInfo).port}`
+  const node = await nodeWithServer(t)
+  await node.send('POST', `${PATH}/partners`, { provider_id: 'p', url, shared_secret: 's', partner_token: 't' })
+  for (const name of ['maps', 'foreign', 'incomplete', 'strange']) {
+    const forward = { request_id: 'r', target_provider_id: 'p', original_request: { capability: name } }
+    const taken = await node.send('POST', `${PATH}/forward`, forward)
+    assert.equal(taken.status, 202, JSON.stringify(taken.body))
+    const record = `/api/v1/cells/request/${String(taken.body.forwarded_request_id)}`
+    while ((await node.send('GET', record)).status === 202) await new Promise((again) => setTimeout(again, 20))
+    const { status, body } = await node.send('GET', record)
+    assert.equal(status, 404, name)
+    assert.deepEqual((body.coverage as { peers: unknown }).peers, [{ provider_id: 'p', outcome: 'rejected' }], name)
+  }
+})
