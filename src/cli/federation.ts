@@ -13,7 +13,7 @@ export function registerFederationCommands(program: Command): void {
     .description('become partners with other nodes, and decide what they may do')
     .addHelpText(
       'after',
-      '\nExample, one command on each of two nodes:\n  a$ cytoplex federation invite\n  b$ cytoplex federation add https://a.example --secret ci1.…',
+      '\nExamples:\n  $ cytoplex federation invite\n  $ cytoplex federation add https://a.example --secret ci1.…',
     )
   registerFederationInvite(federation)
   registerFederationAdd(federation)
