@@ -41,7 +41,7 @@ const cellResponse = Compile(CellResponse)
 const annotationsSchema = Compile(Annotations)
 const providerId = Compile(ProviderId)
 
-/** Provider API, "Forward Request", towards a partner: asks under this node's own name, and verifies the answer as any peer's offer. */
+/** Provider API, "Forward Request", towards a partner: asks under this node's own name, and verifies the answer like every peer's offer. */
 export class Forwarding {
   readonly #parts: Parts
   readonly #calls: PartnerCalls
