@@ -138,6 +138,7 @@ export const Coverage = Type.Object({
         Type.Literal('store'),
         Type.Literal('directory'),
         Type.Literal('peers'),
+        Type.Literal('partners'),
         Type.Literal('dht'),
       ]),
       outcome: Type.Union([

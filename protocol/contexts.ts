@@ -17,6 +17,8 @@ export const CONTEXTS = {
   batch: 'batch',
   /** An assembler's request, signed by a key of its choice: the quantum signature. */
   request: 'request',
+  /** What two nodes say to each other while they become partners, signed by their token keys; and the proof that both hold the invitation. */
+  partner: 'partner',
 } as const
 
 /** A context of the table above. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { PartnerId } from './federation.ts'
 import { Digest, Name, ProviderId, SemVer, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { RoleCertificate } from './rpc.ts'
 
@@ -22,7 +23,8 @@ export const ProviderInfo = Type.Object(
     federation_status: Type.Object({
       federated: Type.Boolean(),
       federation_partners: Type.Array(
-        Type.Object({ provider_id: ProviderId, name: Type.String(), url: Type.String() }),
+        /** Names and URLs are for the administrator. */
+        Type.Object({ provider_id: PartnerId, name: Type.Optional(Type.String()), url: Type.Optional(NullableText) }),
       ),
     }),
     service_level: Type.Object({ uptime_target_percent: NullableNumber, response_time_sla_ms: NullableNumber }),

@@ -10,7 +10,12 @@ import { YankToken } from './yank.ts'
 const closed = { additionalProperties: false } as const
 
 /** What a role key is for. The identity key itself signs only certificates, announcements and the libp2p handshake. */
-export const Role = Type.Union([Type.Literal('wire'), Type.Literal('log'), Type.Literal('cells')])
+export const Role = Type.Union([
+  Type.Literal('wire'),
+  Type.Literal('log'),
+  Type.Literal('cells'),
+  Type.Literal('token'),
+])
 export type Role = Static<typeof Role>
 
 /** A role key, certified by a node's identity (context `role-certificate`). */

@@ -134,6 +134,7 @@ module.exports = {
       ['^src/providers/validators/', '^src/providers/blob-stores/'],
       'threads where heavy work is',
     ),
+    door('jwt', '^node_modules/jose/', ['^src/kernel/identity/'], 'tokens are signed and verified in kernel/identity/'),
     door('processes', '^(node:)?child_process$', ['^src/kernel/sandbox/'], 'processes only in the sandbox'),
     door(
       'archives',
@@ -144,8 +145,8 @@ module.exports = {
     door(
       'sockets',
       '^(node:)?(http|https|http2|net|tls|dgram|undici)$',
-      ['^src/(http|network)/'],
-      'sockets only behind the two doors of a node',
+      ['^src/(http|network|kernel/egress)/'],
+      'sockets only behind the two doors of a node, and the one outwards',
     ),
     {
       name: 'no-circles',

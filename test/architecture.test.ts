@@ -42,6 +42,7 @@ describe('who may import whom', () => {
       'protocol',
       'kernel/base',
       'kernel/config',
+      'kernel/egress',
       'kernel/identity',
       'kernel/log',
       'kernel/plugins',

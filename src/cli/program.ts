@@ -3,6 +3,7 @@ import { softwareVersion } from '../kernel/config/package-files.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
+import { registerFederationCommands } from './federation.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { printError } from './output.ts'
@@ -45,6 +46,7 @@ export function createProgram(): Command {
   registerId(program)
   registerProviders(program)
   registerKeyCommands(program)
+  registerFederationCommands(program)
   registerCellCommands(program)
   registerConfigCommands(program)
   withoutExit(program)

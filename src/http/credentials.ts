@@ -11,7 +11,14 @@ export interface Caller {
 }
 
 /** What a request's headers say about who calls: a caller, nobody, or why what they hold does not count. */
-export type Credential = Caller | 'none' | 'wrong' | 'expired' | 'revoked'
+export type Credential = Caller | PresentedToken | 'none' | 'wrong' | 'expired' | 'revoked'
+
+/** A bearer token in the form of a JWT: a partner's, if anybody's. Verifying it is left to the routes where it counts. */
+export interface PresentedToken {
+  readonly federationToken: string
+}
+
+const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/
 
 const ADMINISTRATOR: Caller = { role: 'admin', name: 'admin' }
 
@@ -40,7 +47,8 @@ export function credentialCheck(
     let credential: Credential = 'none'
     if (key !== undefined) credential = typeof key === 'string' ? callerOf(key) : 'wrong'
     if (authorization === undefined || (credential !== 'none' && typeof credential === 'string')) return credential
-    return callerOf(bearer(authorization))
+    const token = bearer(authorization)
+    return key === undefined && JWT.test(token) ? { federationToken: token } : callerOf(token)
   }
 }
 

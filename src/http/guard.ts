@@ -31,6 +31,8 @@ export interface Gate {
 export interface Guarded {
   readonly state: RouteState
   readonly access: Access
+  /** Whether a federation token may be presented. */
+  readonly forPartners: boolean
   /** Uploads may take as long as they move. */
   readonly upload: boolean
 }
@@ -54,7 +56,7 @@ const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
  * The first hook of a route: Host (400, 421), Origin (403), rate (429), credential (401, 403), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
-export function guard(gate: Gate, { state, access, upload }: Guarded) {
+export function guard(gate: Gate, { state, access, forPartners, upload }: Guarded) {
   const { hosts, origins, credential, deadlines, limit } = gate
   const needed = access === 'open' || (access === 'reader' && gate.openReading) ? undefined : access
   const vary = origins.size > 0 ? ['Vary', 'Origin'] : undefined
@@ -71,8 +73,9 @@ export function guard(gate: Gate, { state, access, upload }: Guarded) {
     const listed = origin !== undefined && origins.has(origin)
     const cors = listed ? ['Access-Control-Allow-Origin', origin, ...EXPOSED, ...(vary ?? [])] : vary
     const found = credential(headers)
-    const caller = typeof found === 'string' ? undefined : found
-    request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors, caller, limits: [] }
+    const caller = typeof found === 'string' || 'federationToken' in found ? undefined : found
+    const federationToken = typeof found !== 'string' && 'federationToken' in found ? found.federationToken : undefined
+    request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors, caller, federationToken, limits: [] }
 
     if (countHosts(raw.rawHeaders) > 1) return refuse(request, reply, deadlines, severalHosts())
     if (baseUrl === undefined) return refuse(request, reply, deadlines, foreignHost(targetHost(raw)))
@@ -88,6 +91,12 @@ export function guard(gate: Gate, { state, access, upload }: Guarded) {
     if (typeof found === 'string' && found !== 'none') {
       state.logger.warn({ request_id: request.id, method: raw.method, url: raw.url }, `${found} credential`)
       return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED[found]), UNAUTHORIZED)
+    }
+    if (federationToken !== undefined) {
+      if (!forPartners)
+        return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED.wrong), UNAUTHORIZED)
+      done()
+      return
     }
     if (needed !== undefined && caller === undefined) {
       const message = `this needs ${NEEDED[needed]}, as X-API-Key or Authorization: Bearer`

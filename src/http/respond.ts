@@ -29,6 +29,8 @@ export interface Exchange {
   readonly cors: readonly string[] | undefined
   /** Who calls; undefined without a credential. */
   readonly caller: Caller | undefined
+  /** What looks like a federation token, on routes where one may be presented. Nobody has verified it. */
+  readonly federationToken: string | undefined
   /** `X-RateLimit-*`; none where nothing is limited. */
   limits: readonly string[]
 }

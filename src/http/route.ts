@@ -14,6 +14,8 @@ export interface HttpContext {
   readonly traffic: Traffic
   /** Bytes of a package at most. */
   readonly maxPackageBytes: number
+  /** Whether routes for readers are open to everybody. */
+  readonly openReading: boolean
 }
 
 /**
@@ -47,6 +49,8 @@ interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchem
   /** With parameters as `:name`; a `*` at the end is the rest of the path. */
   readonly path: string
   readonly access: Access
+  /** Whether a partner's federation token may stand in for a key. The handler verifies it. */
+  readonly forPartners?: boolean
   readonly family: Family
   /** Bytes of a body at most; 0 where none is read. Uploads are bounded part by part. */
   readonly bodyLimit: number

@@ -3,6 +3,7 @@ import { analyticsRoutes } from './routes/analytics.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
+import { federationRoutes } from './routes/federation.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
@@ -19,6 +20,7 @@ export const ROUTES: readonly Route[] = [
   ...providerRoutes,
   ...logRoutes,
   ...keyRoutes,
+  ...federationRoutes,
   ...analyticsRoutes,
   ...systemRoutes,
   ...docsRoutes,

@@ -99,8 +99,9 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   }
 }
 
-function contextOf(node: ProviderNode, { cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
-  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes }
+function contextOf(node: ProviderNode, { config, cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
+  const { open_reading: openReading } = config
+  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading }
 }
 
 /** Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own. 0 is none. */
@@ -120,7 +121,7 @@ type Guard = ReturnType<typeof guard>
 
 /** The guard of everything that is in no route. */
 function strayGuard(gate: Gate, meter: RouteMeter, logger: Logger): Guard {
-  return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', upload: false })
+  return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', forPartners: false, upload: false })
 }
 
 function createApp(deadlines: BodyDeadlines, stray: Guard): FastifyInstance {
@@ -172,6 +173,7 @@ function registerRoutes(
     const onRequest = guard(gate, {
       state: { meter, logger, family: route.family },
       access: route.access,
+      forPartners: route.forPartners === true,
       upload: route.multipart !== undefined,
     })
     const { method, path: url, bodyLimit } = route

@@ -1,4 +1,4 @@
-import { canonicalHost, rangeOfHost } from './dial-rules.ts'
+import { canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
 
 /** Of all connections, the part that one address may hold: four addresses are needed to shut everybody else out, not one. */
 const SHARE = 1 / 4

@@ -25,6 +25,19 @@ import type {
   ProviderInfo,
 } from '../../protocol/discovery.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
+import type {
+  FederationStatus,
+  ForwardRequest,
+  InvitationCreated,
+  InvitationTerms,
+  JoinChallenge,
+  JoinRequest,
+  JoinWelcome,
+  Partner,
+  PartnerAdded,
+  PartnerAddition,
+  PartnerChange,
+} from '../../protocol/federation.ts'
 import type { ConsistencyProof, InclusionProof } from '../../protocol/log.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
@@ -46,7 +59,7 @@ export type { CellAnswerText, CellQuery }
 export type RequestOutcome =
   | {
       readonly status: 'success'
-      readonly source: 'local' | 'directory' | 'dht'
+      readonly source: 'local' | 'directory' | 'partners' | 'dht'
       readonly cell: CellAnswerText
       /** Where the request asks for more than the cell. */
       readonly coverage?: Coverage
@@ -255,6 +268,32 @@ export interface ProviderNode {
     /** Throws `PROV_001` with status 404 for one that is not there. */
     revoke(keyId: string, by: string): Promise<ApiKeyInfo>
   }
+  /** Provider API, "Provider Federation API". All but the status is `PROV_009` where federation is off. */
+  readonly federation: {
+    /** Names, URLs and terms of partners are for the administrator. */
+    status(isAdmin: boolean): FederationStatus
+    /** Durable and logged when it resolves, as the next three; `by` is who does it. */
+    invite(terms: InvitationTerms, by: string): Promise<InvitationCreated>
+    add(addition: PartnerAddition, by: string): Promise<PartnerAdded>
+    change(id: string, change: PartnerChange, by: string): Promise<Partner>
+    /** At once. Throws `PROV_010`. */
+    remove(id: string, by: string): Promise<void>
+    /** Answers a node that holds an invitation. Throws `PROV_011`. */
+    welcome(message: JoinRequest): Promise<JoinChallenge | JoinWelcome>
+    /** Forwards a client's request. Its record is `requestId`; `token` is that of a client that nobody knows. */
+    forward(
+      requester: Requester,
+      request: ForwardRequest,
+    ): Promise<{ readonly requestId: string; readonly token: string | undefined }>
+    /** Takes a partner's request, and resolves with the id of its record. Throws `PROV_016`, `PROV_004` and `PROV_011`. */
+    accept(request: ForwardRequest, target: { readonly method: string; readonly path: string }): Promise<string>
+    /** Who calls with a federation token; `proof` is the quantum signature of the call. Throws `PROV_016` and `PROV_004`. */
+    identify(
+      token: string,
+      proof: string | undefined,
+      target: { readonly method: string; readonly path: string },
+    ): Promise<{ readonly requester: Requester; readonly mayReadAnalytics: boolean }>
+  }
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
   readonly log: {
     /** C2SP `tlog-checkpoint`. */
@@ -265,7 +304,8 @@ export interface ProviderNode {
     /** Bytes of a tile or bundle; `path` starts with `tile/` (C2SP `tlog-tiles`). */
     tile(path: string): Uint8Array
   }
-  info(): Promise<ProviderInfo>
+  /** Names and URLs of partners are for the administrator. */
+  info(isAdmin?: boolean): Promise<ProviderInfo>
   /** What is known of a capability, without asking anybody. Throws `PROV_001` for a range that is none. */
   searchCapabilities(search: CapabilitySearch): CapabilitySearchResponse
   peers(): PeerList

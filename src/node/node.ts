@@ -14,6 +14,7 @@ import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
 import { Yanks } from '../domain/cells/yanks.ts'
 import { Directory } from '../domain/federation/directory.ts'
+import { Partners } from '../domain/federation/partners.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
@@ -31,6 +32,7 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { createNetwork } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
+import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
@@ -169,6 +171,7 @@ async function startIn(
       self: keys.providerId,
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
+    partners: new Partners(store, clock),
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
@@ -208,21 +211,27 @@ async function startIn(
     isKnown: (cellType, version) => isKnownCell(parts, cellType, version),
   })
   const health = new ComponentHealth(parts, maintenance)
-  const records = new RequestRecords({
+  const records: RequestRecords = new RequestRecords({
     store,
     clock,
     logger,
-    search: (query, waitMs) => requests.answer(query, waitMs),
+    search: (query, waitMs, way) =>
+      way?.kind === 'at_partner'
+        ? federation.follow({ ...way, query })
+        : requests.answer(query, waitMs, way === undefined ? 'federation' : 'directory'),
   })
+  const federation: Federation = new Federation(parts, { administration, requests, records })
   const fetcher = new PackageFetcher(parts, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
     for (const { manifest } of evicted) provider.remove(manifest)
   })
 
+  await federation.load()
   await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
+  await lifecycle.start(federation)
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -288,8 +297,9 @@ async function startIn(
         return revoked
       },
     },
+    federation,
     log: proofs,
-    info: () => providerInfo(parts, proofs, maintenance),
+    info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
     health: () => nodeHealth(parts, health),

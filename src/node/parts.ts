@@ -10,6 +10,7 @@ import type { SelectionPolicy } from '../domain/cells/resolver.ts'
 import type { TrustPolicy } from '../domain/cells/trust.ts'
 import type { Yanks } from '../domain/cells/yanks.ts'
 import type { Directory } from '../domain/federation/directory.ts'
+import type { Partners } from '../domain/federation/partners.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { KeyDirectory } from '../kernel/identity/key-directory.ts'
@@ -46,6 +47,7 @@ export interface NodeParts {
   readonly rankers: SelectionPolicy['rankers']
   readonly validators: PackageValidators
   readonly directory: Directory
+  readonly partners: Partners
   readonly offers: KnownOffers
   readonly offerVerifier: OfferVerifier
   readonly network: Network

@@ -4,6 +4,38 @@ import { ROUTES } from '../../src/http/routes.ts'
 import { StartError } from '../../src/kernel/base/errors.ts'
 import { ADMIN, ADMIN_KEY, type Call, form, METADATA, MULTIPART, part, sendRaw, start } from './harness.ts'
 
+const NODE_ID = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
+const NONCE = 'A'.repeat(22)
+const CERTIFICATE = {
+  provider_id: NODE_ID,
+  role: 'token',
+  public_key: 'AA',
+  serial: 1,
+  not_before: 0,
+  not_after: 1,
+  signature: 'AA',
+}
+
+const FEDERATION_BODIES: Readonly<Record<string, object>> = {
+  '/api/v1/federation/forward': {
+    request_id: 'r',
+    target_provider_id: 'partner',
+    original_request: { capability: 'add' },
+  },
+  '/api/v1/federation/partners': { url: 'https://a.example', shared_secret: 's' },
+  '/api/v1/federation/partners/:provider_id': { trust_level: 'trusted' },
+  '/api/v1/federation/invitations': {},
+  '/api/v1/federation/join': {
+    type: 'join_hello',
+    provider_id: NODE_ID,
+    audience: NODE_ID,
+    certificate: CERTIFICATE,
+    signature: 'AA',
+    invitation: '0'.repeat(32),
+    nonce: NONCE,
+  },
+}
+
 /** A call that a route refuses only for its credential. */
 function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Call {
   const filled = path
@@ -13,10 +45,13 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':key_id', '0'.repeat(16))
     .replace(':request_id', 'r')
     .replace(':issue_id', 'i')
+    .replace(':provider_id', 'partner')
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
     .replace('/consistency', '/consistency?from=0')
     .replace('*', '0/000.p/1')
+  const federation = FEDERATION_BODIES[path]
+  if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
   if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
   if (method === 'PATCH') return { method, path: filled, body: { status: 'deprecated' } }

@@ -29,6 +29,8 @@ const CERTIFICATE = {
   signature: 'AA',
 } as const
 
+/** The token that a partner presents. */
+export const FEDERATION_TOKEN = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln'
 export const HEX = 'ab'.repeat(32)
 export const CELL: CellAnswerText = { before: '{"cell_type":"adder","download_url":"', after: '/x"}' }
 export const COVERAGE = {
@@ -106,6 +108,62 @@ export class FakeNode implements ProviderNode {
   }
   /** Keys that were given out. */
   readonly presented = new Map<string, ReturnType<ProviderNode['keys']['identify']>>()
+
+  readonly federation: ProviderNode['federation'] = {
+    status: (isAdmin) => ({
+      federation_enabled: true,
+      federation_id: 'main',
+      federation_name: 'main',
+      federation_partners: [
+        {
+          provider_id: 'partner',
+          capabilities: [],
+          cell_count: 0,
+          status: 'active',
+          ...(isAdmin ? { name: 'A' } : {}),
+        },
+      ],
+      federation_policies: { auto_forward: false, capability_sharing: true, analytics_sharing: false },
+    }),
+    invite: async () => ({
+      invitation: 'ci1.x.y',
+      provider_id: this.providerId,
+      url: null,
+      expires_at: '2026-01-01T00:00:00.000Z',
+    }),
+    add: async ({ shared_secret, provider_id = 'partner' }) => {
+      this.#maybeFail()
+      const status = shared_secret === 'later' ? 'pending' : 'success'
+      return { status, partner_id: provider_id, message: 'added' }
+    },
+    change: async (provider_id) => ({ provider_id, capabilities: [], cell_count: 0, status: 'active' }),
+    remove: async (id) => {
+      if (id !== 'partner') throw new ProviderError('PROV_010', `${id} is no partner`)
+    },
+    welcome: async () => {
+      this.#maybeFail()
+      return { type: 'join_challenge' } as Awaited<ReturnType<ProviderNode['federation']['welcome']>>
+    },
+    forward: async ({ owner }, request) => {
+      this.#maybeFail()
+      this.forwards.push(request)
+      return { requestId: 'fwd-1', token: owner === undefined ? 'a-token' : undefined }
+    },
+    accept: async ({ federation_token }) => {
+      if (federation_token !== FEDERATION_TOKEN) throw new ProviderError('PROV_016', 'the token is wrong')
+      return 'fwd-2'
+    },
+    identify: async (token, proof, target) => {
+      this.targets.push(target)
+      if (token !== FEDERATION_TOKEN || proof !== 'proof') throw new ProviderError('PROV_016', 'the token is wrong')
+      return {
+        requester: { owner: 'partner:1', token: undefined, isAdmin: false },
+        mayReadAnalytics: this.sharesAnalytics,
+      }
+    },
+  }
+  readonly forwards: unknown[] = []
+  sharesAnalytics = false
 
   readonly log: ProviderNode['log'] = {
     checkpoint: () => 'origin\n1\nroot\n',

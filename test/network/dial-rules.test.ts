@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
-import { type AddressRange, DialRules, rangeOfHost } from '../../src/network/dial-rules.ts'
+import { type AddressRange, rangeOfHost } from '../../src/kernel/egress/address-range.ts'
+import { DialRules } from '../../src/network/dial-rules.ts'
 import { askFor, newIdentity, startNode, within } from './nodes.ts'
 
 const at = (host: string, port = 9000) => multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)

@@ -5,6 +5,7 @@ import { Publishers } from '../../src/domain/cells/publishers.ts'
 import type { CellQuery } from '../../src/domain/cells/query.ts'
 import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import { Directory } from '../../src/domain/federation/directory.ts'
+import { Partners } from '../../src/domain/federation/partners.ts'
 import { unlessAborted } from '../../src/kernel/base/racing.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
@@ -48,6 +49,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     rankers: RANKERS,
     yanks: NO_YANKS,
     directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
+    partners: new Partners(store, clock),
     offers: new KnownOffers(),
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,

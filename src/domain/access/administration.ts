@@ -9,7 +9,14 @@ import type { Transaction } from '../../kernel/storage/store.ts'
 
 /** What an administrator did. */
 export interface AdministrativeAct {
-  readonly act: 'key_created' | 'key_revoked'
+  readonly act:
+    | 'key_created'
+    | 'key_revoked'
+    | 'partner_invited'
+    | 'partner_joined'
+    | 'partner_added'
+    | 'partner_changed'
+    | 'partner_removed'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

@@ -9,11 +9,12 @@ export const TIERS: readonly PublisherTrust[] = ['pinned_by_request', 'pinned_by
 export type Tier = 0 | 1 | 2 | 3
 const UNKNOWN: Tier = 3
 
-/** How far this node trusts publishers: what the operator pinned, what was registered here, and everybody else. */
+/** How far this node trusts publishers: what the operator pinned, what was registered here or trusted partners sign, and everybody else. */
 export class TrustPolicy {
   readonly #pinned: ReadonlySet<string>
   readonly #self: string
   readonly #acceptAny: boolean
+  #partners: ReadonlySet<string> = new Set()
 
   /** `self` is this node as a publisher. With `accept: pinned`, other publishers' cells are not taken from peers at all. */
   constructor(options: { pinned: readonly string[]; self: string; accept: 'any' | 'pinned' }) {
@@ -22,10 +23,16 @@ export class TrustPolicy {
     this.#acceptAny = options.accept === 'any'
   }
 
+  /** The publishers of trusted partners, from now on. */
+  followPartners(publishers: Iterable<string>): void {
+    this.#partners = new Set(publishers)
+  }
+
   tierOf(candidate: Pick<Candidate, 'publisher' | 'registered'>, query: Pick<CellQuery, 'publishers'>): Tier {
     if (query.publishers?.includes(candidate.publisher)) return 0
     if (this.#pinned.has(candidate.publisher)) return 1
-    return candidate.registered || candidate.publisher === this.#self ? 2 : UNKNOWN
+    if (candidate.registered || candidate.publisher === this.#self) return 2
+    return this.#partners.has(candidate.publisher) ? 2 : UNKNOWN
   }
 
   /** Whether a publisher's cells may be taken from peers. A pin in a request is the request's word, not the operator's. */

@@ -86,6 +86,34 @@ export class Directory {
     return this.#providers.get(provider)?.cells ?? 0
   }
 
+  /** Some of the capabilities that a provider offers: at most `limit` names, from at most as many cells. */
+  capabilitiesOf(provider: string, limit: number): { name: string; versions: string[] }[] {
+    const versions = new Map<string, Set<string>>()
+    let seen = 0
+    for (const { cells } of this.#providers.get(provider)?.pages.values() ?? []) {
+      for (const { capabilities } of cells) {
+        if (seen++ === limit) return listed(versions, limit)
+        for (const { name, version } of capabilities) {
+          versions.set(name, (versions.get(name) ?? new Set()).add(version))
+        }
+      }
+    }
+    return listed(versions, limit)
+  }
+
+  /** Forgets everything that a provider announced. Durable when it resolves. */
+  async forget(id: string): Promise<void> {
+    const provider = this.#providers.get(id)
+    for (const [number, page] of [...(provider?.pages ?? [])]) this.#drop(provider!, number, page)
+    this.#providers.delete(id)
+    const keys: string[] = []
+    for await (const key of this.#store.keys(announcements, { prefix: `${id}!` })) keys.push(key)
+    if (keys.length === 0) return
+    await this.#store.transact((tx) => {
+      for (const key of keys) tx.delete(announcements, key)
+    })
+  }
+
   /** Reads what is on disk from before. */
   async load(): Promise<void> {
     const now = this.#clock.now()
@@ -242,6 +270,9 @@ export class Directory {
     for (const [name, entry] of page.entries) this.#names.delete(name, entry)
   }
 }
+
+const listed = (versions: ReadonlyMap<string, Set<string>>, limit: number): { name: string; versions: string[] }[] =>
+  Array.from(versions, ([name, all]) => ({ name, versions: [...all] })).slice(0, limit)
 
 /** `expires_at` of an announcement's JSON text, without parsing its cells. Inside a string, the quotes would be escaped. */
 const expiryOf = (text: string): number => Number(/"expires_at":(\d+)/.exec(text)?.[1])

@@ -14,6 +14,7 @@ import {
 import { LIMITS } from '../../../protocol/limits.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
+import { partnerOf } from '../partner-token.ts'
 import { sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
@@ -54,6 +55,7 @@ export const analyticsRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/analytics/overview',
     access: 'admin',
+    forPartners: true,
     family: 'discovery',
     bodyLimit: 0,
     summary: 'How cells were used',
@@ -62,11 +64,17 @@ export const analyticsRoutes: readonly Route[] = [
       200: { description: 'Sums over the range', schema: AnalyticsOverview },
       400: { description: 'The query cannot be read', schema: DeleteResponse },
       401: unauthorised,
+      403: { description: 'The sums are not shared with this partner', schema: DeleteResponse },
     },
     handler:
       ({ node }) =>
-      async (request, reply) =>
-        sendJson(request, reply, 200, await node.analytics.overview(request.query)),
+      async (request, reply) => {
+        const { federationToken } = request.exchange
+        if (federationToken !== undefined && !(await partnerOf(node, request, federationToken)).mayReadAnalytics) {
+          throw new ProviderError('PROV_015', 'this node does not share its analytics with this partner')
+        }
+        sendJson(request, reply, 200, await node.analytics.overview(request.query))
+      },
   }),
   route({
     method: 'GET',

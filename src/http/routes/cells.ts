@@ -5,6 +5,7 @@ import { CancelResponse, CapabilityRequest, CellResponse, SpecificRequest } from
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { CellQuery, ProviderNode, Requester, RequestOutcome, RequestRecord } from '../../node/api.ts'
+import { partnerOf } from '../partner-token.ts'
 import { waitMs } from '../prefer.ts'
 import { JSON_TYPE, sendJson, sendText } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
@@ -28,6 +29,7 @@ const HEADERS = {
 const ownRequest = {
   path: '/api/v1/cells/request/:request_id',
   access: 'reader',
+  forPartners: true,
   family: 'cells',
   bodyLimit: 0,
   params: Type.Object({ request_id: Type.String({ minLength: 1, maxLength: 128 }) }),
@@ -119,12 +121,14 @@ const CANCELLED = {
 const noSuchRequest = (id: string): ProviderError =>
   new ProviderError('PROV_002', `there is no request ${JSON.stringify(id)} of yours`)
 
-/** Who asks for a request: a signature in the header `Quantum-Signature` counts before a credential. */
+/** Who asks for a request: a partner by its token; else a signature in the header `Quantum-Signature` counts before a credential. */
 async function ownerOf(node: ProviderNode, request: FastifyRequest): Promise<Requester> {
   const signature = request.raw.headers['quantum-signature']
   const requester = requesterOf(request)
+  const { method, url, exchange } = request
+  if (exchange.federationToken !== undefined)
+    return (await partnerOf(node, request, exchange.federationToken)).requester
   if (typeof signature !== 'string') return requester
-  const { method, url } = request
   return { ...requester, owner: await node.verifyRequest(signature, { method, path: url }) }
 }
 

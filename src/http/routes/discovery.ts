@@ -22,7 +22,7 @@ export const discoveryRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 200, await node.info()),
+        sendJson(request, reply, 200, await node.info(request.exchange.caller?.role === 'admin')),
   }),
   route({
     method: 'GET',

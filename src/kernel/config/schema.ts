@@ -160,6 +160,19 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    federation: Type.Object(
+      {
+        enabled: Type.Boolean(),
+        /** What the federation is called; null: the name of the network. */
+        id: Text,
+        name: Text,
+        /** Policies of partners for whom nothing else was said. */
+        auto_forward: Type.Boolean(),
+        capability_sharing: Type.Boolean(),
+        analytics_sharing: Type.Boolean(),
+      },
+      closed,
+    ),
     /** npm packages that are imported at start. They have the node's full trust. */
     plugins: Type.Array(
       Type.Object(

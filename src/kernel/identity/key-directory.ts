@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
 import { makeDirectory } from '../base/make-directory.ts'
 import { nodeIdOf, providerIdOf } from './ids.ts'
+import { type JwtSigner, jwtSigner } from './jwt.ts'
 import { ed25519FromSeed, newSeed, SEED_BYTES, type SigningKey } from './keys.ts'
 import { createPublisherKeys, loadPublisherKeyFile, type PublisherKeys, publisherKeys } from './manifest-signer.ts'
 import {
@@ -34,7 +35,10 @@ const RoleRecord = Type.Object(
   { seed: Base64Url, serial: Type.Integer({ minimum: 1 }), not_before: Milliseconds, not_after: Milliseconds },
   closed,
 )
-const RolesFile = Type.Object({ format: Type.Literal(1), wire: RoleRecord, log: Type.Optional(RoleRecord) }, closed)
+const RolesFile = Type.Object(
+  { format: Type.Literal(1), wire: RoleRecord, log: Type.Optional(RoleRecord), token: Type.Optional(RoleRecord) },
+  closed,
+)
 type IdentityFile = Static<typeof IdentityFile>
 type RoleRecord = Static<typeof RoleRecord>
 type RolesFile = Static<typeof RolesFile>
@@ -56,6 +60,8 @@ export interface KeyDirectory {
   readonly wire: RoleKey
   /** Signs checkpoints of the node's logs, and nothing else. It stays the same for as long as the logs. */
   readonly log: RoleKey
+  /** Signs the tokens that this node gives out, and its own words to partners. */
+  readonly token: TokenKey
   /** The node as a publisher, for those who register without keys of their own. */
   readonly publisher: PublisherKeys
 }
@@ -64,6 +70,11 @@ export interface KeyDirectory {
 export interface RoleKey {
   readonly key: SigningKey
   readonly certificate: RoleCertificate
+}
+
+/** The role key that tokens are signed with. */
+export interface TokenKey extends RoleKey {
+  readonly jwt: JwtSigner
 }
 
 export interface KeyDirectoryOptions {
@@ -79,7 +90,7 @@ export const keyDirectoryState = (dir: string): 'absent' | 'present' =>
 
 /**
  * Opens the node's keys in `dir` (mode 0700, files 0600), creating them when there are none and that is allowed. A wire key with
- * less than 30 days left is replaced, under the next serial; the log key is certified anew. Throws `StartError` for what the operator can mend: keys missing,
+ * less than 30 days left is replaced, under the next serial; the others are certified anew. Throws `StartError` for what the operator can mend: keys missing,
  * corrupt, not belonging together, or readable by others.
  */
 export function openKeyDirectory(dir: string, { network, allowCreate, clock }: KeyDirectoryOptions): KeyDirectory {
@@ -102,6 +113,7 @@ export function openKeyDirectory(dir: string, { network, allowCreate, clock }: K
     nodeId: nodeIdOf(identity.publicKey),
     wire: new CertifiedRole('wire', roles, identity, network),
     log: new CertifiedRole('log', roles, identity, network),
+    token: new CertifiedTokenKey('token', roles, identity, network),
     publisher: readPublisher(join(dir, 'publisher.json')),
   }
 }
@@ -112,7 +124,7 @@ class RolesOnDisk {
   readonly #clock: Clock
   #file: RolesFile
 
-  /** Reads the file. A wire key with little time left, or from the future, is replaced; a missing log key is made. */
+  /** Reads the file. A wire key with little time left, or from the future, is replaced; a missing log or token key is made. */
   constructor(path: string, clock: Clock) {
     this.path = path
     this.#clock = clock
@@ -123,6 +135,7 @@ class RolesOnDisk {
       this.#write({ wire: newRole(wire.serial + 1, now) })
     }
     if (this.#file.log === undefined) this.#write({ log: newRole(1, now) })
+    if (this.#file.token === undefined) this.#write({ token: newRole(1, now) })
   }
 
   /** The record of a role, certified anew in time with the same key. */
@@ -142,7 +155,7 @@ class RolesOnDisk {
   }
 }
 
-type StoredRole = 'wire' | 'log'
+type StoredRole = 'wire' | 'log' | 'token'
 
 class CertifiedRole implements RoleKey {
   readonly key: SigningKey
@@ -185,6 +198,15 @@ class CertifiedRole implements RoleKey {
   }
 }
 
+class CertifiedTokenKey extends CertifiedRole implements TokenKey {
+  readonly jwt: JwtSigner
+
+  constructor(role: 'token', roles: RolesOnDisk, identity: SigningKey, network: string) {
+    super(role, roles, identity, network)
+    this.jwt = jwtSigner(readSeed(roles.path, roles.current(role).seed))
+  }
+}
+
 /**
  * Creates all three files or none: first each is written whole under an unfinished name, then they get their names. After a crash
  * in between, either no name is taken, or the rest can take theirs ({@link finishCreation}).
@@ -202,7 +224,7 @@ function createKeys(dir: string, now: number): void {
   writeUnfinished(join(dir, 'identity.json'), toText(identity))
   writeUnfinished(
     join(dir, 'roles.json'),
-    toText({ format: 1, wire: newRole(1, now), log: newRole(1, now) } satisfies RolesFile),
+    toText({ format: 1, wire: newRole(1, now), log: newRole(1, now), token: newRole(1, now) } satisfies RolesFile),
   )
   writeUnfinished(join(dir, 'publisher.json'), toText(createPublisherKeys({ kind: 'provider' })))
   syncDirectory(dir)

@@ -57,6 +57,10 @@ export const KEYSPACES = {
   apiKeys: 40,
   /** Hash of a signing key and a nonce that it used → Unix milliseconds until which it is remembered. */
   nonces: 41,
+  /** Provider id → a federation partner. */
+  partners: 50,
+  /** Invitation id → the key of its proofs, and what whoever uses it may do. */
+  invitations: 51,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

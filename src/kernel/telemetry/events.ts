@@ -55,7 +55,7 @@ export interface EventMap {
     readonly door: 'http' | 'p2p'
     readonly outcome: 'success' | 'not_found' | 'pending' | 'error'
     /** Where the answer came from: the own store, or a peer; `none` when there is none. */
-    readonly source: 'local' | 'directory' | 'dht' | 'none'
+    readonly source: 'local' | 'directory' | 'partners' | 'dht' | 'none'
   }
 }
 

@@ -7,7 +7,7 @@ import type { Verdict } from '../../network/network.ts'
 import { PeerError } from '../../network/peer-error.ts'
 import type { NodeParts } from '../parts.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directory' | 'network'>
+type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directory' | 'partners' | 'network'>
 
 /** Milliseconds for one page of a newly met peer's announcements. */
 const PAGE_MS = 10_000
@@ -107,9 +107,13 @@ export class Learner implements Part {
   }
 
   #take(announcement: Announcement, from: string): boolean {
-    const { directory, network, events, logger } = this.#parts
+    const { directory, partners, network, events, logger } = this.#parts
     if (!directory.isNews(announcement)) return false
     const { provider_id: providerId, sequence, cells } = announcement
+    if (partners.isUntrusted(providerId)) {
+      events.emit('announcement_refused', { providerId, reason: 'untrusted' })
+      return false
+    }
     if (!directory.hasRoom(announcement)) {
       events.emit('announcement_refused', { providerId, reason: 'room' })
       return false

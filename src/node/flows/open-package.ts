@@ -6,7 +6,7 @@ import type { NodeParts } from '../parts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
 import { readAhead } from './package-source.ts'
 
-type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'directory' | 'network'>
+type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'directory' | 'partners' | 'network'>
 
 /** `sha256:` and 64 hexadecimal digits. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/
@@ -74,7 +74,7 @@ async function openElsewhere(
 
 /** Who may hold a package: those who offered it, those who announce its cell, and whoever is connected. */
 function holders(
-  { offers, directory, network }: Pick<Parts, 'offers' | 'directory' | 'network'>,
+  { offers, directory, partners, network }: Pick<Parts, 'offers' | 'directory' | 'partners' | 'network'>,
   digest: string,
 ): string[] {
   const providers = new Set(offers.providersOf(digest))
@@ -85,5 +85,5 @@ function holders(
     }
   }
   for (const { providerId } of network.connectedPeers()) providers.add(providerId)
-  return [...providers].slice(0, LIMITS.askBudget)
+  return [...providers].filter((provider) => !partners.isUntrusted(provider)).slice(0, LIMITS.askBudget)
 }

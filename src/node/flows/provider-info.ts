@@ -13,11 +13,15 @@ const MIN_PEERS_FOR_READY = 3
 
 /** Provider API, "Get Provider Information". What nothing measures or promises is null. */
 export async function providerInfo(
-  parts: Pick<NodeParts, 'clock' | 'config' | 'keys' | 'index' | 'network'>,
+  parts: Pick<NodeParts, 'clock' | 'config' | 'keys' | 'index' | 'network' | 'partners'>,
   log: Pick<LogProofs, 'origin' | 'vkey'>,
   maintenance: Pick<Maintenance, 'current'>,
+  isAdmin: boolean,
 ): Promise<ProviderInfo> {
   const { clock, config, keys, index, network } = parts
+  const partners = parts.partners
+    .list()
+    .map(({ provider_id, name, url }) => (isAdmin ? { provider_id, name, url } : { provider_id }))
   return {
     provider_id: keys.providerId,
     name: config.node.name,
@@ -33,7 +37,10 @@ export async function providerInfo(
       email: config.node.contact_email,
       support_url: config.node.contact_support_url,
     },
-    federation_status: { federated: network.connectedPeers().length > 0, federation_partners: [] },
+    federation_status: {
+      federated: partners.length > 0 || network.connectedPeers().length > 0,
+      federation_partners: partners,
+    },
     service_level: { uptime_target_percent: null, response_time_sla_ms: null },
     node_id: keys.nodeId,
     public_key: Buffer.from(keys.identity.publicKey).toString('base64'),

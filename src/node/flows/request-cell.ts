@@ -5,6 +5,7 @@ import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { best, compare, type Ranked, rank, type SelectionPolicy } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
+import type { PartnerRecord } from '../../domain/federation/partners.ts'
 import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { RequestOutcome } from '../api.ts'
@@ -30,7 +31,17 @@ const LOCAL: EventMap['request_answered'] = { door: 'http', outcome: 'success', 
 interface Parts
   extends Pick<
     NodeParts,
-    'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
+    | 'clock'
+    | 'logger'
+    | 'events'
+    | 'index'
+    | 'trust'
+    | 'rankers'
+    | 'directory'
+    | 'partners'
+    | 'offers'
+    | 'offerVerifier'
+    | 'network'
   > {
   readonly yanks: SelectionPolicy['yanks']
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
@@ -40,8 +51,11 @@ interface Parts
 /** A peer that may hold what is asked for, and how this node came to know. */
 interface Holder {
   readonly provider: string
-  readonly source: 'directory' | 'dht'
+  readonly source: 'directory' | 'partners' | 'dht'
 }
+
+/** How far a question may travel. */
+type Reach = 'federation' | 'directory'
 
 /** What a search found, before it is put into words. */
 interface Found extends Winner {
@@ -60,7 +74,7 @@ interface Running {
 
 /**
  * Provider API, "Request Cell by Capability" and "Request Specific Cell Type": own store, then the directory of announcements,
- * then the DHT. What the directory announces competes with what is here, so that every node gives the same answer.
+ * then partners that are asked without an announcement, then the DHT. What the directory announces competes with what is here, so that every node gives the same answer.
  */
 export class CellRequests {
   readonly #parts: Parts
@@ -92,38 +106,41 @@ export class CellRequests {
     return index.answer(here)
   }
 
-  /** Answers for the federation. When the search takes longer than `waitMs`, it goes on for the next who asks the same. */
-  async answer(query: CellQuery, waitMs: number): Promise<RequestOutcome> {
-    const outcome = await this.#outcome(query, waitMs)
+  /**
+   * Answers for the federation. When the search takes longer than `waitMs`, it goes on for the next who asks the same. What a partner asks
+   * (`reach`) goes no further than to who announced it, so that questions do not travel in circles.
+   */
+  async answer(query: CellQuery, waitMs: number, reach: Reach = 'federation'): Promise<RequestOutcome> {
+    const outcome = await this.#outcome(query, waitMs, reach)
     const source = outcome.status === 'success' ? outcome.source : 'none'
     this.#parts.events.emit('request_answered', { door: 'http', outcome: outcome.status, source })
     return outcome
   }
 
-  #outcome(query: CellQuery, waitMs: number): Promise<RequestOutcome> {
-    const key = JSON.stringify(query)
+  #outcome(query: CellQuery, waitMs: number, reach: Reach): Promise<RequestOutcome> {
+    const key = `${reach} ${JSON.stringify(query)}`
     let search = this.#searches.get(key)
     if (search === undefined) {
       const startedAt = this.#parts.clock.now()
       if (this.#searches.size >= MAX_SEARCHES) return Promise.resolve(this.#late(query, startedAt))
-      search = { startedAt, outcome: this.#run(query).finally(() => this.#searches.delete(key)) }
+      search = { startedAt, outcome: this.#run(query, reach).finally(() => this.#searches.delete(key)) }
       this.#searches.set(key, search)
     }
     const { startedAt } = search
     return within(search.outcome, waitMs, () => this.#late(query, startedAt))
   }
 
-  async #run(query: CellQuery): Promise<RequestOutcome> {
+  async #run(query: CellQuery, reach: Reach): Promise<RequestOutcome> {
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(new Error('the search took too long')), SEARCH_MS)
     this.#controllers.add(controller)
     const startedAt = this.#parts.clock.now()
     try {
-      const { search, found } = await this.#search(query, controller.signal)
+      const { search, found } = await this.#search(query, reach, controller.signal)
       if (found !== undefined && !isElaborate(query)) return found.outcome
       const explained = this.#explained(query, search, found)
       if (query.resolveDependencies !== true || explained.status !== 'success') return explained
-      return await this.#withLock(query, explained, startedAt)
+      return await this.#withLock(query, reach, explained, startedAt)
     } finally {
       clearTimeout(timer)
       this.#controllers.delete(controller)
@@ -142,20 +159,25 @@ export class CellRequests {
     }
   }
 
-  async #search(query: CellQuery, signal: AbortSignal): Promise<{ search: SearchRecord; found: Found | undefined }> {
+  async #search(
+    query: CellQuery,
+    reach: Reach,
+    signal: AbortSignal,
+  ): Promise<{ search: SearchRecord; found: Found | undefined }> {
     const field = fieldOf(query, this.#parts)
     const search = new SearchRecord(query, field, this.#parts.keys.providerId)
     const announced = rank(query, field.announced, this.#parts, field.floor)
     search.judged('directory', announced)
     search.source('directory', 'answered', announced.fitting.length)
     const here = this.#here(query, field.floor)
-    const found = (await this.#elsewhere(query, search, { announced: announced.fitting, here, signal })) ?? here
+    const found = (await this.#elsewhere(query, reach, search, { announced: announced.fitting, here, signal })) ?? here
     return { search, found }
   }
 
   /** Something better than what is here, from a peer. */
   async #elsewhere(
     query: CellQuery,
+    reach: Reach,
     search: SearchRecord,
     {
       announced,
@@ -170,7 +192,7 @@ export class CellRequests {
     try {
       const holders = this.#holders(query, search, {
         announced: this.#healthyFirst(providers),
-        beyond: here === undefined,
+        beyond: here === undefined && reach === 'federation',
         signal: AbortSignal.any([signal, lookup.signal]),
       })
       const ask = async ({ provider, source }: Holder): Promise<Found | undefined> => {
@@ -207,7 +229,7 @@ export class CellRequests {
     return [...providers].sort((a, b) => Number(this.#asker.isFailing(a)) - Number(this.#asker.isFailing(b)))
   }
 
-  /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, all within the budget of one search. Never throws. */
+  /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, after partners that are always asked, all within the budget of one search. Never throws. */
   async *#holders(
     query: CellQuery,
     search: SearchRecord,
@@ -218,13 +240,20 @@ export class CellRequests {
       if (search.mayAsk(provider)) yield { provider, source: 'directory' }
     }
     if (!beyond) return
-    const { network, keys } = this.#parts
+    const { network, keys, partners } = this.#parts
+    const asked = partners.list().filter(mayAutoForward)
+    if (asked.length > 0) search.source('partners', 'answered', asked.length)
+    for (const { provider_id: provider } of asked) {
+      if (signal.aborted) return
+      if (search.mayAsk(provider)) yield { provider, source: 'partners' }
+    }
     let found = 0
     try {
       const key = `${query.by}/${query.name}`
       for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
         found++
-        if (providerId !== keys.providerId && search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
+        if (providerId === keys.providerId || partners.isUntrusted(providerId)) continue
+        if (search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
       }
       search.source('dht', 'answered', found)
     } catch (error) {
@@ -247,7 +276,7 @@ export class CellRequests {
     return judged.fitting[0]
   }
 
-  #offered(ranked: Ranked<Elsewhere>, source: 'directory' | 'dht', more?: Pick<CellAnswer, 'log' | 'stale'>): Found {
+  #offered(ranked: Ranked<Elsewhere>, source: Holder['source'], more?: Pick<CellAnswer, 'log' | 'stale'>): Found {
     const { candidate, tier } = ranked
     const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
     const cell = finishAnswer(text, TIERS[tier]!, more)
@@ -269,6 +298,7 @@ export class CellRequests {
   /** With a cell for everything that the one found depends on; not found, where there is none for something. */
   async #withLock(
     query: CellQuery,
+    reach: Reach,
     outcome: Covered & { readonly status: 'success' },
     startedAt: number,
   ): Promise<RequestOutcome> {
@@ -276,7 +306,8 @@ export class CellRequests {
     const { device, priority, securityLevel, publishers } = query
     const resolved = await resolveDependencies(root, (name, range) => {
       const left = Math.max(0, SEARCH_MS - (this.#parts.clock.now() - startedAt))
-      return this.#outcome({ by: 'capability', name, range, device, priority, securityLevel, publishers }, left)
+      const need: CellQuery = { by: 'capability', name, range, device, priority, securityLevel, publishers }
+      return this.#outcome(need, left, reach)
     })
     if ('lock' in resolved) return { ...outcome, lock: resolved.lock }
     const { conflicts } = resolved
@@ -302,3 +333,6 @@ export class CellRequests {
 /** Whether more is asked than a cell. */
 const isElaborate = ({ explain, resolveDependencies }: CellQuery): boolean =>
   explain === true || resolveDependencies === true
+
+const mayAutoForward = ({ federation_policies, trust_level }: PartnerRecord): boolean =>
+  federation_policies.auto_forward && trust_level !== 'untrusted'

@@ -21,9 +21,19 @@ const TOKEN_BYTES = 18
 /** Tokens whose randomness is drawn at a time. */
 const TOKENS_AT_ONCE = 512
 
+/** How far a request is looked for, where that is not the whole federation. */
+export type SearchWay =
+  /** A partner asks it. */
+  | { readonly kind: 'for_partner' }
+  /** A partner was asked, and calls it `requestId`. */
+  | { readonly kind: 'at_partner'; readonly partner: string; readonly requestId: string }
+
+type Search = (query: CellQuery, waitMs: number, way?: SearchWay) => Promise<RequestOutcome>
+
 /** A pending request of an owner, as it survives a restart. */
 interface StoredRequest {
   readonly query: CellQuery
+  readonly way?: SearchWay | undefined
   readonly body: object
   readonly expires_at: number
 }
@@ -47,7 +57,7 @@ export class RequestRecords {
   readonly #store: Store
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #search: (query: CellQuery, waitMs: number) => Promise<RequestOutcome>
+  readonly #search: Search
   readonly #pending = new Map<string, Held>()
   readonly #pendingOf = new Map<string, number>()
   readonly #answered = new Map<string, Held>()
@@ -61,7 +71,7 @@ export class RequestRecords {
     store: Store
     clock: Clock
     logger: Logger
-    search: (query: CellQuery, waitMs: number) => Promise<RequestOutcome>
+    search: Search
   }) {
     this.#store = parts.store
     this.#clock = parts.clock
@@ -83,7 +93,7 @@ export class RequestRecords {
         body: stored.body,
         expiresAt: stored.expires_at,
       })
-      if (stored.expires_at > this.#clock.now()) this.#follow(key, stored.query)
+      if (stored.expires_at > this.#clock.now()) this.#follow(key, stored.query, stored.way)
     }
   }
 
@@ -119,7 +129,13 @@ export class RequestRecords {
    * Remembers a request that goes on, and follows it; durable when this resolves, where somebody owns it. Returns its token where nobody does.
    * Throws `PROV_013` when there are too many.
    */
-  async pending(requester: Requester, requestId: string, body: object, query: CellQuery): Promise<string | undefined> {
+  async pending(
+    requester: Requester,
+    requestId: string,
+    body: object,
+    query: CellQuery,
+    way?: SearchWay,
+  ): Promise<string | undefined> {
     const owner = requester.owner ?? ''
     this.#sweep()
     const own = this.#pendingOf.get(owner) ?? 0
@@ -133,9 +149,9 @@ export class RequestRecords {
     const expiresAt = this.#clock.now() + PENDING_MS
     this.#hold({ owner, requestId, token, body, outcome: undefined, expiresAt })
     if (token === undefined) {
-      await this.#store.transact((tx) => tx.put(pendingRequests, key, { query, body, expires_at: expiresAt }))
+      await this.#store.transact((tx) => tx.put(pendingRequests, key, { query, way, body, expires_at: expiresAt }))
     }
-    this.#follow(key, query)
+    this.#follow(key, query, way)
     return token
   }
 
@@ -190,9 +206,9 @@ export class RequestRecords {
   }
 
   /** Waits for the search, which goes on whether or not somebody polls. */
-  #follow(key: string, query: CellQuery): void {
+  #follow(key: string, query: CellQuery, way: SearchWay | undefined): void {
     const follow = async (): Promise<void> => {
-      const outcome = await this.#search(query, SEARCH_MS)
+      const outcome = await this.#search(query, SEARCH_MS, way)
       const held = this.#pending.get(key)
       if (held === undefined || this.#stopped || outcome.status === 'pending') return
       held.outcome = outcome

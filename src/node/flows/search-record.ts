@@ -49,7 +49,11 @@ export class SearchRecord {
     return true
   }
 
-  source(source: 'directory' | 'dht', outcome: Coverage['sources'][number]['outcome'], candidates: number): void {
+  source(
+    source: 'directory' | 'partners' | 'dht',
+    outcome: Coverage['sources'][number]['outcome'],
+    candidates: number,
+  ): void {
     this.sources.push({ source, outcome, candidates })
   }
 

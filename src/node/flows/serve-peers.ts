@@ -9,7 +9,7 @@ import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'events'>
+type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -21,7 +21,8 @@ const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_fou
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
 export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
   return {
-    onCellRequest: (request) => offeredCells(parts, request),
+    onCellRequest: (request, from) =>
+      parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
     onPackageRequest: async ({ digest, cell_id: wanted }) => {
       const hex = digest.slice('sha256:'.length)
       const record = parts.index.package(hex)

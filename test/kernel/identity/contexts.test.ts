@@ -66,6 +66,7 @@ const kinds = {
   announcement,
   batch: session,
   request: { header: { alg: 'ed25519' }, body: {} },
+  partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
 } satisfies Record<keyof typeof CONTEXTS, object>
 
 test('a signature of one kind never passes as another, nor in another network', () => {
