@@ -10,6 +10,7 @@ import { registerPeers } from './peers.ts'
 import { registerProviders } from './providers.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
+import { registerVulnerabilityCommands } from './vulnerability.ts'
 
 const EXIT_CODES = `
 Exit codes:
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   registerProviders(program)
   registerKeyCommands(program)
   registerCellCommands(program)
+  registerVulnerabilityCommands(program)
   registerConfigCommands(program)
   withoutExit(program)
   return program

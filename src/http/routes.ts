@@ -9,6 +9,7 @@ import { packageRoutes } from './routes/packages.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
+import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
 
 /** The route table: what is not in it does not exist. */
 export const ROUTES: readonly Route[] = [
@@ -19,6 +20,7 @@ export const ROUTES: readonly Route[] = [
   ...providerRoutes,
   ...logRoutes,
   ...keyRoutes,
+  ...vulnerabilityRoutes,
   ...analyticsRoutes,
   ...systemRoutes,
   ...docsRoutes,

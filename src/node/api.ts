@@ -36,6 +36,13 @@ import type {
   CellMetadata,
   CellUpdateMetadata,
 } from '../../protocol/repository.ts'
+import type {
+  Vulnerability,
+  VulnerabilityBatchAnswer,
+  VulnerabilityEntry,
+  VulnerabilityList,
+  VulnerabilityListQuery,
+} from '../../protocol/vulnerabilities.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 
@@ -185,6 +192,15 @@ export interface ProviderNode {
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 
+  /** Vulnerabilities of cells, here and elsewhere. Changes are logged; `by` is who makes them. */
+  readonly vulnerabilities: {
+    /** All or none, durable when it resolves. Throws `PROV_001`, and `PROV_014` where there is no room. */
+    record(entries: readonly VulnerabilityEntry[], by: string): Promise<VulnerabilityBatchAnswer>
+    get(cellType: string, id: string): Vulnerability | undefined
+    list(query: VulnerabilityListQuery): VulnerabilityList
+    /** Throws `PROV_001` with status 404 for one that is not there. */
+    remove(cellType: string, id: string, by: string): Promise<Vulnerability>
+  }
   /** The provider registry, and what this node uses of it. */
   readonly providers: {
     packages(): ProviderPackage[]

@@ -12,6 +12,7 @@ import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
+import { Vulnerabilities, type VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
@@ -123,6 +124,9 @@ async function startIn(
   const index = new CellIndex(store, keys.providerId)
   const catalogue = new Catalogue(store)
   const publishers = new Publishers(store)
+  const digestOf = (id: string): string | undefined => index.get(id)?.manifest.package.digest
+  const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
+  await vulnerabilities.load()
   const parts: NodeParts = {
     config,
     clock,
@@ -135,6 +139,7 @@ async function startIn(
     catalogue,
     validators,
     rankers,
+    vulnerabilities,
     log,
     cellLog,
     apiKeys,
@@ -189,7 +194,8 @@ async function startIn(
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts)
   const proofs = new LogProofs(parts)
-  const detailsOf = (cell: CellRecord): CellDetails => cellDetails(cell, proofs.evidence(cell.id) ?? null)
+  const detailsOf = (cell: CellRecord): CellDetails =>
+    cellDetails(cell, { ...parts, log: proofs.evidence(cell.id) ?? null })
   const analytics = new Analytics({
     store,
     clock,
@@ -225,6 +231,11 @@ async function startIn(
     return registered
   }
 
+  const loggedAs =
+    (by: string): VulnerabilityWitness =>
+    (tx, act, details) =>
+      administration.add(tx, { act, by, details })
+
   return {
     providerId: keys.providerId,
     nodeId: keys.nodeId,
@@ -257,6 +268,12 @@ async function startIn(
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
     },
     openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
+    vulnerabilities: {
+      record: (entries, by) => vulnerabilities.record(entries, by, loggedAs(by)),
+      get: (cellType, id) => vulnerabilities.get(cellType, id),
+      list: (query) => vulnerabilities.list(query),
+      remove: (cellType, id, by) => vulnerabilities.remove(cellType, id, loggedAs(by)),
+    },
     providers,
     keys: {
       identify: (presented) => apiKeys.identify(presented),

@@ -4,6 +4,7 @@ import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
+import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import type {
   CellAnswerText,
@@ -30,6 +31,8 @@ const CERTIFICATE = {
 export const HEX = 'ab'.repeat(32)
 export const CELL: CellAnswerText = { before: '{"cell_type":"adder","download_url":"', after: '/x"}' }
 export const COVERAGE = { sources: [{ source: 'store', outcome: 'answered', candidates: 0 }], peers: [] } as const
+
+const RECORDED = { recorded_at: '2026-01-01T00:00:00.000Z' }
 
 const keyInfo = (role: AccessRole): ApiKeyInfo => ({
   key_id: '0'.repeat(16),
@@ -99,6 +102,26 @@ export class FakeNode implements ProviderNode {
   }
   /** Keys that were given out. */
   readonly presented = new Map<string, ReturnType<ProviderNode['keys']['identify']>>()
+
+  readonly vulnerabilities: ProviderNode['vulnerabilities'] = {
+    record: async (entries, by) => {
+      for (const entry of entries)
+        this.vulnerable.set(entry.id, { mitigated: false, ...entry, ...RECORDED, recorded_by: by })
+      return { recorded: entries.length, unchanged: 0 }
+    },
+    get: (_cellType, id) => this.vulnerable.get(id),
+    list: ({ limit = 50, offset = 0 }) => {
+      const vulnerabilities = [...this.vulnerable.values()].slice(offset, offset + limit)
+      return { total: this.vulnerable.size, limit, offset, vulnerabilities }
+    },
+    remove: async (_cellType, id) => {
+      const found = this.vulnerable.get(id)
+      if (found === undefined) throw new ProviderError('PROV_001', `there is no ${id}`, { status: 404 })
+      this.vulnerable.delete(id)
+      return found
+    },
+  }
+  readonly vulnerable = new Map<string, Vulnerability>()
 
   readonly log: ProviderNode['log'] = {
     checkpoint: () => 'origin\n1\nroot\n',

@@ -9,6 +9,7 @@ import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import type { DirectoryEntry } from '../../src/domain/federation/directory.ts'
 import { fieldOf, unbeaten } from '../../src/node/flows/field.ts'
 import { RANKERS } from '../support/rankers.ts'
+import { NO_VULNERABILITIES } from '../support/vulnerabilities.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 
@@ -34,6 +35,7 @@ const partsOf = (here: readonly Candidate[], entries: readonly DirectoryEntry[],
   directory: { find: () => entries.values() as Generator<DirectoryEntry> },
   trust: new TrustPolicy({ pinned: ['pinned'], self: 'self', accept }),
   rankers: RANKERS,
+  vulnerabilities: NO_VULNERABILITIES,
 })
 
 describe('what is here', () => {

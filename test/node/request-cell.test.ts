@@ -15,6 +15,7 @@ import { silentLogger } from '../network/nodes.ts'
 import { manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf, TestClock } from '../support/cells.ts'
 import { offerOf } from '../support/node-pairs.ts'
 import { RANKERS } from '../support/rankers.ts'
+import { NO_VULNERABILITIES } from '../support/vulnerabilities.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 const WAIT_MS = 20_000
@@ -44,6 +45,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     index,
     trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
     rankers: RANKERS,
+    vulnerabilities: NO_VULNERABILITIES,
     directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
     offers: new KnownOffers(),
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),

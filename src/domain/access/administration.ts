@@ -9,7 +9,7 @@ import type { Transaction } from '../../kernel/storage/store.ts'
 
 /** What an administrator did. */
 export interface AdministrativeAct {
-  readonly act: 'key_created' | 'key_revoked'
+  readonly act: 'key_created' | 'key_revoked' | 'vulnerability_recorded' | 'vulnerability_removed'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

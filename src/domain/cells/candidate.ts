@@ -20,6 +20,8 @@ export interface Candidate extends Characteristics {
   /** Registered here; of what a peer offers, whether its publisher has registered cells of the same name here. It vouches for the publisher. */
   readonly registered: boolean
   readonly requirements?: Requirements | undefined
+  /** Of its package, of what a peer offers; for a cell that is here, its record says it. */
+  readonly digest?: string | undefined
 }
 
 const versions = new Map<string, SemVer>()

@@ -2,13 +2,31 @@ import type { LogEvidence } from '../../../protocol/log.ts'
 import type { CellDetails } from '../../../protocol/repository.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import { type CellRecord, measuredOf } from './records.ts'
+import { fixedSteps, type RatingPolicy, securityRating } from './security-rating.ts'
+import type { Vulnerabilities } from './vulnerabilities.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Provider API, "Get Cell Details". What nothing measured is null. `log` proves its registration. */
-export function cellDetails(cell: CellRecord, log: LogEvidence | null): CellDetails {
+/** What is known beside a cell's record. */
+export interface DetailsContext extends Pick<RatingPolicy, 'trust'> {
+  readonly vulnerabilities: Pick<Vulnerabilities, 'of' | 'worstOpen'>
+  /** Proves its registration. */
+  readonly log: LogEvidence | null
+}
+
+/** Provider API, "Get Cell Details". What nothing measured is null. */
+export function cellDetails(cell: CellRecord, context: DetailsContext): CellDetails {
   const { manifest, annotations, report } = cell
   const { memoryBytes: memory, compileMs } = measuredOf(report)
+  const named = {
+    id: cell.id,
+    publisher: manifest.publisher,
+    cellType: manifest.cell_type,
+    version: manifest.version,
+    digest: manifest.package.digest,
+  }
+  const known = context.vulnerabilities.of(named)
+  const opened = report === null ? [] : [cell.created_at]
   return {
     cell_id: cell.id,
     cell_type: manifest.cell_type,
@@ -37,10 +55,15 @@ export function cellDetails(cell: CellRecord, log: LogEvidence | null): CellDeta
         .signatures.map(({ algorithm }) => algorithm)
         .join('+'),
       signature: cell.signature,
-      security_rating: null,
-      vulnerabilities: [],
-      last_security_audit: null,
-      log,
+      security_rating: securityRating(fixedSteps(cell), named, context),
+      vulnerabilities: known.map(({ id, severity, description, mitigated }) => ({
+        id,
+        severity,
+        description,
+        mitigated,
+      })),
+      last_security_audit: [...opened, ...known.map(({ recorded_at }) => recorded_at)].sort().at(-1) ?? null,
+      log: context.log,
     },
     performance: {
       typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,

@@ -5,12 +5,14 @@ import type { Ranker } from '../../kernel/plugins/packages/rankers.ts'
 import { byVersion, type Candidate, semver } from './candidate.ts'
 import type { CellQuery } from './query.ts'
 import { TIERS, type Tier, type TrustPolicy } from './trust.ts'
+import type { Vulnerabilities } from './vulnerabilities.ts'
 
 /** By which rules this node chooses. */
 export interface SelectionPolicy {
   readonly trust: TrustPolicy
   /** Who orders cells that are equal otherwise, by priority; `default` where a request names none. */
   readonly rankers: Readonly<Record<OptimizationPriority | 'default', Ranker>>
+  readonly vulnerabilities: Pick<Vulnerabilities, 'openCritical'>
 }
 
 /** A candidate that fits, with the trust in its publisher. */
@@ -59,7 +61,7 @@ export function best<C extends Candidate>(
     const tier = policy.trust.tierOf(candidate, query)
     // Comparing two candidates costs less than finding out whether one fits.
     if (winner !== undefined && compare(query, { candidate, tier }, winner, policy) >= 0) continue
-    if (misfit(query, candidate, tier, floor, policy.trust) === undefined) winner = { candidate, tier }
+    if (misfit(query, candidate, tier, floor, policy) === undefined) winner = { candidate, tier }
   }
   return winner
 }
@@ -75,7 +77,7 @@ export function rank<C extends Candidate>(
   const rejected: Rejected<C>[] = []
   for (const candidate of candidates) {
     const tier = policy.trust.tierOf(candidate, query)
-    const reason = misfit(query, candidate, tier, floor, policy.trust)
+    const reason = misfit(query, candidate, tier, floor, policy)
     if (reason === undefined) fitting.push({ candidate, tier })
     else rejected.push({ candidate, reason })
   }
@@ -106,12 +108,18 @@ function misfit(
   candidate: Candidate,
   tier: Tier,
   floor: Tier,
-  trust: TrustPolicy,
+  { trust, vulnerabilities }: SelectionPolicy,
 ): string | undefined {
   if (!inRange(candidate.offered, query.range)) return `version ${candidate.offered} is outside ${query.range ?? '*'}`
   if (candidate.status === 'in_testing' && query.range !== candidate.offered)
     return 'is in testing: ask for its exact version'
   if (tier > floor) return `its publisher is ${TIERS[tier]}, and a publisher that this node knows offers ${query.name}`
+  if (query.securityLevel === 'high' || query.securityLevel === 'maximum') {
+    const critical = vulnerabilities.openCritical(candidate)
+    if (critical !== undefined) {
+      return `security level ${query.securityLevel} needs a cell without open critical vulnerability, it has ${critical}`
+    }
+  }
   if (query.securityLevel === 'high' && !trust.isPinned(candidate.publisher)) {
     return 'security level high needs a publisher that the operator pinned'
   }

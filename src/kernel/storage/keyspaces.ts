@@ -33,6 +33,8 @@ export const KEYSPACES = {
   administration: 14,
   /** `<owner>\n<request id>` → a request that nobody has answered yet. */
   pendingRequests: 15,
+  /** Cell type → the vulnerabilities that were recorded of it, in order of their ids. */
+  vulnerabilities: 17,
   /** Log name → number of its leaves. */
   logs: 20,
   /** `<log name>!<leaf index>` → hashes of the tree that this leaf completes. */

@@ -7,6 +7,7 @@ import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 
 interface Parts extends Pick<NodeParts, 'trust' | 'rankers'> {
+  readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical'>
   readonly index: Pick<NodeParts['index'], 'candidates'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
 }
@@ -29,7 +30,10 @@ export interface Field {
 }
 
 /** Everything that is known of the name that `query` asks for. */
-export function fieldOf(query: CellQuery, { index, directory, trust }: Omit<Parts, 'rankers'>): Field {
+export function fieldOf(
+  query: CellQuery,
+  { index, directory, trust }: Omit<Parts, 'rankers' | 'vulnerabilities'>,
+): Field {
   const here = index.candidates(query.by, query.name)
   const vouched = vouchedBy(here)
   const announced: Elsewhere[] = []

@@ -30,6 +30,7 @@ interface Parts
     'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
   > {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
+  readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
 }
 
 /** A peer that may hold what is asked for, and how this node came to know. */
@@ -73,7 +74,7 @@ export class CellRequests {
     const here = unbeaten(query, candidates, this.#parts)
     if (here === undefined) return undefined
     events.emit('request_answered', LOCAL)
-    return index.answer(here)
+    return index.answer(here, this.#parts)
   }
 
   /** Answers for the federation. When the search takes longer than `waitMs`, it goes on for the next who asks the same. */
@@ -108,7 +109,7 @@ export class CellRequests {
   /** When nobody has answered in time: what is here, if it fits. */
   #late(query: CellQuery, startedAt: number): RequestOutcome {
     const here = this.#here(query, fieldOf(query, this.#parts).floor)
-    const cell = here && this.#parts.index.answer(here)
+    const cell = here && this.#parts.index.answer(here, this.#parts)
     if (cell !== undefined) return { status: 'success', source: 'local', cell }
     return {
       status: 'pending',
@@ -142,7 +143,7 @@ export class CellRequests {
     } finally {
       lookup.abort(new Error('the search is over'))
     }
-    const cell = here && this.#parts.index.answer(here)
+    const cell = here && this.#parts.index.answer(here, this.#parts)
     return cell === undefined ? this.#notFound(query, search) : { status: 'success', source: 'local', cell }
   }
 
@@ -195,8 +196,8 @@ export class CellRequests {
   }
 
   #success({ candidate, tier }: Ranked<Elsewhere>, source: 'directory' | 'dht'): RequestOutcome {
-    const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
-    return { status: 'success', source, cell: finishAnswer(text, TIERS[tier]!) }
+    const parts = this.#parts.offers.remember(candidate.offer!, candidate.provider)
+    return { status: 'success', source, cell: finishAnswer(parts, TIERS[tier]!, null) }
   }
 
   #notFound(query: CellQuery, search: Search): RequestOutcome {

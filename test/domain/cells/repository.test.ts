@@ -19,6 +19,7 @@ import {
   signedCell,
   staged,
 } from '../../support/cells.ts'
+import { NO_VULNERABILITIES } from '../../support/vulnerabilities.ts'
 
 type Cells = Awaited<ReturnType<typeof openCells>>
 type Overrides = Partial<Omit<Manifest, 'publisher' | 'package'>>
@@ -242,7 +243,11 @@ describe('list', () => {
 })
 
 const detailsOf = (cells: Awaited<ReturnType<typeof openCells>>, cellType: string, version?: string) =>
-  cellDetails(cells.repository.find(cellType, version), null)
+  cellDetails(cells.repository.find(cellType, version), {
+    trust: { isPinned: () => false },
+    vulnerabilities: NO_VULNERABILITIES,
+    log: null,
+  })
 
 describe('details', () => {
   it('are of the highest version, or of the one asked for', async (t) => {
