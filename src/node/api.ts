@@ -45,8 +45,9 @@ import type {
 } from '../../protocol/vulnerabilities.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
+import type { Editor } from '../domain/cells/repository.ts'
 
-export type { CellAnswerText, CellQuery }
+export type { CellAnswerText, CellQuery, Editor }
 
 /** How a request ended. */
 export type RequestOutcome =
@@ -182,13 +183,16 @@ export interface ProviderNode {
   validateCell(registration: Registration): Promise<ValidationResults>
   /** Registers a new version of a cell that is here, durably. Throws as registering does, and `PROV_002` when there is none. */
   updateCell(update: CellUpdate): Promise<Registered>
-  /** Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`. */
-  annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails>
+  /**
+   * Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`, and `PROV_015` where `by`, the
+   * operator unless given, may not.
+   */
+  annotateCell(cellType: string, version: string, change: CellChange, by?: Editor): Promise<CellDetails>
   listCells(query: CellListQuery): Promise<CellListResponse>
   /** The version asked for, else the highest. Throws `PROV_002`. */
   cellDetails(cellType: string, version?: string): CellDetails
-  /** Durable when it resolves. Throws `PROV_002`, and `PROV_015` while an active cell depends on it. */
-  deleteCell(cellType: string, version: string): Promise<void>
+  /** Durable when it resolves. Throws `PROV_002`, and `PROV_015` as annotating does, and while an active cell depends on it. */
+  deleteCell(cellType: string, version: string, by?: Editor): Promise<void>
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 

@@ -254,15 +254,15 @@ async function startIn(
     registerCell: async (registration) => offered(await registerCell(parts, registration)),
     validateCell: (registration) => validateCell(parts, registration),
     updateCell: async (update) => offered(await updateCell(parts, update)),
-    annotateCell: async (cellType, version, change) => {
-      const cell = await parts.repository.annotate(cellType, version, change)
+    annotateCell: async (cellType, version, change, by) => {
+      const cell = await parts.repository.annotate(cellType, version, change, by)
       announcer.changed(cell.page)
       return detailsOf(cell)
     },
     listCells: (query) => parts.repository.list(query),
     cellDetails: (cellType, version) => detailsOf(parts.repository.find(cellType, version)),
-    deleteCell: async (cellType, version) => {
-      const deleted = await parts.repository.delete(cellType, version)
+    deleteCell: async (cellType, version, by) => {
+      const deleted = await parts.repository.delete(cellType, version, by)
       announcer.changed(deleted.page)
       provider.remove(deleted.manifest)
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })

@@ -10,6 +10,7 @@ import type {
   CellAnswerText,
   CellQuery,
   CellUpdate,
+  Editor,
   Health,
   PackageSource,
   ProviderNode,
@@ -147,6 +148,9 @@ export class FakeNode implements ProviderNode {
   polled: RequestOutcome | undefined
   cancelled: 'cancelled' | 'already_delivered' | 'not_found' = 'cancelled'
 
+  /** Who changed cells. */
+  readonly editors: (Editor | undefined)[] = []
+
   readonly reports: unknown[] = []
   readonly analytics: ProviderNode['analytics'] = {
     reportUsage: async (body) => {
@@ -234,7 +238,8 @@ export class FakeNode implements ProviderNode {
     }
   }
 
-  async annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails> {
+  async annotateCell(cellType: string, version: string, change: CellChange, by?: Editor): Promise<CellDetails> {
+    this.editors.push(by)
     return { ...this.cellDetails(cellType, version), ...change }
   }
 
@@ -248,7 +253,8 @@ export class FakeNode implements ProviderNode {
     return { cell_type: cellType, version } as CellDetails
   }
 
-  async deleteCell(cellType: string): Promise<void> {
+  async deleteCell(cellType: string, _version: string, by?: Editor): Promise<void> {
+    this.editors.push(by)
     if (cellType === 'needed') throw new ProviderError('PROV_015', 'an active cell depends on it')
     if (cellType !== 'adder') throw new ProviderError('PROV_002', `no cell ${cellType}`)
   }

@@ -128,3 +128,21 @@ test('status, description and tags of a version change, and nothing else does', 
   const options = await send({ method: 'OPTIONS', path: `${CELLS}/adder/1.0.0` })
   assert.equal(options.headers.allow, 'DELETE, OPTIONS, PATCH')
 })
+
+test('publishers change cells as themselves, administrators as administrators', async (t) => {
+  const { node, send } = await start(t)
+  node.presented.set('publisher-key', { keyId: '2'.repeat(16), role: 'publisher' })
+  node.presented.set('reader-key', { keyId: '1'.repeat(16), role: 'reader' })
+  const calls = [
+    { method: 'PATCH', path: `${CELLS}/adder/1.0.0`, body: { status: 'deprecated' } },
+    { method: 'DELETE', path: `${CELLS}/adder/1.0.0` },
+  ]
+  for (const call of calls) {
+    assert.equal((await send({ ...call, headers: { 'X-API-Key': 'reader-key' } })).status, 403, call.method)
+    assert.equal((await send({ ...call, headers: { 'X-API-Key': 'publisher-key' } })).status, 200, call.method)
+    assert.equal((await send({ ...call, headers: ADMIN })).status, 200, call.method)
+  }
+  const publisher = { credential: `key:${'2'.repeat(16)}`, isAdmin: false }
+  const administrator = { credential: 'admin', isAdmin: true }
+  assert.deepEqual(node.editors, [publisher, administrator, publisher, administrator])
+})
