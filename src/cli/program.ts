@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { softwareVersion } from '../kernel/config/package-files.ts'
+import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -48,6 +49,7 @@ export function createProgram(): Command {
   registerKeyCommands(program)
   registerCellCommands(program)
   registerVulnerabilityCommands(program)
+  registerAudit(program)
   registerConfigCommands(program)
   withoutExit(program)
   return program

@@ -1,5 +1,6 @@
 import type { Route } from './route.ts'
 import { analyticsRoutes } from './routes/analytics.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
@@ -20,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   ...providerRoutes,
   ...logRoutes,
   ...keyRoutes,
+  ...auditRoutes,
   ...vulnerabilityRoutes,
   ...analyticsRoutes,
   ...systemRoutes,

@@ -16,6 +16,7 @@ import type {
   UsageReportAnswer,
 } from '../../protocol/analytics.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { AuditList, AuditQuery } from '../../protocol/audit.ts'
 import type { Alternative, Coverage } from '../../protocol/cells.ts'
 import type {
   CapabilitySearch,
@@ -235,6 +236,8 @@ export interface ProviderNode {
     /** Throws `PROV_001` with status 404 for one that is not there. */
     revoke(keyId: string, by: string): Promise<ApiKeyInfo>
   }
+  /** What administrators did, newest first. */
+  audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
   readonly log: {
     /** C2SP `tlog-checkpoint`. */

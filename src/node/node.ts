@@ -288,6 +288,7 @@ async function startIn(
         return revoked
       },
     },
+    audit: (query) => administration.list(store, query),
     log: proofs,
     info: () => providerInfo(parts, proofs, maintenance),
     searchCapabilities: (search) => searchCapabilities(search, parts),

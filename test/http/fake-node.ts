@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { AuditQuery } from '../../protocol/audit.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
@@ -286,6 +287,11 @@ export class FakeNode implements ProviderNode {
       buffer.set(chunk)
       yield buffer.subarray(0, chunk.length)
     }
+  }
+
+  async audit({ before }: AuditQuery) {
+    this.searches.push({ before })
+    return { entries: [], next_before: null }
   }
 
   async info() {

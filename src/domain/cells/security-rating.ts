@@ -5,12 +5,12 @@ import type { CellRecord } from './records.ts'
 import type { TrustPolicy } from './trust.ts'
 import type { Vulnerabilities } from './vulnerabilities.ts'
 
-/** Best first. */
-const RATINGS = ['A', 'B', 'C', 'D', 'E'] as const
-export type SecurityRating = (typeof RATINGS)[number]
+/** Best first; E is for open critical vulnerabilities alone. */
+export type SecurityRating = 'A' | 'B' | 'C' | 'D' | 'E'
+const BY_STEPS: readonly SecurityRating[] = ['A', 'B', 'C', 'D']
 
-/** Letters that the worst open vulnerability costs; a critical one leaves none but E. */
-const VULNERABILITY_STEPS: Readonly<Record<Severity, number>> = { low: 1, medium: 2, high: 3, critical: 4 }
+/** Letters that the worst open vulnerability costs. */
+const VULNERABILITY_STEPS: Readonly<Record<Exclude<Severity, 'critical'>, number>> = { low: 1, medium: 2, high: 3 }
 
 /** Imports of the longest WASI worlds are a fifth of this; reports cut longer lists, so what is beyond is not known. */
 const MAX_WASI_IMPORTS = 1000
@@ -35,8 +35,8 @@ export function fixedSteps({ report, signed_by }: Pick<CellRecord, 'report' | 's
 }
 
 /**
- * A cell starts at A and goes down a letter for each step, to E at most: its {@link fixedSteps}, 1 when the operator has not pinned its
- * publisher, and for the worst open vulnerability that is known of it 1 (low), 2 (medium), 3 (high) or all (critical).
+ * A cell starts at A and goes down a letter for each step, to D at most: its {@link fixedSteps}, 1 when the operator has not pinned its
+ * publisher, and 1, 2 or 3 when the worst open vulnerability that is known of it is low, medium or high. With an open critical one it is E.
  */
 export function securityRating(
   steps: number | null,
@@ -45,8 +45,9 @@ export function securityRating(
 ): SecurityRating | null {
   if (steps === null) return null
   const worst = vulnerabilities.worstOpen(cell)
-  const lost = steps + (trust.isPinned(cell.publisher) ? 0 : 1) + (worst === undefined ? 0 : VULNERABILITY_STEPS[worst])
-  return RATINGS[Math.min(lost, RATINGS.length - 1)]!
+  if (worst === 'critical') return 'E'
+  const unpinned = trust.isPinned(cell.publisher) ? 0 : 1
+  return BY_STEPS[steps + unpinned + (worst === undefined ? 0 : VULNERABILITY_STEPS[worst])] ?? 'D'
 }
 
 function packageSteps(report: PackageReport): number {

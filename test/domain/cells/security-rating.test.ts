@@ -59,7 +59,8 @@ describe('a rating', () => {
     ['a medium one', wasm(), 'publisher', true, 'medium', 'C'],
     ['a high one', wasm(), 'publisher', true, 'high', 'D'],
     ['a critical one', wasm(), 'publisher', true, 'critical', 'E'],
-    ['no letter below E', CONTAINER, 'provider', false, 'critical', 'E'],
+    ['everything but a critical one', CONTAINER, 'provider', false, 'high', 'D'],
+    ['everything', CONTAINER, 'provider', false, 'critical', 'E'],
     ['a package that was not opened here', null, 'publisher', true, 'critical', null],
   ]
   for (const [name, report, signed_by, isPinned, worst, rating] of table) {
