@@ -37,6 +37,7 @@ import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
 import { LogProofs } from './flows/log-proofs.ts'
+import { StartMeasurer } from './flows/measure-starts.ts'
 import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
@@ -222,6 +223,7 @@ async function startIn(
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
   await lifecycle.start(analytics)
+  await lifecycle.start(new StartMeasurer(parts))
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
 

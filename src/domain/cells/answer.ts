@@ -31,7 +31,7 @@ export function answerParts(
   provider: string,
 ): AnswerParts {
   const { manifest, annotations, report } = cell
-  const { memoryBytes: memory, compileMs } = measuredOf(report)
+  const { memoryBytes: memory, startupMs } = measuredOf(report)
   const head = {
     cell_id: cell.id,
     cell_type: manifest.cell_type,
@@ -47,7 +47,7 @@ export function answerParts(
     description: annotations.description ?? '',
     performance_characteristics: {
       typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,
-      typical_startup_ms: compileMs ?? annotations.performance?.typical_startup_ms ?? null,
+      typical_startup_ms: startupMs ?? annotations.performance?.typical_startup_ms ?? null,
     },
     capabilities: manifest.capabilities.map(({ name, version }) => ({ name, version })),
     dependencies: manifest.dependencies,

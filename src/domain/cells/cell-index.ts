@@ -277,7 +277,7 @@ function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
     size: manifest.package.size,
     requirements: Object.keys(manifest.requirements).length > 0 ? manifest.requirements : undefined,
     memory: measured.memoryBytes ?? undefined,
-    compileMs: measured.compileMs ?? undefined,
+    compileMs: measured.startupMs ?? undefined,
     declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
     declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,
   }

@@ -17,7 +17,7 @@ export interface DetailsContext extends Pick<RatingPolicy, 'trust'> {
 /** Provider API, "Get Cell Details". What nothing measured is null. */
 export function cellDetails(cell: CellRecord, context: DetailsContext): CellDetails {
   const { manifest, annotations, report } = cell
-  const { memoryBytes: memory, compileMs } = measuredOf(report)
+  const { memoryBytes: memory, startupMs } = measuredOf(report)
   const named = {
     id: cell.id,
     publisher: manifest.publisher,
@@ -67,7 +67,7 @@ export function cellDetails(cell: CellRecord, context: DetailsContext): CellDeta
     },
     performance: {
       typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,
-      typical_startup_ms: compileMs ?? annotations.performance?.typical_startup_ms ?? null,
+      typical_startup_ms: startupMs ?? annotations.performance?.typical_startup_ms ?? null,
       benchmark_results: {},
     },
     analysis: report,

@@ -6,6 +6,7 @@ import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { BlobStore, BlobSummary, BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
+import type { StartMeasurement } from '../../kernel/plugins/packages/validators.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import { semver } from './candidate.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -186,6 +187,18 @@ export class Repository {
     })
     this.#index.changed(changed)
     return changed
+  }
+
+  /** Adds what starting a cell's package took to its report, where both are still here. Nothing was done to the cell, so nothing is logged. */
+  async measured(id: string, measurement: StartMeasurement): Promise<void> {
+    const cell = await this.#store.transact((tx) => {
+      const cell = this.#index.get(id, tx)
+      if (cell?.origin !== 'registered' || cell.report?.kind !== 'module') return undefined
+      const record = { ...cell, report: { ...cell.report, ...measurement } }
+      this.#index.replace(tx, record)
+      return record
+    })
+    if (cell !== undefined) this.#index.changed(cell)
   }
 
   /** Provider API, "List Available Cells": what was registered here, in order of names. */
