@@ -195,14 +195,17 @@ async function startIn(
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts)
   const proofs = new LogProofs(parts)
-  const detailsOf = (cell: CellRecord): CellDetails =>
-    cellDetails(cell, { ...parts, log: proofs.evidence(cell.id) ?? null })
   const analytics = new Analytics({
     store,
     clock,
     logger,
     isKnown: (cellType, version) => isKnownCell(parts, cellType, version),
   })
+  const detailsOf = (cell: CellRecord): CellDetails => {
+    const { cell_type: cellType, version } = cell.manifest
+    const statistics = analytics.statisticsOf(cellType, version)
+    return cellDetails(cell, { ...parts, statistics, log: proofs.evidence(cell.id) ?? null })
+  }
   const health = new ComponentHealth(parts, maintenance)
   const records = new RequestRecords({
     store,

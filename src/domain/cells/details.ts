@@ -10,6 +10,8 @@ const MEBIBYTE = 1024 * 1024
 /** What is known beside a cell's record. */
 export interface DetailsContext extends Pick<RatingPolicy, 'trust'> {
   readonly vulnerabilities: Pick<Vulnerabilities, 'of' | 'worstOpen'>
+  /** What reports of its use add up to. */
+  readonly statistics: { readonly totalRequests: number | null; readonly activeDeployments: number | null }
   /** Proves its registration. */
   readonly log: LogEvidence | null
 }
@@ -71,6 +73,10 @@ export function cellDetails(cell: CellRecord, context: DetailsContext): CellDeta
       benchmark_results: {},
     },
     analysis: report,
-    statistics: { total_requests: null, active_deployments: null, average_rating: null },
+    statistics: {
+      total_requests: context.statistics.totalRequests,
+      active_deployments: context.statistics.activeDeployments,
+      average_rating: null,
+    },
   }
 }

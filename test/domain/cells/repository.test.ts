@@ -276,6 +276,7 @@ const detailsOf = (cells: Awaited<ReturnType<typeof openCells>>, cellType: strin
   cellDetails(cells.repository.find(cellType, version), {
     trust: { isPinned: () => false },
     vulnerabilities: NO_VULNERABILITIES,
+    statistics: { totalRequests: null, activeDeployments: null },
     log: null,
   })
 
