@@ -66,6 +66,14 @@ describe('what is here', () => {
     )
   })
 
+  it('is not beaten at high by an announced version with an open critical vulnerability', () => {
+    const here = [candidateOf('pinned', '1.0.0', true)]
+    const openCritical = ({ version }: { version: string }) => (version === '2.0.0' ? 'CVE-2026-1' : undefined)
+    const parts = { ...partsOf(here, [entryOf('pinned', '2.0.0')]), vulnerabilities: { openCritical } }
+    assert.equal(unbeaten({ ...QUERY, securityLevel: 'high' }, here, parts)?.candidate.id, 'pinned-1.0.0')
+    assert.equal(unbeaten(QUERY, here, parts), undefined)
+  })
+
   it('is found fast, however much is announced under the name', (t) => {
     const crowd = (of: (i: number) => DirectoryEntry) =>
       Array.from({ length: LIMITS.announcedPerName }, (_, i) => of(i))
