@@ -20,7 +20,8 @@ test('the SDK administers a node, publishes with a key of its own, and signs wha
   const changed = await publisher.annotateCell('maps', '1.0.0', { tags: ['source maps'] })
   assert.deepEqual(changed.tags, ['source maps'])
   await assert.rejects(stranger.annotateCell('maps', '1.0.0', { tags: [] }), UnauthorizedError)
-  await admin.registerCell({ metadata: { ...METADATA, cell_type: 'plans' }, package: bytes })
+  const plans = { ...METADATA, cell_type: 'plans', capabilities: [{ name: 'plan', version: '1.0.0' }] }
+  await admin.registerCell({ metadata: plans, package: bytes })
   const others = publisher.deleteCell('plans', '1.0.0')
   await assert.rejects(others, { code: 'PROV_015', message: /registered by another credential/ })
 
