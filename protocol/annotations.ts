@@ -41,6 +41,12 @@ export const WasmReport = Type.Object({
   memory_max_bytes: Type.Union([Type.Number(), Type.Null()]),
   /** Milliseconds to compile on this node. Null for components. */
   compile_ms: Type.Union([Type.Number(), Type.Null()]),
+  /** Milliseconds to instantiate on this node, with imports that do nothing: the median of a few. Absent until it was tried. */
+  start_ms: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  /** Bytes of linear memory after that; null where a memory cannot be seen from outside. */
+  memory_after_start_bytes: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  /** Why it could not be started; null when it was. */
+  start_failure: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 })
 export type WasmReport = Static<typeof WasmReport>
 

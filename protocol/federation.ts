@@ -26,7 +26,10 @@ export const FEDERATION_LIMITS = {
 const closed = { additionalProperties: false } as const
 
 /** What a partner is called here: the provider id of our own nodes, whatever others call themselves. */
-export const PartnerId = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$', examples: ['12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'] })
+export const PartnerId = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+  examples: ['12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'],
+})
 export const PartnerUrl = Type.String({ pattern: '^https?://[^\\s/?#@]+(/[^\\s?#]*)?$', maxLength: 2048 })
 const PartnerName = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })
 const Line = Type.String({ maxLength: 256 })

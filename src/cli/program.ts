@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { softwareVersion } from '../kernel/config/package-files.ts'
+import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -11,6 +12,7 @@ import { registerPeers } from './peers.ts'
 import { registerProviders } from './providers.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
+import { registerVulnerabilityCommands } from './vulnerability.ts'
 
 const EXIT_CODES = `
 Exit codes:
@@ -48,6 +50,8 @@ export function createProgram(): Command {
   registerKeyCommands(program)
   registerFederationCommands(program)
   registerCellCommands(program)
+  registerVulnerabilityCommands(program)
+  registerAudit(program)
   registerConfigCommands(program)
   withoutExit(program)
   return program

@@ -3,8 +3,10 @@ import { Compile } from 'typebox/compile'
 import { type CapabilityRequest, CellResponse, type Preferences, type SpecificRequest } from '../../protocol/cells.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import { toHex } from '../kernel/base/bytes.ts'
+import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { ClientError, IntegrityError, PendingError } from './errors.ts'
 import { pause } from './pause.ts'
+import type { Sign } from './signing.ts'
 import { badAnswer, errorOf, exchange, firstAnswer, type Transport } from './transport.ts'
 import { type Cell, type Expectation, verifyAnswer } from './verify.ts'
 
@@ -20,6 +22,8 @@ export interface AskOptions {
   /** Seconds to wait for an answer, all nodes together; 5 unless given, 0 takes what is there. */
   readonly waitSeconds?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Sign this request, instead of the client's. A key per request leaves nothing that links the requests. */
+  readonly requestKeys?: RequestKeys | undefined
 }
 
 /** Provider API, "Request Cell by Capability". */
@@ -38,13 +42,24 @@ export interface Trust {
   readonly publishers: readonly string[] | undefined
 }
 
+/** How requests are signed, and with which keys where the request brings none. */
+export interface Signing {
+  readonly sign: Sign
+  readonly keys: RequestKeys | undefined
+}
+
 /** Milliseconds between two polls of a node that answers `pending` sooner than it was asked to: at least, and at most. */
 const POLL_MS = { least: 100, most: 2000 }
 
 const responseSchema = Compile(CellResponse)
 
 /** Asks for a capability. Errors as `Client.request` says. */
-export function askForCapability(transport: Transport, trust: Trust, ask: CapabilityAsk): Promise<Cell> {
+export function askForCapability(
+  transport: Transport,
+  trust: Trust,
+  signing: Signing,
+  ask: CapabilityAsk,
+): Promise<Cell> {
   const common = commonFields(trust, ask)
   const preferences = {
     ...common.preferences,
@@ -52,18 +67,18 @@ export function askForCapability(transport: Transport, trust: Trust, ask: Capabi
   }
   const body: CapabilityRequest = { ...common, capability: ask.capability, ...unlessEmpty({ preferences }) }
   const expected = expectation(trust, 'capability', ask.capability, ask)
-  return askEach(transport, '/api/v1/cells/request', body, expected, ask)
+  return askEach(transport, signing, '/api/v1/cells/request', body, expected, ask)
 }
 
 /** Asks for a cell type. Errors as `Client.requestSpecific` says. */
-export function askForCellType(transport: Transport, trust: Trust, ask: SpecificAsk): Promise<Cell> {
+export function askForCellType(transport: Transport, trust: Trust, signing: Signing, ask: SpecificAsk): Promise<Cell> {
   const body: SpecificRequest = {
     ...commonFields(trust, ask),
     cell_type: ask.cellType,
     ...(ask.version === undefined ? {} : { version: ask.version }),
   }
   const expected = expectation(trust, 'cell_type', ask.cellType, ask)
-  return askEach(transport, '/api/v1/cells/request/specific', body, expected, ask)
+  return askEach(transport, signing, '/api/v1/cells/request/specific', body, expected, ask)
 }
 
 function commonFields(trust: Trust, ask: AskOptions) {
@@ -98,6 +113,7 @@ const expectation = (trust: Trust, by: Expectation['by'], name: string, ask: Ask
 
 function askEach(
   transport: Transport,
+  signing: Signing,
   path: string,
   body: CapabilityRequest | SpecificRequest,
   expected: Expectation,
@@ -105,7 +121,7 @@ function askEach(
 ): Promise<Cell> {
   const waitMs = (ask.waitSeconds ?? LIMITS.defaultWaitSeconds) * 1000
   const deadline = Date.now() + waitMs
-  const text = JSON.stringify(body)
+  const keys = ask.requestKeys ?? signing.keys
   return firstAnswer(transport, async (node) => {
     while (true) {
       const left = Math.max(0, deadline - Date.now())
@@ -114,7 +130,12 @@ function askEach(
         method: 'POST',
         path,
         headers: { 'Content-Type': 'application/json', Prefer: `wait=${wait}` },
-        body: text,
+        // A signature counts once, so each attempt has its own.
+        body: JSON.stringify(
+          keys === undefined
+            ? body
+            : { ...body, quantum_signature: await signing.sign(keys, node, { method: 'POST', path, body }) },
+        ),
         timeoutMs: wait * 1000 + transport.timeoutMs,
         signal: ask.signal,
       })

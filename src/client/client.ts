@@ -1,5 +1,6 @@
 import type { ProviderInfo } from '../../protocol/discovery.ts'
 import type {
+  CellChange,
   CellDetails,
   CellListQuery,
   CellListResponse,
@@ -10,6 +11,8 @@ import type {
   YankOrder,
 } from '../../protocol/repository.ts'
 import { concatBytes } from '../kernel/base/bytes.ts'
+import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
+import { type Administration, administration } from './administration.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
 import {
   type Downloadable,
@@ -20,6 +23,7 @@ import {
 } from './download.ts'
 import { ClientError } from './errors.ts'
 import {
+  annotate,
   details,
   info,
   list,
@@ -31,7 +35,8 @@ import {
   validate,
   yank,
 } from './repository.ts'
-import { call, firstAnswer, nodeUrls, type Transport } from './transport.ts'
+import { requestSigner } from './signing.ts'
+import { call, firstAnswer, home, jsonBody, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
 
 /** Milliseconds of silence after which a node counts as unreachable. */
@@ -46,6 +51,11 @@ export interface ClientOptions {
   readonly network?: string | undefined
   /** The only publishers whose cells are accepted (64 hex digits each). Any unless given. */
   readonly publishers?: readonly string[] | undefined
+  /**
+   * Sign requests by capability and cell type, each for the node that it goes to, under the path of its URL. The requests then belong to
+   * these keys. None are signed unless given, here or with the request.
+   */
+  readonly requestKeys?: RequestKeys | undefined
   /** Milliseconds of silence after which a node counts as unreachable; 15,000 unless given. */
   readonly timeoutMs?: number | undefined
   /** Instead of the platform's. */
@@ -58,7 +68,7 @@ export interface ClientOptions {
  * An assembler's view of the federation. Every method rejects with a {@link ClientError}, or with the reason of its signal when that
  * aborts. `UnreachableError`: no node answered. `UnauthorizedError`: the key is missing, wrong or not enough.
  */
-export interface Client {
+export interface Client extends Administration {
   /**
    * Finds the best cell for a capability, anywhere in the federation, and verifies it offline: the manifest is signed by its publisher,
    * the answer repeats it truly and is what was asked for. Rejects with `NotFoundError`, `PendingError` when the time to wait is
@@ -93,6 +103,8 @@ export interface Client {
   listCells(query?: CellListQuery): Promise<CellListResponse>
   /** Details of a cell that a node holds: the version asked for, else the highest. Manifest and signature are verified. */
   cellDetails(cellType: string, version?: string): Promise<CellDetails>
+  /** Changes status, description or tags of a version at the first node. The manifest in the answer is verified. */
+  annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails>
   /** Deletes a version at the first node. */
   deleteCell(cellType: string, version: string): Promise<DeleteResponse>
   /**
@@ -118,28 +130,30 @@ export function createClient(options: ClientOptions): Client {
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
   }
   const trust = { network, publishers }
+  const signing = { sign: requestSigner(transport, network), keys: options.requestKeys }
   const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
   return {
-    request: async (ask) => askForCapability(transport, trust, ask),
-    requestSpecific: async (ask) => askForCellType(transport, trust, ask),
+    request: async (ask) => askForCapability(transport, trust, signing, ask),
+    requestSpecific: async (ask) => askForCellType(transport, trust, signing, ask),
     download: (cell, how) => collect(parts(cell, how)),
     downloadStream: (cell, how) => onlyForward(parts(cell, how)),
     downloadParts: parts,
     get: (path, { signal } = {}) =>
       firstAnswer(transport, async (node) => (await call(transport, node, { path, signal })).body),
     send: async (method, path, body, { signal } = {}) => {
-      const json =
-        body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
-      return (await call(transport, transport.nodes[0]!, { method, path, signal, ...json })).body
+      const json = body === undefined ? {} : jsonBody(body)
+      return (await call(transport, home(transport), { method, path, signal, ...json })).body
     },
     registerCell: (upload) => register(transport, upload),
     validateCell: (upload) => validate(transport, upload),
     updateCell: (change) => update(transport, change),
     listCells: (query = {}) => list(transport, query),
     cellDetails: (cellType, version) => details(transport, network, cellType, version),
+    annotateCell: (cellType, version, change) => annotate(transport, network, cellType, version, change),
     deleteCell: (cellType, version) => remove(transport, cellType, version),
     yankCell: (cellType, version, order) => yank(transport, cellType, version, order),
     info: () => info(transport),
+    ...administration(transport),
   }
 }
 

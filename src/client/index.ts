@@ -2,6 +2,8 @@
  * `cytoplex/client`: the SDK for assemblers. Runs in browsers and in Node; verifies every answer and every package itself.
  */
 
+export { newRequestKeys, type RequestKey, type RequestKeys } from '../kernel/identity/quantum-signature.ts'
+export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
 export type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash, Progress } from './download.ts'

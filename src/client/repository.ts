@@ -1,6 +1,7 @@
 import { Compile } from 'typebox/compile'
 import { ProviderInfo } from '../../protocol/discovery.ts'
 import {
+  type CellChange,
   CellDetails,
   type CellListQuery,
   CellListResponse,
@@ -15,7 +16,7 @@ import {
 import { manifestDigest, parseManifest } from '../kernel/identity/manifest-signature.ts'
 import type { Progress } from './download.ts'
 import { IntegrityError } from './errors.ts'
-import { type Answer, badAnswer, call, firstAnswer, type Transport } from './transport.ts'
+import { type Answer, call, checked, firstAnswer, home, jsonBody, type Transport, withQuery } from './transport.ts'
 import { verifySigned } from './verify.ts'
 
 /** A cell to register (Provider API, "Register New Cell"). */
@@ -121,9 +122,7 @@ export async function list(
   query: CellListQuery,
   signal?: AbortSignal,
 ): Promise<CellListResponse> {
-  const parameters = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value))
-  const path = parameters.size === 0 ? REPOSITORY : `${REPOSITORY}?${parameters}`
+  const path = withQuery(REPOSITORY, query)
   return firstAnswer(transport, async (node) => checked(schemas.list, await call(transport, node, { path, signal })))
 }
 
@@ -139,10 +138,29 @@ export async function details(
   const path = `${REPOSITORY}/${encodeURIComponent(cellType)}${query}`
   return firstAnswer(transport, async (node) => {
     const found = checked(schemas.details, await call(transport, node, { path, signal }))
-    verifySigned(network, node, found, found.manifest, found.security.signature)
-    if (found.cell_type === cellType && (version === undefined || found.version === version)) return found
-    throw new IntegrityError(`${node} answers with ${found.cell_type} ${found.version}`, { node })
+    return verified(network, node, found, cellType, version)
   })
+}
+
+/** Details whose manifest and signature hold, of the version that was meant. */
+function verified(network: string, node: string, found: CellDetails, cellType: string, version?: string): CellDetails {
+  verifySigned(network, node, found, found.manifest, found.security.signature)
+  if (found.cell_type === cellType && (version === undefined || found.version === version)) return found
+  throw new IntegrityError(`${node} answers with ${found.cell_type} ${found.version}`, { node })
+}
+
+/** Changes what the first node says of a version. */
+export async function annotate(
+  transport: Transport,
+  network: string,
+  cellType: string,
+  version: string,
+  change: CellChange,
+): Promise<CellDetails> {
+  const path = `${REPOSITORY}/${encodeURIComponent(cellType)}/${encodeURIComponent(version)}`
+  const node = home(transport)
+  const changed = checked(schemas.details, await call(transport, node, { method: 'PATCH', path, ...jsonBody(change) }))
+  return verified(network, node, changed, cellType, version)
 }
 
 /** Deletes at the first node. */
@@ -178,14 +196,6 @@ export async function info(transport: Transport, signal?: AbortSignal): Promise<
   return firstAnswer(transport, async (node) =>
     checked(schemas.info, await call(transport, node, { path: '/api/v1/discovery/info', signal })),
   )
-}
-
-/** The node that what is changed belongs to. Changes do not fail over: elsewhere they would be another node's. */
-const home = (transport: Transport): string => transport.nodes[0]!
-
-function checked<T>(schema: { Check(value: unknown): value is T }, answer: Answer): T {
-  if (schema.Check(answer.body)) return answer.body
-  throw badAnswer(answer.node, answer.status, 'it has not the documented form')
 }
 
 /** Browsers send a stream as a body over HTTP/2 only, so that watching would break plain connections there. */

@@ -123,6 +123,28 @@ export async function call(transport: Transport, node: string, request: Call): P
   return answer
 }
 
+/** The node that what is changed belongs to. Changes do not fail over: elsewhere they would be another node's. */
+export const home = (transport: Transport): string => transport.nodes[0]!
+
+/** A JSON body, with its header. */
+export const jsonBody = (body: object) => ({
+  headers: { 'Content-Type': 'application/json' },
+  body: JSON.stringify(body),
+})
+
+/** A path with a query of everything that is defined. */
+export function withQuery(path: string, query: object): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value))
+  return parameters.size === 0 ? path : `${path}?${parameters}`
+}
+
+/** The body of an answer that has the documented form. Throws `ClientError` `BAD_ANSWER` for any other. */
+export function checked<T>(schema: { Check(value: unknown): value is T }, answer: Answer): T {
+  if (schema.Check(answer.body)) return answer.body
+  throw badAnswer(answer.node, answer.status, 'it has not the documented form')
+}
+
 /** A node's answer that cannot be used. */
 export const badAnswer = (node: string, status: number | undefined, found: string): ClientError =>
   new ClientError('BAD_ANSWER', `${node} sent an answer that cannot be read: ${clip(found)}`, { status, node })

@@ -1,5 +1,6 @@
 import type { Route } from './route.ts'
 import { analyticsRoutes } from './routes/analytics.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
@@ -10,6 +11,7 @@ import { packageRoutes } from './routes/packages.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
+import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
 
 /** The route table: what is not in it does not exist. */
 export const ROUTES: readonly Route[] = [
@@ -21,6 +23,8 @@ export const ROUTES: readonly Route[] = [
   ...logRoutes,
   ...keyRoutes,
   ...federationRoutes,
+  ...auditRoutes,
+  ...vulnerabilityRoutes,
   ...analyticsRoutes,
   ...systemRoutes,
   ...docsRoutes,

@@ -16,6 +16,7 @@ import type {
   UsageReportAnswer,
 } from '../../protocol/analytics.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { AuditList, AuditQuery } from '../../protocol/audit.ts'
 import type { Alternative, Considered, Coverage, LockConflict, LockEntry } from '../../protocol/cells.ts'
 import type {
   CapabilitySearch,
@@ -49,11 +50,19 @@ import type {
   CellMetadata,
   CellUpdateMetadata,
 } from '../../protocol/repository.ts'
+import type {
+  Vulnerability,
+  VulnerabilityBatchAnswer,
+  VulnerabilityEntry,
+  VulnerabilityList,
+  VulnerabilityListQuery,
+} from '../../protocol/vulnerabilities.ts'
 import type { YankReason } from '../../protocol/yank.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
+import type { Editor } from '../domain/cells/repository.ts'
 
-export type { CellAnswerText, CellQuery }
+export type { CellAnswerText, CellQuery, Editor }
 
 /** How a request ended. Explanation, lock and conflicts are there where the request asks for them. */
 export type RequestOutcome =
@@ -223,13 +232,16 @@ export interface ProviderNode {
   validateCell(registration: Registration): Promise<ValidationResults>
   /** Registers a new version of a cell that is here, durably. Throws as registering does, and `PROV_002` when there is none. */
   updateCell(update: CellUpdate): Promise<Registered>
-  /** Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`. */
-  annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails>
+  /**
+   * Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`, and `PROV_015` where `by`, the
+   * operator unless given, may not.
+   */
+  annotateCell(cellType: string, version: string, change: CellChange, by?: Editor): Promise<CellDetails>
   listCells(query: CellListQuery): Promise<CellListResponse>
   /** The version asked for, else the highest. Throws `PROV_002`. */
   cellDetails(cellType: string, version?: string): CellDetails
-  /** Durable when it resolves. Throws `PROV_002`, and `PROV_015` while an active cell depends on it. */
-  deleteCell(cellType: string, version: string): Promise<void>
+  /** Durable when it resolves. Throws `PROV_002`, and `PROV_015` as annotating does, and while an active cell depends on it. */
+  deleteCell(cellType: string, version: string, by?: Editor): Promise<void>
   /**
    * Yanks a version, or undoes that. Durable when it resolves. Throws `PROV_002`, `PROV_015` for who may not, `PROV_005` for a token that does
    * not hold, and `PROV_001`, with status 409 where what was said before forbids it.
@@ -238,6 +250,15 @@ export interface ProviderNode {
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 
+  /** Vulnerabilities of cells, here and elsewhere. Changes are logged; `by` is who makes them. */
+  readonly vulnerabilities: {
+    /** All or none, durable when it resolves. Throws `PROV_001`, and `PROV_014` where there is no room. */
+    record(entries: readonly VulnerabilityEntry[], by: string): Promise<VulnerabilityBatchAnswer>
+    get(cellType: string, id: string): Vulnerability | undefined
+    list(query: VulnerabilityListQuery): VulnerabilityList
+    /** Throws `PROV_001` with status 404 for one that is not there. */
+    remove(cellType: string, id: string, by: string): Promise<Vulnerability>
+  }
   /** The provider registry, and what this node uses of it. */
   readonly providers: {
     packages(): ProviderPackage[]
@@ -294,6 +315,8 @@ export interface ProviderNode {
       target: { readonly method: string; readonly path: string },
     ): Promise<{ readonly requester: Requester; readonly mayReadAnalytics: boolean }>
   }
+  /** What administrators did, newest first. */
+  audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
   readonly log: {
     /** C2SP `tlog-checkpoint`. */

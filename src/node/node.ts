@@ -12,6 +12,7 @@ import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
+import { Vulnerabilities, type VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
 import { Yanks } from '../domain/cells/yanks.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
@@ -40,6 +41,7 @@ import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
+import { StartMeasurer } from './flows/measure-starts.ts'
 import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
@@ -135,6 +137,9 @@ async function startIn(
   })
   const yanks = new Yanks({ store, index, log: cellLog, publishers, trust, network, verifier: nativeVerifier, clock })
   await yanks.load()
+  const digestOf = (id: string): string | undefined => index.get(id)?.manifest.package.digest
+  const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
+  await vulnerabilities.load()
   const parts: NodeParts = {
     config,
     clock,
@@ -147,6 +152,7 @@ async function startIn(
     catalogue,
     validators,
     rankers,
+    vulnerabilities,
     log,
     cellLog,
     apiKeys,
@@ -202,14 +208,18 @@ async function startIn(
   const handlers = peerHandlers(parts, learner, proofs)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests(parts, proofs)
-  const detailsOf = (cell: CellRecord): CellDetails =>
-    cellDetails(cell, proofs.evidence(cell.id) ?? null, yanks.said({ id: cell.id, publisher: cell.manifest.publisher }))
   const analytics = new Analytics({
     store,
     clock,
     logger,
     isKnown: (cellType, version) => isKnownCell(parts, cellType, version),
   })
+  const detailsOf = (cell: CellRecord): CellDetails => {
+    const { cell_type: cellType, version } = cell.manifest
+    const statistics = analytics.statisticsOf(cellType, version)
+    const said = yanks.said({ id: cell.id, publisher: cell.manifest.publisher })
+    return cellDetails(cell, { ...parts, statistics, log: proofs.evidence(cell.id) ?? null, yanks: said })
+  }
   const health = new ComponentHealth(parts, maintenance)
   const records: RequestRecords = new RequestRecords({
     store,
@@ -237,6 +247,7 @@ async function startIn(
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
   await lifecycle.start(analytics)
+  await lifecycle.start(new StartMeasurer(parts))
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
 
@@ -245,6 +256,11 @@ async function startIn(
     provider.add(registered.manifest)
     return registered
   }
+
+  const loggedAs =
+    (by: string): VulnerabilityWitness =>
+    (tx, act, details) =>
+      administration.add(tx, { act, by, details })
 
   return {
     providerId: keys.providerId,
@@ -264,15 +280,15 @@ async function startIn(
     registerCell: async (registration) => offered(await registerCell(parts, registration)),
     validateCell: (registration) => validateCell(parts, registration),
     updateCell: async (update) => offered(await updateCell(parts, update)),
-    annotateCell: async (cellType, version, change) => {
-      const cell = await parts.repository.annotate(cellType, version, change)
+    annotateCell: async (cellType, version, change, by) => {
+      const cell = await parts.repository.annotate(cellType, version, change, by)
       announcer.changed(cell.page)
       return detailsOf(cell)
     },
     listCells: (query) => parts.repository.list(query),
     cellDetails: (cellType, version) => detailsOf(parts.repository.find(cellType, version)),
-    deleteCell: async (cellType, version) => {
-      const deleted = await parts.repository.delete(cellType, version)
+    deleteCell: async (cellType, version, by) => {
+      const deleted = await parts.repository.delete(cellType, version, by)
       announcer.changed(deleted.page)
       provider.remove(deleted.manifest)
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
@@ -283,6 +299,12 @@ async function startIn(
       return yanked
     },
     openPackage: (digest, signal) => openPackage(parts, fetcher, digest, signal),
+    vulnerabilities: {
+      record: (entries, by) => vulnerabilities.record(entries, by, loggedAs(by)),
+      get: (cellType, id) => vulnerabilities.get(cellType, id),
+      list: (query) => vulnerabilities.list(query),
+      remove: (cellType, id, by) => vulnerabilities.remove(cellType, id, loggedAs(by)),
+    },
     providers,
     keys: {
       identify: (presented) => apiKeys.identify(presented),
@@ -298,6 +320,7 @@ async function startIn(
       },
     },
     federation,
+    audit: (query) => administration.list(store, query),
     log: proofs,
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),

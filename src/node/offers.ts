@@ -1,6 +1,6 @@
 import { LIMITS } from '../../protocol/limits.ts'
 import type { OfferedCell } from '../../protocol/rpc.ts'
-import { answerText } from '../domain/cells/answer.ts'
+import { type AnswerParts, answerParts } from '../domain/cells/answer.ts'
 import type { Candidate } from '../domain/cells/candidate.ts'
 import type { Publishers } from '../domain/cells/publishers.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
@@ -99,6 +99,7 @@ export function candidateOf(offer: VerifiedOffer, query: Pick<CellQuery, 'by' | 
     registered: false,
     requirements: manifest.requirements,
     hybrid: offer.hybrid,
+    digest: manifest.package.digest,
     size: manifest.package.size,
     declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
     declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,
@@ -113,7 +114,7 @@ interface KnownOffer {
   readonly offer: VerifiedOffer
   /** The latest first. */
   readonly providers: readonly string[]
-  readonly answer: string
+  readonly answer: AnswerParts
 }
 
 /** Where the packages of answered requests can be had: what a download by digest starts from. */
@@ -126,14 +127,14 @@ export class KnownOffers {
     this.#offers = new BudgetMap(budget)
   }
 
-  /** Remembers an offer, and returns its answer text (see `answerText`). */
-  remember(offer: VerifiedOffer, provider: string): string {
+  /** Remembers an offer, and returns its answer. */
+  remember(offer: VerifiedOffer, provider: string): AnswerParts {
     const { digest } = offer.manifest.package
     const known = this.#offers.get(digest)
     if (known !== undefined && known.offer === offer && known.providers.includes(provider)) return known.answer
     // More than are ever asked for one package are not worth remembering.
     const providers = [...new Set([provider, ...(known?.providers ?? [])])].slice(0, LIMITS.askBudget)
-    const answer = answerText(
+    const answer = answerParts(
       {
         id: offer.id,
         manifest: offer.manifest,
@@ -141,11 +142,13 @@ export class KnownOffers {
         created_at: offer.createdAt,
         annotations: offer.annotations,
         report: null,
+        signed_by: offer.signedBy,
       },
       provider,
     )
     // The offer itself is about as large as the text that is made of it.
-    this.#offers.set(digest, { offer, providers, answer }, 2 * answer.length)
+    const { before, middle, after } = answer
+    this.#offers.set(digest, { offer, providers, answer }, 2 * (before.length + middle.length + after.length))
     return answer
   }
 

@@ -8,6 +8,7 @@ import type { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { Repository } from '../domain/cells/repository.ts'
 import type { SelectionPolicy } from '../domain/cells/resolver.ts'
 import type { TrustPolicy } from '../domain/cells/trust.ts'
+import type { Vulnerabilities } from '../domain/cells/vulnerabilities.ts'
 import type { Yanks } from '../domain/cells/yanks.ts'
 import type { Directory } from '../domain/federation/directory.ts'
 import type { Partners } from '../domain/federation/partners.ts'
@@ -45,6 +46,7 @@ export interface NodeParts {
   readonly cache: PullThroughCache
   readonly trust: TrustPolicy
   readonly rankers: SelectionPolicy['rankers']
+  readonly vulnerabilities: Vulnerabilities
   readonly validators: PackageValidators
   readonly directory: Directory
   readonly partners: Partners

@@ -50,6 +50,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace('/inclusion', '/inclusion?log_index=0')
     .replace('/consistency', '/consistency?from=0')
     .replace('*', '0/000.p/1')
+    .replace('/vulnerabilities/:id', `/vulnerabilities/CVE-1${method === 'DELETE' ? '?cell_type=adder' : ''}`)
   const federation = FEDERATION_BODIES[path]
   if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
@@ -57,6 +58,11 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   if (method === 'PATCH') return { method, path: filled, body: { status: 'deprecated' } }
   if (path.endsWith('/yank')) return { method, path: filled, body: { reason: 'broken' } }
   if (path.includes('/issues/')) return { method, path: filled, body: { resolution_url: null } }
+  const known = { cell_type: 'adder', affected: '*', severity: 'low', description: '' }
+  if (method === 'PUT' && path.includes('/vulnerabilities/')) return { method, path: filled, body: known }
+  if (method === 'POST' && path.endsWith('/vulnerabilities')) {
+    return { method, path, body: { vulnerabilities: [{ id: 'CVE-1', ...known }] } }
+  }
   const key = { role: 'reader', name: 'a key' }
   const request = path === '/api/v1/keys' ? key : { request_id: 'r', capability: 'add', cell_type: 'adder' }
   return body === undefined ? { method, path: filled } : { method, path: filled, body: request }

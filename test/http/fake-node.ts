@@ -1,15 +1,18 @@
 import { hash } from 'node:crypto'
 import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { AuditQuery } from '../../protocol/audit.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
+import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import type {
   CellAnswerText,
   CellQuery,
   CellUpdate,
   CellYank,
+  Editor,
   Health,
   PackageSource,
   ProviderNode,
@@ -38,6 +41,8 @@ export const COVERAGE = {
   peers: [],
   oldest_answer_ms: 0,
 } as const
+
+const RECORDED = { recorded_at: '2026-01-01T00:00:00.000Z' }
 
 const keyInfo = (role: AccessRole): ApiKeyInfo => ({
   key_id: '0'.repeat(16),
@@ -164,6 +169,25 @@ export class FakeNode implements ProviderNode {
   }
   readonly forwards: unknown[] = []
   sharesAnalytics = false
+  readonly vulnerabilities: ProviderNode['vulnerabilities'] = {
+    record: async (entries, by) => {
+      for (const entry of entries)
+        this.vulnerable.set(entry.id, { mitigated: false, ...entry, ...RECORDED, recorded_by: by })
+      return { recorded: entries.length, unchanged: 0 }
+    },
+    get: (_cellType, id) => this.vulnerable.get(id),
+    list: ({ limit = 50, offset = 0 }) => {
+      const vulnerabilities = [...this.vulnerable.values()].slice(offset, offset + limit)
+      return { total: this.vulnerable.size, limit, offset, vulnerabilities }
+    },
+    remove: async (_cellType, id) => {
+      const found = this.vulnerable.get(id)
+      if (found === undefined) throw new ProviderError('PROV_001', `there is no ${id}`, { status: 404 })
+      this.vulnerable.delete(id)
+      return found
+    },
+  }
+  readonly vulnerable = new Map<string, Vulnerability>()
 
   readonly log: ProviderNode['log'] = {
     checkpoint: () => 'origin\n1\nroot\n',
@@ -188,6 +212,9 @@ export class FakeNode implements ProviderNode {
   /** What a poll finds, and what cancelling says. */
   polled: RequestOutcome | undefined
   cancelled: 'cancelled' | 'already_delivered' | 'not_found' = 'cancelled'
+
+  /** Who changed cells. */
+  readonly editors: (Editor | undefined)[] = []
 
   readonly reports: unknown[] = []
   readonly analytics: ProviderNode['analytics'] = {
@@ -276,7 +303,8 @@ export class FakeNode implements ProviderNode {
     }
   }
 
-  async annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails> {
+  async annotateCell(cellType: string, version: string, change: CellChange, by?: Editor): Promise<CellDetails> {
+    this.editors.push(by)
     return { ...this.cellDetails(cellType, version), ...change }
   }
 
@@ -297,7 +325,8 @@ export class FakeNode implements ProviderNode {
     return { cell_type: cellType, version } as CellDetails
   }
 
-  async deleteCell(cellType: string): Promise<void> {
+  async deleteCell(cellType: string, _version: string, by?: Editor): Promise<void> {
+    this.editors.push(by)
     if (cellType === 'needed') throw new ProviderError('PROV_015', 'an active cell depends on it')
     if (cellType !== 'adder') throw new ProviderError('PROV_002', `no cell ${cellType}`)
   }
@@ -329,6 +358,11 @@ export class FakeNode implements ProviderNode {
       buffer.set(chunk)
       yield buffer.subarray(0, chunk.length)
     }
+  }
+
+  async audit({ before }: AuditQuery) {
+    this.searches.push({ before })
+    return { entries: [], next_before: null }
   }
 
   async info() {

@@ -181,3 +181,21 @@ test('a yank goes to the node as it was asked for, with who asks', async (t) => 
   node.failure = new ProviderError('PROV_015', 'not yours')
   assert.equal((await yank({ undo: true })).status, 403)
 })
+
+test('publishers change cells as themselves, administrators as administrators', async (t) => {
+  const { node, send } = await start(t)
+  node.presented.set('publisher-key', { keyId: '2'.repeat(16), role: 'publisher' })
+  node.presented.set('reader-key', { keyId: '1'.repeat(16), role: 'reader' })
+  const calls = [
+    { method: 'PATCH', path: `${CELLS}/adder/1.0.0`, body: { status: 'deprecated' } },
+    { method: 'DELETE', path: `${CELLS}/adder/1.0.0` },
+  ]
+  for (const call of calls) {
+    assert.equal((await send({ ...call, headers: { 'X-API-Key': 'reader-key' } })).status, 403, call.method)
+    assert.equal((await send({ ...call, headers: { 'X-API-Key': 'publisher-key' } })).status, 200, call.method)
+    assert.equal((await send({ ...call, headers: ADMIN })).status, 200, call.method)
+  }
+  const publisher = { credential: `key:${'2'.repeat(16)}`, isAdmin: false }
+  const administrator = { credential: 'admin', isAdmin: true }
+  assert.deepEqual(node.editors, [publisher, administrator, publisher, administrator])
+})

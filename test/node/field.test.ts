@@ -10,6 +10,7 @@ import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import type { DirectoryEntry } from '../../src/domain/federation/directory.ts'
 import { fieldOf, unbeaten } from '../../src/node/flows/field.ts'
 import { RANKERS } from '../support/rankers.ts'
+import { NO_VULNERABILITIES } from '../support/vulnerabilities.ts'
 import { yanksOf } from '../support/yanks.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
@@ -38,6 +39,7 @@ const partsOf = (here: readonly Candidate[], entries: readonly DirectoryEntry[],
   trust: new TrustPolicy({ pinned: ['pinned'], self: 'self', accept }),
   rankers: RANKERS,
   yanks: yanksOf('1.1.0', 'pinned-2.0.0'),
+  vulnerabilities: NO_VULNERABILITIES,
 })
 
 describe('what is here', () => {
@@ -67,6 +69,14 @@ describe('what is here', () => {
         },
       ),
     )
+  })
+
+  it('is not beaten at high by an announced version with an open critical vulnerability', () => {
+    const here = [candidateOf('pinned', '1.0.0', true)]
+    const openCritical = ({ version }: { version: string }) => (version === '2.0.0' ? 'CVE-2026-1' : undefined)
+    const parts = { ...partsOf(here, [entryOf('pinned', '2.0.0')]), vulnerabilities: { openCritical } }
+    assert.equal(unbeaten({ ...QUERY, securityLevel: 'high' }, here, parts)?.candidate.id, 'pinned-1.0.0')
+    assert.equal(unbeaten(QUERY, here, parts), undefined)
   })
 
   it('is found fast, however much is announced under the name', (t) => {

@@ -38,7 +38,8 @@ test('packages are remembered within a budget of bytes, each with the latest pro
   const offers = await Promise.all(Array.from({ length: 4 }, (_, number) => verifier.verify(offered(number))))
   const digests = offers.map(({ manifest }) => manifest.package.digest)
   const answer = new KnownOffers().remember(offers[0]!, 'provider-0')
-  const known = new KnownOffers(2 * 3.5 * answer.length)
+  const length = answer.before.length + answer.middle.length + answer.after.length
+  const known = new KnownOffers(2 * 3.5 * length)
   for (const offer of offers) known.remember(offer, 'provider-0')
   assert.deepEqual(
     digests.map((digest) => known.offerOf(digest) !== undefined),

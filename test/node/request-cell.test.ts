@@ -16,6 +16,7 @@ import { silentLogger } from '../network/nodes.ts'
 import { manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf, TestClock } from '../support/cells.ts'
 import { offerOf } from '../support/node-pairs.ts'
 import { RANKERS } from '../support/rankers.ts'
+import { NO_VULNERABILITIES } from '../support/vulnerabilities.ts'
 import { NO_YANKS } from '../support/yanks.ts'
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
@@ -48,6 +49,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
     rankers: RANKERS,
     yanks: NO_YANKS,
+    vulnerabilities: NO_VULNERABILITIES,
     directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
     partners: new Partners(store, clock),
     offers: new KnownOffers(),

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import type { AuditEntry, AuditList, AuditQuery } from '../../../protocol/audit.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
 import { toBase64Url, toHex, utf8 } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { sha256 } from '../../kernel/base/hash.ts'
 import type { MerkleLog } from '../../kernel/log/merkle-log.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
-import type { Transaction } from '../../kernel/storage/store.ts'
+import type { Store, Transaction } from '../../kernel/storage/store.ts'
 
 /** What an administrator did. */
 export interface AdministrativeAct {
@@ -17,14 +19,20 @@ export interface AdministrativeAct {
     | 'partner_added'
     | 'partner_changed'
     | 'partner_removed'
+    | 'vulnerability_recorded'
+    | 'vulnerability_removed'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string
   readonly details: object
 }
 
+/** What a leaf commits to. */
+type KeptAct = AdministrativeAct & { readonly salt: string }
+
 /** Index of a leaf → what its commitment hides. */
-const administration = jsonKeyspace<AdministrativeAct & { readonly salt: string }>(KEYSPACES.administration)
+const administration = jsonKeyspace<KeptAct>(KEYSPACES.administration)
+const keyOf = (index: number): string => String(index).padStart(16, '0')
 const SALT_BYTES = 16
 
 /**
@@ -44,8 +52,22 @@ export class Administration {
   add(tx: Transaction, act: Pick<AdministrativeAct, 'act' | 'by' | 'details'>): void {
     const at = new Date(this.#clock.now()).toISOString()
     const kept = { ...act, at, salt: toBase64Url(randomBytes(SALT_BYTES)) }
-    const commitment = toHex(sha256(utf8(canonicalJson(kept))))
+    const commitment = commitmentTo(kept)
     const index = this.#log.append(tx, utf8(canonicalJson({ act: 'administration', commitment })))
-    tx.put(administration, String(index).padStart(16, '0'), kept)
+    tx.put(administration, keyOf(index), kept)
+  }
+
+  /** A page of the acts, newest first. */
+  async list(store: Store, { limit = LIMITS.defaultPage, before }: AuditQuery): Promise<AuditList> {
+    const entries: AuditEntry[] = []
+    let isLast = true
+    const range = { before: before === undefined ? undefined : keyOf(before), reverse: true, limit: limit + 1 }
+    for await (const [key, kept] of store.scan(administration, range)) {
+      if (entries.length < limit) entries.push({ log_index: Number(key), ...kept, commitment: commitmentTo(kept) })
+      else isLast = false
+    }
+    return { entries, next_before: isLast ? null : (entries.at(-1)?.log_index ?? null) }
   }
 }
+
+const commitmentTo = (kept: KeptAct): string => toHex(sha256(utf8(canonicalJson(kept))))

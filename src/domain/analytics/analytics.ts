@@ -22,6 +22,7 @@ import {
   analytics,
   cellIssues,
   cellSums,
+  cellTotal,
   dayIndex,
   issues,
   nodeSums,
@@ -32,7 +33,7 @@ import { overviewOf } from './overview.ts'
 import { DAY_MS, dayName, dayOf, HOUR_MS, hourName, hourOf, seriesName } from './periods.ts'
 import { type CheckedReport, type ReportContribution, readErrorReport, readUsageReport } from './report.ts'
 import { ReportIds } from './report-ids.ts'
-import type { NodeSums } from './sums.ts'
+import type { NodeSums, StoredCellSums } from './sums.ts'
 import { type Held, WorkingSet } from './working-set.ts'
 
 /** Milliseconds between two writes of the sums. */
@@ -146,6 +147,24 @@ export class Analytics implements Part {
     return overviewOf(this.#set, query, this.#clock.now())
   }
 
+  /**
+   * Activations of a version since its first report, and how many different signatures the newest day had, today or yesterday; null what
+   * nobody reported. Reads three values.
+   */
+  statisticsOf(cellType: string, version: string): { totalRequests: number | null; activeDeployments: number | null } {
+    const series = seriesName(cellType, version)
+    const total = this.#set.text(analytics, `total!${series}`)
+    const today = dayOf(this.#clock.now())
+    const signatures = (day: number): number | null => {
+      const text = this.#set.text(analytics, `${dayName(day)}!${series}`)
+      return text === undefined ? null : ((JSON.parse(text) as StoredCellSums).signatures ?? null)
+    }
+    return {
+      totalRequests: total === undefined ? null : cellTotal.read(total).activations,
+      activeDeployments: signatures(today) ?? signatures(today - 1),
+    }
+  }
+
   /** Errors that were reported, last reported first. */
   async issues(query: AnalyticsIssueQuery = {}): Promise<AnalyticsIssueList> {
     await this.flush()
@@ -223,6 +242,7 @@ export class Analytics implements Part {
       await this.#deleteBefore(analytics, `${owner}d`, owner + kept)
     }
     await this.#deleteBefore(analytics, 'index!', `index!${kept}`)
+    await this.#deleteTotals(dayOf(now) - ANALYTICS_LIMITS.retentionDays)
     const oldest = now - ANALYTICS_LIMITS.retentionDays * DAY_MS
     for await (const [cellType, text] of this.#store.scan(issues)) {
       if (cellIssues.read(text).dropBefore(oldest)) this.#set.change(cellIssues, cellType).dropBefore(oldest)
@@ -294,6 +314,11 @@ export class Analytics implements Part {
       sums.counter = this.#set.change(signatureCounter(counters), `${period}!${series}`)
       sums.counter.add(report.signature)
     }
+    if (report.kind === 'usage') {
+      const total = this.#set.change(cellTotal, `total!${series}`)
+      total.activations += report.activations
+      total.day = Math.max(total.day, dayOf(report.at))
+    }
     const index = this.#set.change(dayIndex, `index!${day}`)
     index.set(series, (index.get(series) ?? 0) + (report.kind === 'usage' ? report.activations : 0))
     if (report.kind === 'error') this.#set.change(cellIssues, report.cellType).add(report)
@@ -322,6 +347,19 @@ export class Analytics implements Part {
   async #minutely(): Promise<void> {
     await this.flush()
     if (hourOf(this.#clock.now()) !== this.#tidiedHour) await this.tidy()
+  }
+
+  /** Deletes the totals of versions that nobody has used since a day. */
+  async #deleteTotals(day: number): Promise<void> {
+    let names: string[] = []
+    for await (const [name, text] of this.#store.scan(analytics, { prefix: 'total!' })) {
+      if (cellTotal.read(text).day >= day) continue
+      names.push(name)
+      if (names.length < DELETED_PER_WRITE) continue
+      await this.#delete(analytics, names)
+      names = []
+    }
+    if (names.length > 0) await this.#delete(analytics, names)
   }
 
   /** Deletes the names of that prefix that sort before `end`. */

@@ -37,6 +37,13 @@ export const dayIndex: Kind<Map<string, number>> = {
   toText: (index) => JSON.stringify(Object.fromEntries(index)),
 }
 
+/** `total!<cell type>!<version>`: activations since the first report, and the last day of one. */
+export const cellTotal: Kind<{ activations: number; day: number }> = {
+  space: analytics,
+  read: (text) => (text === undefined ? { activations: 0, day: 0 } : JSON.parse(text)),
+  toText: JSON.stringify,
+}
+
 /** `<period>!<cell type>!<version>`. */
 export const signatureCounter = (counters: DistinctCounters): Kind<DistinctCounter> => ({
   space: signatureSketches,

@@ -25,6 +25,8 @@ export interface Candidate extends Characteristics {
   readonly hybrid?: boolean | undefined
   /** Whether whoever holds it can prove that they registered it. Known where security level `maximum` asks for it. */
   readonly logged?: boolean | undefined
+  /** Of its package, of what a peer offers; for a cell that is here, its record says it. */
+  readonly digest?: string | undefined
 }
 
 const versions = new Map<string, SemVer>()

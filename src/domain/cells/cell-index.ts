@@ -2,7 +2,14 @@ import type { CellAnswer } from '../../../protocol/cells.ts'
 import { toBase64Url } from '../../kernel/base/bytes.ts'
 import type { BlobSummary } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
-import { answerText, type CellAnswerText, finishAnswer } from './answer.ts'
+import {
+  type AnswerParts,
+  answerParts,
+  type CellAnswerText,
+  decodeAnswer,
+  encodeAnswer,
+  finishAnswer,
+} from './answer.ts'
 import { byVersion, type Candidate } from './candidate.ts'
 import type { CellQuery } from './query.ts'
 import {
@@ -22,6 +29,7 @@ import {
   postings,
 } from './records.ts'
 import { inRange, type Ranked } from './resolver.ts'
+import { type RatingPolicy, securityRating } from './security-rating.ts'
 import { TIERS } from './trust.ts'
 
 /** Posting lists that are kept parsed. */
@@ -37,7 +45,7 @@ export class CellIndex {
   readonly #store: Store
   readonly #provider: string
   readonly #lists = new Map<string, readonly Candidate[]>()
-  readonly #answers = new Map<string, string>()
+  readonly #answers = new Map<string, AnswerParts & { readonly length: number }>()
   #answersLength = 0
   #capabilities: Promise<{ name: string; versions: string[] }[]> | undefined
 
@@ -70,24 +78,38 @@ export class CellIndex {
     return text === undefined ? undefined : offeredText(text)
   }
 
-  /** The stored answer of a candidate, with further fields. */
-  answer(ranked: Ranked, more?: Pick<CellAnswer, 'log'>): CellAnswerText | undefined {
-    const text = this.#answerText(ranked.candidate.id)
-    return text === undefined ? undefined : finishAnswer(text, TIERS[ranked.tier]!, more)
+  /** The answer of a candidate, as things are now, with further fields. */
+  answer(
+    { candidate, tier }: Ranked,
+    policy: RatingPolicy,
+    more?: Pick<CellAnswer, 'log'>,
+  ): CellAnswerText | undefined {
+    const parts = this.#answerParts(candidate.id)
+    if (parts === undefined) return undefined
+    return finishAnswer(parts, TIERS[tier]!, securityRating(parts.steps, candidate, policy), more)
   }
 
-  #answerText(id: string): string | undefined {
+  #answerParts(id: string): AnswerParts | undefined {
     const known = this.#answers.get(id)
     if (known !== undefined) return known
     const text = this.#store.get(answerTexts, id)
     if (text === undefined) return undefined
-    if (this.#answersLength + text.length > MAX_ANSWER_LENGTH) {
+    const parts = decodeAnswer(text) ?? this.#answerOf(id)
+    if (parts === undefined) return undefined
+    const { length } = text
+    if (this.#answersLength + length > MAX_ANSWER_LENGTH) {
       this.#answers.clear()
       this.#answersLength = 0
     }
-    this.#answers.set(id, text)
-    this.#answersLength += text.length
-    return text
+    this.#answers.set(id, { ...parts, length })
+    this.#answersLength += length
+    return parts
+  }
+
+  /** For cells of a release that stored answers in another form: they keep it until something is said of them again. */
+  #answerOf(id: string): AnswerParts | undefined {
+    const cell = this.get(id)
+    return cell && answerParts(cell, this.#provider)
   }
 
   package(digest: string): PackageRecord | undefined {
@@ -158,7 +180,7 @@ export class CellIndex {
   /** Adds a cell to every list. `summary` is what its package's bytes are. */
   add(tx: Transaction, cell: CellRecord, summary: Pick<BlobSummary, 'size' | 'chunks'>): void {
     tx.put(cellTexts, cell.id, encodeCell(cell))
-    tx.put(answerTexts, cell.id, answerText(cell, this.#provider))
+    tx.put(answerTexts, cell.id, encodeAnswer(answerParts(cell, this.#provider)))
     for (const [key, candidate] of candidatesOf(cell)) {
       const list = tx.get(postings, key) ?? []
       const at = list.findIndex((other) => byVersion(candidate, other) < 0)
@@ -187,7 +209,7 @@ export class CellIndex {
   /** Puts what is said of a cell in place of what was said of it. Its place in the lists stays. */
   replace(tx: Transaction, cell: CellRecord): void {
     tx.put(cellTexts, cell.id, encodeCell(cell))
-    tx.put(answerTexts, cell.id, answerText(cell, this.#provider))
+    tx.put(answerTexts, cell.id, encodeAnswer(answerParts(cell, this.#provider)))
     for (const [key, candidate] of candidatesOf(cell)) {
       const list = tx.get(postings, key) ?? []
       changePostings(
@@ -269,7 +291,7 @@ function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
     size: manifest.package.size,
     requirements: Object.keys(manifest.requirements).length > 0 ? manifest.requirements : undefined,
     memory: measured.memoryBytes ?? undefined,
-    compileMs: measured.compileMs ?? undefined,
+    compileMs: measured.startupMs ?? undefined,
     declaredMemoryMb: annotations.performance?.typical_memory_mb ?? undefined,
     declaredStartupMs: annotations.performance?.typical_startup_ms ?? undefined,
   }

@@ -3,21 +3,43 @@ import type { CellDetails } from '../../../protocol/repository.ts'
 import type { KnownYank } from '../../../protocol/yank.ts'
 import { decodeSignatureToken } from '../../kernel/identity/manifest-signature.ts'
 import { type CellRecord, measuredOf } from './records.ts'
+import { fixedSteps, type RatingPolicy, securityRating } from './security-rating.ts'
+import type { Vulnerabilities } from './vulnerabilities.ts'
 
 const MEBIBYTE = 1024 * 1024
 
-/** Provider API, "Get Cell Details". What nothing measured is null. `log` proves its registration, `yanks` is all that was said of a yank. */
-export function cellDetails(cell: CellRecord, log: LogEvidence | null, yanks: KnownYank[]): CellDetails {
+/** What is known beside a cell's record. */
+export interface DetailsContext extends Pick<RatingPolicy, 'trust'> {
+  readonly vulnerabilities: Pick<Vulnerabilities, 'of' | 'worstOpen'>
+  /** What reports of its use add up to. */
+  readonly statistics: { readonly totalRequests: number | null; readonly activeDeployments: number | null }
+  /** All that was said of a yank. */
+  readonly yanks: KnownYank[]
+  /** Proves its registration. */
+  readonly log: LogEvidence | null
+}
+
+/** Provider API, "Get Cell Details". What nothing measured is null. */
+export function cellDetails(cell: CellRecord, context: DetailsContext): CellDetails {
   const { manifest, annotations, report } = cell
-  const { memoryBytes: memory, compileMs } = measuredOf(report)
+  const { memoryBytes: memory, startupMs } = measuredOf(report)
+  const named = {
+    id: cell.id,
+    publisher: manifest.publisher,
+    cellType: manifest.cell_type,
+    version: manifest.version,
+    digest: manifest.package.digest,
+  }
+  const known = context.vulnerabilities.of(named)
+  const opened = report === null ? [] : [cell.created_at]
   return {
     cell_id: cell.id,
     cell_type: manifest.cell_type,
     version: manifest.version,
     description: annotations.description ?? '',
     tags: annotations.tags ?? [],
-    status: yanks.some(({ yanked }) => yanked) ? 'yanked' : cell.status,
-    yanks,
+    status: context.yanks.some(({ yanked }) => yanked) ? 'yanked' : cell.status,
+    yanks: context.yanks,
     capabilities: manifest.capabilities,
     dependencies: manifest.dependencies,
     digest: manifest.package.digest,
@@ -39,17 +61,26 @@ export function cellDetails(cell: CellRecord, log: LogEvidence | null, yanks: Kn
         .signatures.map(({ algorithm }) => algorithm)
         .join('+'),
       signature: cell.signature,
-      security_rating: null,
-      vulnerabilities: [],
-      last_security_audit: null,
-      log,
+      security_rating: securityRating(fixedSteps(cell), named, context),
+      vulnerabilities: known.map(({ id, severity, description, mitigated }) => ({
+        id,
+        severity,
+        description,
+        mitigated,
+      })),
+      last_security_audit: [...opened, ...known.map(({ recorded_at }) => recorded_at)].sort().at(-1) ?? null,
+      log: context.log,
     },
     performance: {
       typical_memory_mb: memory == null ? (annotations.performance?.typical_memory_mb ?? null) : memory / MEBIBYTE,
-      typical_startup_ms: compileMs ?? annotations.performance?.typical_startup_ms ?? null,
+      typical_startup_ms: startupMs ?? annotations.performance?.typical_startup_ms ?? null,
       benchmark_results: {},
     },
     analysis: report,
-    statistics: { total_requests: null, active_deployments: null, average_rating: null },
+    statistics: {
+      total_requests: context.statistics.totalRequests,
+      active_deployments: context.statistics.activeDeployments,
+      average_rating: null,
+    },
   }
 }

@@ -91,7 +91,11 @@ export function decodeCell(id: string, text: string): CellRecord {
 export const offeredText = (text: string): string => text.slice(0, text.indexOf('\n'))
 
 /** What opening a package measured, where its format has such a thing. */
-export function measuredOf(report: PackageReport | null): { memoryBytes: number | null; compileMs: number | null } {
-  if (report?.kind !== 'module' && report?.kind !== 'component') return { memoryBytes: null, compileMs: null }
-  return { memoryBytes: report.memory_min_bytes, compileMs: report.compile_ms }
+export function measuredOf(report: PackageReport | null): { memoryBytes: number | null; startupMs: number | null } {
+  if (report?.kind !== 'module' && report?.kind !== 'component') return { memoryBytes: null, startupMs: null }
+  const { compile_ms: compileMs, start_ms: startMs, memory_after_start_bytes: memoryBytes, memory_min_bytes } = report
+  return {
+    memoryBytes: memoryBytes ?? memory_min_bytes,
+    startupMs: compileMs === null ? null : compileMs + (startMs ?? 0),
+  }
 }

@@ -6,6 +6,7 @@ import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { BlobStore, BlobSummary, BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
+import type { StartMeasurement } from '../../kernel/plugins/packages/validators.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import { semver } from './candidate.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -32,6 +33,15 @@ export interface Registrant {
   /** Of the new version; `active` unless given. */
   readonly status?: CellStatus | undefined
 }
+
+/** Who changes what was registered: an administrator everything, others what they registered themselves. */
+export interface Editor {
+  readonly credential: string
+  readonly isAdmin: boolean
+}
+
+/** Who has the node in their hands. */
+const OPERATOR: Editor = { credential: 'admin', isAdmin: true }
 
 /** What decides whether a version may be registered. */
 export type VersionName = Pick<Manifest, 'cell_type' | 'version' | 'publisher'>
@@ -133,12 +143,13 @@ export class Repository {
   }
 
   /**
-   * Removes a version. Durable when it resolves. Throws `PROV_002`, and `PROV_015` while an active cell of this repository depends on the
-   * version and no other one here would do.
+   * Removes a version. Durable when it resolves. Throws `PROV_002`, and `PROV_015` when somebody else registered it, and while an active
+   * cell of this repository depends on the version and no other one here would do.
    */
-  async delete(cellType: string, version: string): Promise<CellRecord> {
+  async delete(cellType: string, version: string, by: Editor = OPERATOR): Promise<CellRecord> {
     const cell = this.find(cellType, version)
     const removed = await this.#store.transact((tx) => {
+      assertOwn(this.#index.get(cell.id, tx), by)
       const dependent = this.#index.neededBy(tx, cell, (other) => this.#yanks.isWithdrawn(other))
       if (dependent !== undefined) {
         throw new ProviderError(
@@ -161,8 +172,11 @@ export class Repository {
     return removed
   }
 
-  /** Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`. */
-  async annotate(cellType: string, version: string, change: CellChange): Promise<CellRecord> {
+  /**
+   * Changes what is said of a version outside its signature. Durable when it resolves. Throws `PROV_002`, and `PROV_015` when somebody
+   * else registered it.
+   */
+  async annotate(cellType: string, version: string, change: CellChange, by: Editor = OPERATOR): Promise<CellRecord> {
     const { id } = this.find(cellType, version)
     const changed = await this.#store.transact((tx) => {
       const type = tx.get(types, cellType)
@@ -170,6 +184,7 @@ export class Repository {
       if (cell === undefined || type?.versions.some((other) => other.id === id) !== true) {
         throw new ProviderError('PROV_002', `${cellType}@${version} was deleted meanwhile`)
       }
+      assertOwn(cell, by)
       const { status = cell.status, ...annotations } = change
       const now = new Date(this.#clock.now()).toISOString()
       const record = { ...cell, status, annotations: { ...cell.annotations, ...annotations }, updated_at: now }
@@ -182,6 +197,18 @@ export class Repository {
     })
     this.#index.changed(changed)
     return changed
+  }
+
+  /** Adds what starting a cell's package took to its report, where both are still here. Nothing was done to the cell, so nothing is logged. */
+  async measured(id: string, measurement: StartMeasurement): Promise<void> {
+    const cell = await this.#store.transact((tx) => {
+      const cell = this.#index.get(id, tx)
+      if (cell?.origin !== 'registered' || cell.report?.kind !== 'module') return undefined
+      const record = { ...cell, report: { ...cell.report, ...measurement } }
+      this.#index.replace(tx, record)
+      return record
+    })
+    if (cell !== undefined) this.#index.changed(cell)
   }
 
   /** Provider API, "List Available Cells": what was registered here, in order of names. */
@@ -309,6 +336,12 @@ function objections(type: TypeRecord | undefined, name: VersionName, credential:
     found.push(new ProviderError('PROV_007', message))
   }
   return found
+}
+
+function assertOwn(cell: CellRecord | undefined, { credential, isAdmin }: Editor): void {
+  if (cell === undefined || isAdmin || cell.source === credential) return
+  const { cell_type: cellType, version } = cell.manifest
+  throw new ProviderError('PROV_015', `${cellType}@${version} was registered by another credential of this node`)
 }
 
 function assertNone([first]: readonly ProviderError[]): void {

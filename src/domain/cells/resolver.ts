@@ -5,6 +5,7 @@ import type { Ranker } from '../../kernel/plugins/packages/rankers.ts'
 import { byVersion, type Candidate, semver } from './candidate.ts'
 import type { CellQuery } from './query.ts'
 import { TIERS, type Tier, type TrustPolicy } from './trust.ts'
+import type { Vulnerabilities } from './vulnerabilities.ts'
 import type { Yanks } from './yanks.ts'
 
 /** By which rules this node chooses. */
@@ -14,6 +15,7 @@ export interface SelectionPolicy {
   readonly yanks: Pick<Yanks, 'isWithdrawn' | 'reasonOf'>
   /** Who orders cells that are equal otherwise, by priority; `default` where a request names none. */
   readonly rankers: Readonly<Record<OptimizationPriority | 'default', Ranker>>
+  readonly vulnerabilities: Pick<Vulnerabilities, 'openCritical'>
 }
 
 type Rules = Pick<SelectionPolicy, 'trust' | 'yanks'>
@@ -171,7 +173,7 @@ function misfit(
   candidate: Candidate,
   tier: Tier,
   floor: Tier,
-  { trust, yanks }: Rules,
+  { trust, yanks, vulnerabilities }: Omit<SelectionPolicy, 'rankers'>,
 ): string | undefined {
   const withdrawal = yanks.reasonOf(candidate)
   if (withdrawal !== undefined) return withdrawal
@@ -180,7 +182,10 @@ function misfit(
   if (candidate.status === 'in_testing' && query.range !== candidate.offered)
     return 'is in testing: ask for its exact version'
   if (tier > floor) return `its publisher is ${TIERS[tier]}, and a publisher that this node knows offers ${query.name}`
-  return securityMisfit(query.securityLevel, candidate, trust) ?? deviceMisfit(candidate.requirements, query.device)
+  return (
+    securityMisfit(query.securityLevel, candidate, trust, vulnerabilities) ??
+    deviceMisfit(candidate.requirements, query.device)
+  )
 }
 
 /** Why a security level is not reached; undefined when it is, as far as is known of a candidate. */
@@ -188,9 +193,13 @@ function securityMisfit(
   level: CellQuery['securityLevel'],
   candidate: Candidate,
   trust: TrustPolicy,
+  vulnerabilities: SelectionPolicy['vulnerabilities'],
 ): string | undefined {
   if (level !== 'high' && level !== 'maximum') return undefined
   if (!trust.isPinned(candidate.publisher)) return `security level ${level} needs a publisher that the operator pinned`
+  const critical = vulnerabilities.openCritical(candidate)
+  if (critical !== undefined)
+    return `security level ${level} needs a cell without open critical vulnerability, it has ${critical}`
   if (level === 'high') return undefined
   if (candidate.hybrid === false) return 'security level maximum needs a hybrid signature, with ml-dsa-65'
   if (candidate.logged === false) return 'security level maximum needs the log of the node that registered it'

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { Name, SemVer } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
@@ -16,7 +17,7 @@ import {
   YankOrder,
   YankQuery,
 } from '../../../protocol/repository.ts'
-import type { Registered } from '../../node/api.ts'
+import type { Editor, Registered } from '../../node/api.ts'
 import { sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 import { receiveUpdate, receiveUpload } from '../upload.ts'
@@ -152,23 +153,24 @@ export const repositoryRoutes: readonly Route[] = [
   route({
     method: 'PATCH',
     path: '/api/v1/repository/cells/:cell_type/:version',
-    access: 'admin',
+    access: 'publisher',
     family: 'repository',
     bodyLimit: LIMITS.jsonBodyBytes,
-    summary: "Change a version's status, description or tags",
+    summary: "Change a version's status, description or tags; publishers change what they registered",
     params: Type.Object({ cell_type: Name, version: SemVer }),
     body: CellChange,
     answers: {
       200: { description: 'Changed, and durable', schema: CellDetails },
       400: invalid,
       401: unauthorized,
+      403: { description: 'Somebody else registered it', schema: DeleteResponse },
       404: notFound,
     },
     handler:
       ({ node }) =>
       async (request, reply) => {
         const { cell_type, version } = request.params
-        sendJson(request, reply, 200, await node.annotateCell(cell_type, version, request.body))
+        sendJson(request, reply, 200, await node.annotateCell(cell_type, version, request.body, editorOf(request)))
       },
   }),
   route({
@@ -236,27 +238,33 @@ export const repositoryRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/api/v1/repository/cells/:cell_type/:version',
-    access: 'admin',
+    access: 'publisher',
     family: 'repository',
     bodyLimit: 0,
-    summary: 'Delete a version of a cell',
+    summary: 'Delete a version of a cell; publishers delete what they registered',
     params: Type.Object({ cell_type: Name, version: SemVer }),
     answers: {
       200: { description: 'Deleted, and durable', schema: DeleteResponse },
       400: invalid,
       401: unauthorized,
-      403: { description: 'An active cell depends on this version', schema: DeleteResponse },
+      403: { description: 'Somebody else registered it, or an active cell depends on it', schema: DeleteResponse },
       404: notFound,
     },
     handler:
       ({ node }) =>
       async (request, reply) => {
         const { cell_type, version } = request.params
-        await node.deleteCell(cell_type, version)
+        await node.deleteCell(cell_type, version, editorOf(request))
         sendJson(request, reply, 200, { status: 'success', message: `${cell_type} ${version} was deleted` })
       },
   }),
 ]
+
+/** Who changes something; nobody in particular may change nothing. */
+const editorOf = ({ exchange }: FastifyRequest): Editor => ({
+  credential: exchange.caller?.name ?? '',
+  isAdmin: exchange.caller?.role === 'admin',
+})
 
 function registerResponse({ cellId, manifest, signedBy, validation }: Registered, done: string): RegisterResponse {
   return {

@@ -35,6 +35,8 @@ export const KEYSPACES = {
   pendingRequests: 15,
   /** `<cell id>!<publisher>` → the publisher's newest yank; `<cell id>!operator` → what the operator of this node said. */
   yanks: 16,
+  /** Cell type → the vulnerabilities that were recorded of it, in order of their ids. */
+  vulnerabilities: 17,
   /** Log name → number of its leaves. */
   logs: 20,
   /** `<log name>!<leaf index>` → hashes of the tree that this leaf completes. */

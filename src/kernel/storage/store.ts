@@ -16,6 +16,9 @@ export interface Transaction {
 export interface ScanRange {
   readonly prefix?: string
   readonly after?: string
+  readonly before?: string | undefined
+  /** From the last key to the first. */
+  readonly reverse?: boolean
   readonly limit?: number
 }
 
@@ -68,7 +71,9 @@ export class Store {
   async *scan<Value>(space: Keyspace<Value>, range: ScanRange = {}): AsyncGenerator<[key: string, value: Value]> {
     const start = space.prefix + (range.prefix ?? '')
     const lower = range.after === undefined ? { gte: start } : { gt: space.prefix + range.after }
-    const iterator = this.#db.iterator({ ...lower, lt: `${start}\u{10ffff}`, limit: range.limit ?? -1 })
+    const upper = range.before === undefined ? `${start}\u{10ffff}` : space.prefix + range.before
+    const { limit = -1, reverse = false } = range
+    const iterator = this.#db.iterator({ ...lower, lt: upper, limit, reverse })
     try {
       for (let entries = await iterator.nextv(256); entries.length > 0; entries = await iterator.nextv(256)) {
         for (const [key, value] of entries) yield [key.slice(space.prefix.length), space.decode(value)]

@@ -21,7 +21,16 @@ import type { PartnerCalls } from './partner-calls.ts'
 
 type Parts = Pick<
   NodeParts,
-  'index' | 'yanks' | 'directory' | 'trust' | 'rankers' | 'offers' | 'offerVerifier' | 'partners' | 'logger'
+  | 'index'
+  | 'yanks'
+  | 'vulnerabilities'
+  | 'directory'
+  | 'trust'
+  | 'rankers'
+  | 'offers'
+  | 'offerVerifier'
+  | 'partners'
+  | 'logger'
 >
 
 /** A request that a partner took. */
@@ -127,11 +136,16 @@ export class Forwarding {
     // The partner may have it from somebody else, who is asked for the package where the partner does not hold it.
     const { provider } = cell.metadata
     if (provider !== partner && providerId.Check(provider)) offers.remember(offer, provider)
-    const text = offers.remember(offer, partner)
+    const answer = offers.remember(offer, partner)
     return {
       status: 'success',
       source: 'partners',
-      cell: finishAnswer(text, TIERS[found.tier]!, query.securityLevel === 'high' ? { stale: true } : undefined),
+      cell: finishAnswer(
+        answer,
+        TIERS[found.tier]!,
+        null,
+        query.securityLevel === 'high' ? { stale: true } : undefined,
+      ),
     }
   }
 }

@@ -46,6 +46,7 @@ interface Parts
   readonly yanks: SelectionPolicy['yanks']
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly config: Pick<NodeParts['config'], 'network'>
+  readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
 }
 
 /** A peer that may hold what is asked for, and how this node came to know. */
@@ -103,7 +104,7 @@ export class CellRequests {
     const here = unbeaten(query, candidates, this.#parts)
     if (here === undefined) return undefined
     events.emit('request_answered', LOCAL)
-    return index.answer(here)
+    return index.answer(here, this.#parts)
   }
 
   /**
@@ -216,7 +217,7 @@ export class CellRequests {
     const ranked = best(query, this.#held(query), this.#parts, floor)
     if (ranked === undefined) return undefined
     const log = query.securityLevel === 'maximum' ? this.#proofs.registration(ranked.candidate.id) : undefined
-    const cell = this.#parts.index.answer(ranked, log && { log })
+    const cell = this.#parts.index.answer(ranked, this.#parts, log && { log })
     return cell && { ranked, source: 'store', outcome: { status: 'success', source: 'local', cell } }
   }
 
@@ -278,8 +279,8 @@ export class CellRequests {
 
   #offered(ranked: Ranked<Elsewhere>, source: Holder['source'], more?: Pick<CellAnswer, 'log' | 'stale'>): Found {
     const { candidate, tier } = ranked
-    const text = this.#parts.offers.remember(candidate.offer!, candidate.provider)
-    const cell = finishAnswer(text, TIERS[tier]!, more)
+    const answer = this.#parts.offers.remember(candidate.offer!, candidate.provider)
+    const cell = finishAnswer(answer, TIERS[tier]!, null, more)
     return { ranked, source: 'peer', outcome: { status: 'success', source, cell } }
   }
 

@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Findings, PackageFacts, Validator } from '../../kernel/plugins/packages/validators.ts'
+import type { Findings, PackageFacts, StartMeasurement, Validator } from '../../kernel/plugins/packages/validators.ts'
+import { measureModuleStart } from './measured-start.ts'
 import { refusal } from './refusal.ts'
 import { checkSize, DEFAULT_TIMEOUT_MS, SandboxedOpener, type ValidatorConfig } from './sandboxed.ts'
 import type { WasmJob, WasmReply } from './wasm-worker.ts'
@@ -85,6 +86,10 @@ class WasmValidator implements Validator {
     if (!isComponent) return this.#modules.validate(source, facts.size)
     if (facts.size > MAX_COMPONENT_BYTES) return tooLarge(facts.size, MAX_COMPONENT_BYTES)
     return this.#components.open(source, facts)
+  }
+
+  measureStart(bytes: Uint8Array, signal: AbortSignal): Promise<StartMeasurement> {
+    return measureModuleStart(sibling('start-program'), bytes, signal)
   }
 
   async close(): Promise<void> {

@@ -370,13 +370,13 @@ describe('what is kept', () => {
       await count('signatureSketches'),
       await count('analytics'),
     ]
-    assert.deepEqual(await counts(), [1, 1, 2, 5])
+    assert.deepEqual(await counts(), [1, 1, 2, 6])
     clock.advance(2 * DAY)
     await analytics.tidy()
-    assert.deepEqual(await counts(), [1, 1, 2, 5])
+    assert.deepEqual(await counts(), [1, 1, 2, 6])
     clock.advance(DAY)
     await analytics.tidy()
-    assert.deepEqual(await counts(), [0, 0, 0, 3])
+    assert.deepEqual(await counts(), [0, 0, 0, 4])
     assert.equal((await only(analytics, { time_range: '7d' })).unique_quantum_signatures, 1)
     clock.advance(ANALYTICS_LIMITS.retentionDays * DAY)
     await analytics.tidy()
@@ -501,5 +501,36 @@ describe('a write that fails', () => {
     await analytics.flush()
     assert.equal((await only(analytics)).total_requests, 1)
     assert.deepEqual(await collected(store.keys(space('reports'))), [])
+  })
+})
+
+describe('statistics of a version', () => {
+  it('are its activations since the first report, and the signatures of the newest day; null where nobody reported', async (t) => {
+    const { analytics, clock, restarted } = await setup(t)
+    const none = { totalRequests: null, activeDeployments: null }
+    assert.deepEqual(analytics.statisticsOf('fibonacci', '1.0.0'), none)
+    const report = (activation_count: number, quantum_signature?: string) =>
+      analytics.reportUsage(
+        usage(clock, { activation_count }, quantum_signature === undefined ? {} : { quantum_signature }),
+      )
+    await report(3)
+    assert.deepEqual(analytics.statisticsOf('fibonacci', '1.0.0'), { totalRequests: 3, activeDeployments: null })
+    for (const signature of ['a', 'b', 'a']) await report(2, signature)
+    await analytics.reportError(failure(clock))
+    assert.deepEqual(analytics.statisticsOf('fibonacci', '1.0.0'), { totalRequests: 9, activeDeployments: 2 })
+    assert.deepEqual(analytics.statisticsOf('fibonacci', '2.0.0'), none)
+
+    clock.advance(DAY)
+    const after = await restarted()
+    assert.deepEqual(after.statisticsOf('fibonacci', '1.0.0'), { totalRequests: 9, activeDeployments: 2 })
+    clock.advance(DAY)
+    assert.deepEqual(after.statisticsOf('fibonacci', '1.0.0'), { totalRequests: 9, activeDeployments: null })
+    await report(1)
+    clock.advance(ANALYTICS_LIMITS.retentionDays * DAY)
+    await analytics.tidy()
+    assert.equal(analytics.statisticsOf('fibonacci', '1.0.0').totalRequests, 10)
+    clock.advance(DAY)
+    await analytics.tidy()
+    assert.deepEqual(analytics.statisticsOf('fibonacci', '1.0.0'), none)
   })
 })

@@ -19,6 +19,7 @@ import {
   signedCell,
   staged,
 } from '../../support/cells.ts'
+import { NO_VULNERABILITIES } from '../../support/vulnerabilities.ts'
 
 type Cells = Awaited<ReturnType<typeof openCells>>
 type Overrides = Partial<Omit<Manifest, 'publisher' | 'package'>>
@@ -152,6 +153,36 @@ describe('register', () => {
   })
 })
 
+describe('a publisher key', () => {
+  const mine = { credential: 'key:mine', isAdmin: false }
+  const other = { credential: 'key:other', isAdmin: false }
+  const admin = { credential: 'key:boss', isAdmin: true }
+
+  it('deletes and annotates what it registered, and nothing else', async (t) => {
+    const cells = await openCells(t)
+    await register(cells, { version: '1.0.0', credential: 'key:mine' })
+    // The same publisher's, but another credential's.
+    await register(cells, { version: '2.0.0', credential: 'key:other' })
+    const { repository } = cells
+    const foreign = /parser@2\.0\.0 was registered by another credential/
+    await fails(repository.annotate('parser', '2.0.0', { tags: ['x'] }, mine), 'PROV_015', 403, foreign)
+    await fails(repository.delete('parser', '2.0.0', mine), 'PROV_015', 403, foreign)
+    assert.deepEqual(repository.find('parser', '2.0.0').annotations, {})
+    assert.deepEqual((await repository.annotate('parser', '1.0.0', { tags: ['x'] }, mine)).annotations.tags, ['x'])
+    await repository.delete('parser', '1.0.0', mine)
+    await repository.annotate('parser', '2.0.0', { status: 'deprecated' }, admin)
+    await repository.delete('parser', '2.0.0', other)
+  })
+
+  it('does not keep what it deleted and somebody else registered again', async (t) => {
+    const cells = await openCells(t)
+    await register(cells, { version: '1.0.0', credential: 'key:mine' })
+    await cells.repository.delete('parser', '1.0.0', mine)
+    await register(cells, { version: '1.0.0', credential: 'key:other' })
+    await fails(cells.repository.delete('parser', '1.0.0', mine), 'PROV_015', 403, /another credential/)
+  })
+})
+
 describe('a cached copy that is registered', () => {
   it('becomes a registered cell on the same page, counted once, and leaves the cache', async (t) => {
     const cells = await openCells(t)
@@ -242,7 +273,13 @@ describe('list', () => {
 })
 
 const detailsOf = (cells: Awaited<ReturnType<typeof openCells>>, cellType: string, version?: string) =>
-  cellDetails(cells.repository.find(cellType, version), null, [])
+  cellDetails(cells.repository.find(cellType, version), {
+    trust: { isPinned: () => false },
+    vulnerabilities: NO_VULNERABILITIES,
+    statistics: { totalRequests: null, activeDeployments: null },
+    log: null,
+    yanks: [],
+  })
 
 describe('details', () => {
   it('are of the highest version, or of the one asked for', async (t) => {

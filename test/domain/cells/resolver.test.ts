@@ -6,13 +6,14 @@ import type { CellQuery } from '../../../src/domain/cells/query.ts'
 import { best, rank } from '../../../src/domain/cells/resolver.ts'
 import { TIERS, TrustPolicy } from '../../../src/domain/cells/trust.ts'
 import { RANKERS } from '../../support/rankers.ts'
+import { NO_VULNERABILITIES } from '../../support/vulnerabilities.ts'
 import { yanksOf } from '../../support/yanks.ts'
 
 const PINNED = 'a'.repeat(64)
 const STRANGER = 'b'.repeat(64)
 const SELF = 'c'.repeat(64)
 const trust = new TrustPolicy({ pinned: [PINNED], self: SELF, accept: 'any' })
-const policy = { trust, rankers: RANKERS, yanks: yanksOf('yanked') }
+const policy = { trust, rankers: RANKERS, yanks: yanksOf('yanked'), vulnerabilities: NO_VULNERABILITIES }
 
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
 
@@ -179,6 +180,23 @@ describe('security level', () => {
     assert.equal(winner({ securityLevel: 'high' }, pinned, known), 'pinned')
     assert.equal(winner({ securityLevel: 'high', publishers: [STRANGER] }, known), undefined)
     assert.equal(winner({ securityLevel: 'standard', publishers: [STRANGER] }, known), 'known')
+  })
+
+  it('high and maximum refuse an open critical vulnerability, and say which; standard does not ask', () => {
+    const other = candidate('other', { publisher: PINNED })
+    const openCritical = ({ id }: { id: string }) => (id === 'pinned' ? 'CVE-2026-1' : undefined)
+    const aware = { ...policy, vulnerabilities: { openCritical } }
+    const chosen = (securityLevel: 'standard' | 'high' | 'maximum') =>
+      rank({ ...QUERY, securityLevel }, [pinned, other], aware)
+    const { fitting, rejected } = chosen('high')
+    assert.deepEqual(
+      fitting.map(({ candidate: { id } }) => id),
+      ['other'],
+    )
+    assert.match(rejected[0]!.reason, /security level high .* it has CVE-2026-1/)
+    assert.match(chosen('maximum').rejected.find(({ candidate: { id } }) => id === 'pinned')!.reason, /CVE-2026-1/)
+    assert.equal(chosen('standard').fitting.length, 2)
+    assert.equal(best({ ...QUERY, securityLevel: 'high' }, [pinned, other], aware)?.candidate.id, 'other')
   })
 
   it('maximum needs a hybrid signature and a log as well, where both are known', () => {

@@ -4,9 +4,9 @@ import { lacking, type PackageDefinition } from '../package.ts'
 export interface Characteristics {
   /** Bytes of its package; undefined while only an announcement is known. */
   readonly size?: number | undefined
-  /** Bytes of linear memory at its start that this node found declared in the module. */
+  /** Bytes of linear memory at its start: measured by this node, else what it found declared in the module. */
   readonly memory?: number | undefined
-  /** Milliseconds to compile that this node measured. */
+  /** Milliseconds to compile that this node measured, and to start where it measured that. */
   readonly compileMs?: number | undefined
   readonly declaredMemoryMb?: number | undefined
   readonly declaredStartupMs?: number | undefined

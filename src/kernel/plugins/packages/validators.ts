@@ -19,6 +19,14 @@ export interface Findings {
   readonly report: PackageReport | null
 }
 
+/** What starting a package took: numbers, or why there are none. */
+export interface StartMeasurement {
+  readonly start_ms: number | null
+  /** Null also where its memory cannot be seen from outside. */
+  readonly memory_after_start_bytes: number | null
+  readonly start_failure: string | null
+}
+
 /** Opens packages of one or more formats, and says what is wrong with them. Everything in a package is hostile. */
 export interface Validator {
   /** Values of `packaging_format` that it opens. */
@@ -35,6 +43,11 @@ export interface Validator {
    * wrong with the package is an issue; a rejection is a failure of this node: the file cannot be read, the validator is closed.
    */
   validate(source: string | Uint8Array, facts: PackageFacts): Promise<Findings>
+  /**
+   * Starts a package that was found valid, isolated as its opening is, and measures that. Absent where nothing starts. Rejects for a failure
+   * of this node, and when the signal aborts.
+   */
+  measureStart?(bytes: Uint8Array, signal: AbortSignal): Promise<StartMeasurement>
   /** Lets go of what it holds. Packages under way are rejected. */
   close(): Promise<void>
 }

@@ -1,0 +1,42 @@
+import { Compile } from 'typebox/compile'
+import { ProviderInfo } from '../../protocol/discovery.ts'
+import { type RequestKeys, signRequest } from '../kernel/identity/quantum-signature.ts'
+import { call, checked, type Transport } from './transport.ts'
+
+/** A request to be signed. */
+interface Signable {
+  readonly method: string
+  readonly path: string
+  readonly body?: object
+}
+
+/** Signs the body of a request to a node, with the keys of this request. */
+export type Sign = (keys: RequestKeys, node: string, request: Signable) => Promise<string>
+
+const infoSchema = Compile(ProviderInfo)
+
+/**
+ * Signs requests, each for the provider that the node says it is: asked once, and again after it did not answer. A node that claims to be
+ * another one gains no more than passing the question on to that one.
+ */
+export function requestSigner(transport: Transport, network: string): Sign {
+  const providers = new Map<string, Promise<string>>()
+  const providerOf = (node: string): Promise<string> => {
+    const known = providers.get(node)
+    if (known !== undefined) return known
+    const asked = askProvider(transport, node)
+    providers.set(node, asked)
+    asked.catch(() => providers.delete(node))
+    return asked
+  }
+  return async (keys, node, { method, path, body }) => {
+    const audience = await providerOf(node)
+    const { pathname, search } = new URL(node + path)
+    const target = { audience, method, path: pathname + search, body: body as Record<string, unknown> }
+    return signRequest(keys, network, target, Date.now())
+  }
+}
+
+async function askProvider(transport: Transport, node: string): Promise<string> {
+  return checked(infoSchema, await call(transport, node, { path: '/api/v1/discovery/info' })).provider_id
+}

@@ -1,0 +1,109 @@
+import { Type } from 'typebox'
+import { LIMITS } from '../../../protocol/limits.ts'
+import { DeleteResponse } from '../../../protocol/repository.ts'
+import {
+  Vulnerability,
+  VulnerabilityBatch,
+  VulnerabilityBatchAnswer,
+  VulnerabilityBody,
+  VulnerabilityId,
+  VulnerabilityList,
+  VulnerabilityListQuery,
+  VulnerabilityRemoval,
+} from '../../../protocol/vulnerabilities.ts'
+import { sendJson } from '../respond.ts'
+import { type Route, route } from '../route.ts'
+
+const COLLECTION = '/api/v1/repository/vulnerabilities'
+const shared = { access: 'admin', family: 'repository' } as const
+const invalid = { description: 'A field is not valid', schema: DeleteResponse }
+const unauthorised = { description: 'The credential is missing or wrong', schema: DeleteResponse }
+const forbidden = { description: 'The credential is not an administrator', schema: DeleteResponse }
+const full = { description: 'There is no room for more', schema: DeleteResponse }
+const params = Type.Object({ id: VulnerabilityId })
+
+/** Vulnerabilities of cells: what an administrator knows, and what a feed sends. */
+export const vulnerabilityRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: COLLECTION,
+    access: 'reader',
+    family: 'repository',
+    bodyLimit: 0,
+    summary: 'List recorded vulnerabilities',
+    query: VulnerabilityListQuery,
+    answers: { 200: { description: 'Vulnerabilities', schema: VulnerabilityList }, 400: invalid },
+    handler:
+      ({ node }) =>
+      (request, reply) =>
+        sendJson(request, reply, 200, node.vulnerabilities.list(request.query)),
+  }),
+  route({
+    ...shared,
+    method: 'POST',
+    path: COLLECTION,
+    bodyLimit: LIMITS.jsonBodyBytes,
+    summary: "Record a feed's vulnerabilities, all or none",
+    body: VulnerabilityBatch,
+    answers: {
+      200: { description: 'Recorded, and durable', schema: VulnerabilityBatchAnswer },
+      400: invalid,
+      401: unauthorised,
+      403: forbidden,
+      507: full,
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { vulnerabilities } = request.body
+        const by = request.exchange.caller?.name ?? 'nobody'
+        sendJson(request, reply, 200, await node.vulnerabilities.record(vulnerabilities, by))
+      },
+  }),
+  route({
+    ...shared,
+    method: 'PUT',
+    path: `${COLLECTION}/:id`,
+    bodyLimit: LIMITS.jsonBodyBytes,
+    summary: 'Record a vulnerability, or say something else of it',
+    params,
+    body: VulnerabilityBody,
+    answers: {
+      200: { description: 'Recorded, and durable', schema: Vulnerability },
+      400: invalid,
+      401: unauthorised,
+      403: forbidden,
+      507: full,
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { id } = request.params
+        await node.vulnerabilities.record([{ id, ...request.body }], request.exchange.caller?.name ?? 'nobody')
+        sendJson(request, reply, 200, node.vulnerabilities.get(request.body.cell_type, id))
+      },
+  }),
+  route({
+    ...shared,
+    method: 'DELETE',
+    path: `${COLLECTION}/:id`,
+    bodyLimit: 0,
+    summary: 'Forget a vulnerability that was recorded of a cell type',
+    params,
+    query: VulnerabilityRemoval,
+    answers: {
+      200: { description: 'The vulnerability, forgotten', schema: Vulnerability },
+      400: invalid,
+      401: unauthorised,
+      403: forbidden,
+      404: { description: 'There is no such vulnerability of that type', schema: DeleteResponse },
+    },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const by = request.exchange.caller?.name ?? 'nobody'
+        const { id } = request.params
+        sendJson(request, reply, 200, await node.vulnerabilities.remove(request.query.cell_type, id, by))
+      },
+  }),
+]
