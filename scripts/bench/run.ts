@@ -14,9 +14,10 @@ import { p2pFetch } from './rows/p2p-fetch.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
 import { registrations } from './rows/registrations.ts'
 import { registry } from './rows/registry.ts'
+import { signedRequests } from './rows/signed-requests.ts'
 import { start } from './rows/start.ts'
 
-const ROWS: readonly Row[] = [localHit, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory]
+const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
 

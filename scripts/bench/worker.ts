@@ -8,6 +8,7 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   echo: () => import('./roles/echo.ts'),
   'file-server': () => import('./roles/file-server.ts'),
   load: () => import('./roles/load.ts'),
+  signer: () => import('./roles/signer.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
   disk: () => import('./roles/disk.ts'),
 }
