@@ -7,9 +7,11 @@ import { parseArgs } from 'node:util'
 import type { Measurement } from './measure.ts'
 import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
+import { analyticsOverview } from './rows/analytics-overview.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
 import { memory } from './rows/memory.ts'
+import { millionCells } from './rows/million-cells.ts'
 import { p2pFetch } from './rows/p2p-fetch.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
 import { registrations } from './rows/registrations.ts'
@@ -17,7 +19,7 @@ import { registry } from './rows/registry.ts'
 import { signedRequests } from './rows/signed-requests.ts'
 import { start } from './rows/start.ts'
 
-const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory]
+const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory, millionCells, analyticsOverview]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
 

@@ -9,6 +9,7 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   'file-server': () => import('./roles/file-server.ts'),
   load: () => import('./roles/load.ts'),
   signer: () => import('./roles/signer.ts'),
+  usage: () => import('./roles/usage.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
   disk: () => import('./roles/disk.ts'),
 }

@@ -1,4 +1,5 @@
 import { toBase64Url } from '../../kernel/base/bytes.ts'
+import { ReuseCache } from '../../kernel/base/reuse-cache.ts'
 import type { BlobSummary } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import { answerText, type CellAnswerText, finishAnswer } from './answer.ts'
@@ -23,10 +24,12 @@ import {
 import { inRange, type Ranked } from './resolver.ts'
 import { TIERS } from './trust.ts'
 
-/** Posting lists that are kept parsed. */
-const MAX_LISTS = 20_000
+/** Candidates of the posting lists that are kept parsed: some 20 MB. */
+const MAX_CANDIDATES = 32_768
 /** Characters of answers that are kept in memory: those of some 8,000 cells. */
 const MAX_ANSWER_LENGTH = 16 * 1024 * 1024
+/** Keys of each kind that are remembered since they were asked for once. */
+const REMEMBERED = 8192
 
 /**
  * The cells that this node holds, registered or cached, and the lists by which they are found: capability and cell type, each with
@@ -35,9 +38,8 @@ const MAX_ANSWER_LENGTH = 16 * 1024 * 1024
 export class CellIndex {
   readonly #store: Store
   readonly #provider: string
-  readonly #lists = new Map<string, readonly Candidate[]>()
-  readonly #answers = new Map<string, string>()
-  #answersLength = 0
+  readonly #lists = new ReuseCache<readonly Candidate[]>(MAX_CANDIDATES, REMEMBERED)
+  readonly #answers = new ReuseCache<string>(MAX_ANSWER_LENGTH, REMEMBERED)
   #capabilities: Promise<{ name: string; versions: string[] }[]> | undefined
 
   constructor(store: Store, provider: string) {
@@ -51,8 +53,8 @@ export class CellIndex {
     let list = this.#lists.get(key)
     if (list === undefined) {
       list = this.#store.get(postings, key) ?? []
-      if (this.#lists.size >= MAX_LISTS) this.#lists.clear()
-      this.#lists.set(key, list)
+      // A list without candidates weighs something, too.
+      this.#lists.offer(key, list, list.length + 1)
     }
     return list
   }
@@ -79,13 +81,7 @@ export class CellIndex {
     const known = this.#answers.get(id)
     if (known !== undefined) return known
     const text = this.#store.get(answerTexts, id)
-    if (text === undefined) return undefined
-    if (this.#answersLength + text.length > MAX_ANSWER_LENGTH) {
-      this.#answers.clear()
-      this.#answersLength = 0
-    }
-    this.#answers.set(id, text)
-    this.#answersLength += text.length
+    if (text !== undefined) this.#answers.offer(id, text, text.length)
     return text
   }
 
@@ -217,7 +213,6 @@ export class CellIndex {
 
   /** Forgets the parsed lists and the answer of a cell after its transaction is on disk. */
   changed(cell: Pick<CellRecord, 'id' | 'manifest'>): void {
-    this.#answersLength -= this.#answers.get(cell.id)?.length ?? 0
     this.#answers.delete(cell.id)
     this.#capabilities = undefined
     this.#lists.delete(postingKey('cell_type', cell.manifest.cell_type))
