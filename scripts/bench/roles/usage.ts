@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { type DistinctCounter, loadDistinctCounters } from '../../../src/domain/analytics/distinct.ts'
-import { analytics, signatureSketches } from '../../../src/domain/analytics/kinds.ts'
+import { analytics, dayIndex, signatureSketches } from '../../../src/domain/analytics/kinds.ts'
 import {
   DAY_MS,
   dayName,
@@ -49,8 +49,7 @@ async function fill({ dataDir, versions, reports, days }: Filling): Promise<numb
       await writer.put(analytics, `${dayName(day)}!${series}`, sums)
       if (isOpen) await writer.put(signatureSketches, `${dayName(day)}!${series}`, sketch)
     }
-    const index = Object.fromEntries(all.map((series, number) => [series, aDay + (number % DIFFERENT)]))
-    await writer.put(analytics, `index!${dayName(day)}`, JSON.stringify(index))
+    await writer.put(analytics, `index!${dayName(day)}`, dayIndex.toText(new Map(all.map((series) => [series, aDay]))))
     await writer.put(analytics, `node!${dayName(day)}`, node)
   }
   for (let hour = hourOf(now) - HOURS + 1; hour <= hourOf(now); hour++) {
