@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { NodeFile } from '../../protocol/node-file.ts'
+import { anonymousMegabytes } from './anonymous-memory.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../cytoplex', import.meta.url))
 
@@ -20,9 +21,12 @@ export interface Daemon {
   stop(): Promise<void>
 }
 
-/** As high as the configuration allows: the limits are counted, and nobody reaches them. */
+/** Rates as high as the configuration allows: the limits are counted, and nobody reaches them. */
 const CONFIG = `http:
   rate_per_minute: { anonymous: 1000000000, reader: 1000000000, publisher: 1000000000, admin: 1000000000 }
+cells:
+  max_package_bytes: 4294967296
+  validation_timeout_ms: 600000
 `
 
 /** Starts `scripts/cytoplex start` on a data directory. */
@@ -53,11 +57,4 @@ export async function startDaemon(dataDir: string): Promise<Daemon> {
       await exited
     },
   }
-}
-
-async function anonymousMegabytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kilobytes = /^RssAnon:\s+([0-9]+) kB$/m.exec(status)?.[1]
-  if (kilobytes === undefined) throw new Error('this system does not tell RssAnon in /proc')
-  return (Number(kilobytes) * 1024) / 1e6
 }

@@ -14,12 +14,14 @@ import { memory } from './rows/memory.ts'
 import { millionCells } from './rows/million-cells.ts'
 import { p2pFetch } from './rows/p2p-fetch.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
+import { rateLimits } from './rows/rate-limits.ts'
 import { registrations } from './rows/registrations.ts'
 import { registry } from './rows/registry.ts'
 import { signedRequests } from './rows/signed-requests.ts'
 import { start } from './rows/start.ts'
+import { upload2gib } from './rows/upload-2gib.ts'
 
-const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory, millionCells, analyticsOverview]
+const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, rateLimits, start, memory, millionCells, upload2gib, analyticsOverview]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
 

@@ -10,6 +10,8 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   load: () => import('./roles/load.ts'),
   signer: () => import('./roles/signer.ts'),
   usage: () => import('./roles/usage.ts'),
+  archive: () => import('./roles/archive.ts'),
+  addresses: () => import('./roles/addresses.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
   disk: () => import('./roles/disk.ts'),
 }
