@@ -1,16 +1,28 @@
 import { connect, type Socket } from 'node:net'
 
+/** No other method that is used here starts with an H. */
+const LETTER_OF_HEAD = 0x48
 const HEAD_END = Buffer.from('\r\n\r\n')
 const READ_BYTES = 512 * 1024
 
-/** The head of an answer: its status, and the bytes of the whole answer. */
-function readHead(bytes: Buffer): { status: number; length: number } | undefined {
+/** An answer as far as it is looked at. */
+export interface Answer {
+  readonly status: number
+  /** Bytes, head included. */
+  readonly length: number
+  /** The status line and the header fields. */
+  readonly head: string
+}
+
+/** The head of an answer, and the bytes of the whole answer. */
+function readHead(bytes: Buffer, hasBody: boolean): Answer | undefined {
   const end = bytes.indexOf(HEAD_END)
   if (end === -1) return undefined
   const head = bytes.toString('latin1', 0, end)
   const length = /\r\ncontent-length: *([0-9]+)/i.exec(head)
   if (length === null) throw new Error(`an answer without a length: ${head}`)
-  return { status: Number(head.slice(9, 12)), length: end + HEAD_END.length + Number(length[1]) }
+  const bodyLength = hasBody ? Number(length[1]) : 0
+  return { status: Number(head.slice(9, 12)), length: end + HEAD_END.length + bodyLength, head }
 }
 
 /** One request after the other over one connection. Only the head of an answer is looked at, the rest is counted. */
@@ -19,8 +31,9 @@ export class Client {
   #head: Buffer = Buffer.alloc(0)
   #expected = 0
   #received = 0
-  #status = 0
-  #done: ((answer: { status: number; length: number }) => void) | undefined
+  #answer: Answer | undefined
+  #hasBody = true
+  #done: ((answer: Answer) => void) | undefined
   #failed: ((error: Error) => void) | undefined
 
   private constructor(socket: Socket) {
@@ -29,10 +42,10 @@ export class Client {
     socket.on('close', () => this.#failed?.(new Error('the server closed the connection')))
   }
 
-  static async open(port: number): Promise<Client> {
+  static async open(port: number, readBytes: number = READ_BYTES): Promise<Client> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     let client: Client | undefined
-    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+    const buffer = Buffer.allocUnsafeSlow(readBytes)
     const socket = connect({
       host: '127.0.0.1',
       port,
@@ -52,8 +65,9 @@ export class Client {
     return client
   }
 
-  ask(request: Buffer): Promise<{ status: number; length: number }> {
+  ask(request: Buffer): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      this.#hasBody = request[0] !== LETTER_OF_HEAD
       this.#done = resolve
       this.#failed = reject
       this.#socket.write(request)
@@ -64,16 +78,15 @@ export class Client {
     this.#received += bytes.length
     if (this.#expected === 0) {
       const start = this.#head.length === 0 ? bytes : Buffer.concat([this.#head, bytes])
-      const head = readHead(start)
-      if (head === undefined) {
+      this.#answer = readHead(start, this.#hasBody)
+      if (this.#answer === undefined) {
         this.#head = Buffer.from(start)
         return
       }
-      this.#expected = head.length
-      this.#status = head.status
+      this.#expected = this.#answer.length
     }
     if (this.#received < this.#expected) return
-    const answer = { status: this.#status, length: this.#received }
+    const answer = this.#answer!
     this.#head = Buffer.alloc(0)
     this.#expected = 0
     this.#received = 0

@@ -12,6 +12,7 @@ import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
 import { memory } from './rows/memory.ts'
 import { millionCells } from './rows/million-cells.ts'
+import { mixedClients } from './rows/mixed-clients.ts'
 import { p2pFetch } from './rows/p2p-fetch.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
 import { rateLimits } from './rows/rate-limits.ts'
@@ -21,7 +22,7 @@ import { signedRequests } from './rows/signed-requests.ts'
 import { start } from './rows/start.ts'
 import { upload2gib } from './rows/upload-2gib.ts'
 
-const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, rateLimits, start, memory, millionCells, upload2gib, analyticsOverview]
+const ROWS: readonly Row[] = [localHit, signedRequests, peerAnswer, httpDownload, p2pFetch, registrations, registry, rateLimits, start, memory, millionCells, upload2gib, mixedClients, analyticsOverview]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
 

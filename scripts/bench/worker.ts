@@ -11,6 +11,7 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   signer: () => import('./roles/signer.ts'),
   usage: () => import('./roles/usage.ts'),
   archive: () => import('./roles/archive.ts'),
+  crowd: () => import('./roles/crowd.ts'),
   addresses: () => import('./roles/addresses.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
   disk: () => import('./roles/disk.ts'),
