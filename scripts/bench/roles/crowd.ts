@@ -15,11 +15,14 @@ const SLOW_BYTES = 10 * 1024 * 1024
 const DRIBBLE_BYTES = 200
 const DRIBBLE_MS = 500
 
+/** Milliseconds between an answer and the next request, at most. */
+const MOST_PAUSE_MS = 500
+
 /** Whom a crowd asks, and for what. */
 export interface Asked {
   readonly port: number
   readonly providerId: string
-  /** SHA-256 of a small package. */
+  /** Of a small package, with its `sha256:`. */
   readonly digest: string
   readonly cells: number
   readonly capabilities: number
@@ -101,7 +104,7 @@ function nextAct(): Act {
   throw new Error('the shares do not add up to a hundred')
 }
 
-/** `clients` clients, each with one request after the other over a connection of its own, for `ms` milliseconds. */
+/** `clients` clients, each with a connection of its own and a pause after every answer, for `ms` milliseconds. */
 async function ask({
   clients,
   ms,
@@ -131,6 +134,7 @@ async function ask({
         const token = answer && /\r\nrequest-token: *(\S+)/i.exec(answer.head)?.[1]
         if (token !== undefined) asking.last = { id: `${asking.name}-${asking.number}`, token }
         asking.number++
+        await sleep(Math.random() * MOST_PAUSE_MS)
       }
       client.close()
     }),
