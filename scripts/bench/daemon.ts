@@ -34,7 +34,18 @@ export async function startDaemon(dataDir: string): Promise<Daemon> {
   const config = `${dataDir}.yaml`
   await writeFile(config, CONFIG)
   const since = performance.now()
-  const flags = ['--http-port', '0', '--p2p-port', '0', '--p2p-host', '127.0.0.1', '--log-level', 'warn', '--config', config]
+  const flags = [
+    '--http-port',
+    '0',
+    '--p2p-port',
+    '0',
+    '--p2p-host',
+    '127.0.0.1',
+    '--log-level',
+    'warn',
+    '--config',
+    config,
+  ]
   const child = spawn(LAUNCHER, ['start', '--data-dir', dataDir, ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, CYTOPLEX_ADMIN_KEY: 'benchmark-administrator-key' },

@@ -8,10 +8,11 @@ export function largeStore(context: RowContext): Promise<string> {
 }
 
 /** A new data directory with so many cells: versions of capabilities, ten of each, which share a package. */
-export async function storeWith(context: RowContext, cells: number): Promise<string> {
-    const dataDir = await context.folder('store')
-    const fixture = await context.worker('fixture')
-    await fixture.call('fill', { dataDir, cells, cellsPerCapability: CELLS_PER_CAPABILITY })
-    await fixture.stop()
-    return dataDir
+export async function storeWith(context: RowContext, cells: number, isCompact = false): Promise<string> {
+  const dataDir = await context.folder('store')
+  const fixture = await context.worker('fixture')
+  await fixture.call('fill', { dataDir, cells, cellsPerCapability: CELLS_PER_CAPABILITY })
+  if (isCompact) await fixture.call('compact', { dataDir })
+  await fixture.stop()
+  return dataDir
 }

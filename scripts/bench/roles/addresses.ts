@@ -14,7 +14,8 @@ export interface Taken {
 /** Takes one request of each of `clients` addresses. To be called once in a process: what a second call adds says nothing. */
 async function take({ clients }: { clients: number }): Promise<Taken> {
   // IPv6 networks as they come from a socket; made one by one, so that only the limiter could hold them.
-  const addressOf = (number: number): string => `2001:db8:${(number >>> 16).toString(16)}:${(number & 0xffff).toString(16)}::1`
+  const addressOf = (number: number): string =>
+    `2001:db8:${(number >>> 16).toString(16)}:${(number & 0xffff).toString(16)}::1`
   const before = await anonymousMegabytes(process.pid)
   const limits = new RateLimits({ clock: systemClock })
   const since = performance.now()

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { ADMIN_KEY, uploadHead, UPLOAD_TAIL, UPLOAD_TYPE } from '../upload-body.ts'
+import { ADMIN_KEY, UPLOAD_TAIL, UPLOAD_TYPE, uploadHead } from '../upload-body.ts'
 
 const MIB = 1024 * 1024
 const BLOCK = 512
@@ -58,8 +58,7 @@ function* archive(bytes: number): Generator<Buffer> {
   yield Buffer.alloc(2 * BLOCK)
 }
 
-const padded = (bytes: Buffer): Buffer =>
-  Buffer.concat([bytes, Buffer.alloc((BLOCK - (bytes.length % BLOCK)) % BLOCK)])
+const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc((BLOCK - (bytes.length % BLOCK)) % BLOCK)])
 
 /** A header of a tar archive for a regular file (POSIX `ustar`). */
 function header(name: string, size: number): Buffer {

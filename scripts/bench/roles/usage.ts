@@ -1,15 +1,7 @@
 import { hash } from 'node:crypto'
 import { type DistinctCounter, loadDistinctCounters } from '../../../src/domain/analytics/distinct.ts'
 import { analytics, dayIndex, signatureSketches } from '../../../src/domain/analytics/kinds.ts'
-import {
-  DAY_MS,
-  dayName,
-  dayOf,
-  HOUR_MS,
-  hourName,
-  hourOf,
-  seriesName,
-} from '../../../src/domain/analytics/periods.ts'
+import { DAY_MS, dayName, dayOf, HOUR_MS, hourName, hourOf, seriesName } from '../../../src/domain/analytics/periods.ts'
 import type { UsageContribution } from '../../../src/domain/analytics/report.ts'
 import { CellSums, NodeSums } from '../../../src/domain/analytics/sums.ts'
 import type { Keyspace } from '../../../src/kernel/storage/keyspaces.ts'

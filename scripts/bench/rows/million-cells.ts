@@ -18,7 +18,7 @@ export const millionCells: Row = {
   async run(context) {
     const cells = context.quick ? 200 : CELLS
     const since = performance.now()
-    const dataDir = await storeWith(context, cells)
+    const dataDir = await storeWith(context, cells, true)
     const seconds = Math.round((performance.now() - since) / 1000)
 
     const starts: number[] = []

@@ -1,9 +1,9 @@
+import { capabilityName } from '../cells.ts'
 import { startDaemon } from '../daemon.ts'
 import { bounded, quantile } from '../measure.ts'
 import type { Asked, Outcome } from '../roles/crowd.ts'
 import type { Row } from '../row.ts'
 import { CELLS_PER_CAPABILITY } from '../store-with-cells.ts'
-import { capabilityName } from '../cells.ts'
 
 const CLIENTS = 1000
 const SLOW = 200
