@@ -18,8 +18,8 @@ const DRIBBLE_MS = 500
 /** Milliseconds between an answer and the next request, at most. */
 const MOST_PAUSE_MS = 500
 
-/** Milliseconds in which the clients come. */
-const ARRIVING_MS = 2000
+/** Share of the time in which the clients come. */
+const ARRIVING = 1 / 30
 
 /** Whom a crowd asks, and for what. */
 export interface Asked {
@@ -120,7 +120,7 @@ async function ask({
   await Promise.all(
     Array.from({ length: clients }, async (_, number) => {
       const asking: Asking = { ...asked, name: `${name}-${number}`, number: 0, last: undefined }
-      await sleep(Math.random() * ARRIVING_MS)
+      await sleep(Math.random() * ARRIVING * ms)
       let client = await Client.open(asked.port, READ_BYTES)
       while (performance.now() < until) {
         const request = nextAct()(asking)
