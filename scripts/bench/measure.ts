@@ -22,6 +22,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+/** The value that a share `share` of all is not above (nearest rank). */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort()
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+}
+
 /**
  * Runs every function once to warm up, then all of them in turn, `rounds` times, so that what else the machine does hits all alike. Returns
  * the figures of each. A single round is no measurement, and is not warmed up.

@@ -7,16 +7,37 @@ import { parseArgs } from 'node:util'
 import type { Measurement } from './measure.ts'
 import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
+import { analyticsOverview } from './rows/analytics-overview.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
 import { memory } from './rows/memory.ts'
+import { millionCells } from './rows/million-cells.ts'
+import { mixedClients } from './rows/mixed-clients.ts'
 import { p2pFetch } from './rows/p2p-fetch.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
+import { rateLimits } from './rows/rate-limits.ts'
 import { registrations } from './rows/registrations.ts'
 import { registry } from './rows/registry.ts'
+import { signedRequests } from './rows/signed-requests.ts'
 import { start } from './rows/start.ts'
+import { upload2gib } from './rows/upload-2gib.ts'
 
-const ROWS: readonly Row[] = [localHit, peerAnswer, httpDownload, p2pFetch, registrations, registry, start, memory]
+const ROWS: readonly Row[] = [
+  localHit,
+  signedRequests,
+  peerAnswer,
+  httpDownload,
+  p2pFetch,
+  registrations,
+  registry,
+  rateLimits,
+  start,
+  memory,
+  millionCells,
+  upload2gib,
+  mixedClients,
+  analyticsOverview,
+]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
 
@@ -26,6 +47,9 @@ const USAGE = `Measures this node against baselines that run in the same run, an
   --quick       small sizes and one short round: whether the rows run, not what they say
   --json FILE   the figures as JSON
   --record      writes the table and the machine to RESULTS.md beside this script
+
+All rows take a quarter of an hour: million-cells fills a store for three minutes and leaves 3 GB free again, mixed-clients runs for one,
+upload-2gib needs 4 GiB of disk while it runs.
 
 BENCH_CPU_PROF=<folder> writes a CPU profile of every process there.`
 

@@ -1,15 +1,18 @@
 import type { RowContext } from './row.ts'
 
-const CELLS_PER_CAPABILITY = 10
+export const CELLS_PER_CAPABILITY = 10
 
 /** A data directory with 100,000 cells, made once in a run. */
 export function largeStore(context: RowContext): Promise<string> {
-  return context.shared('large-store', async () => {
-    const dataDir = await context.folder('large-store')
-    const fixture = await context.worker('fixture')
-    const cells = context.quick ? 200 : 100_000
-    await fixture.call('fill', { dataDir, cells, cellsPerCapability: CELLS_PER_CAPABILITY })
-    await fixture.stop()
-    return dataDir
-  })
+  return context.shared('large-store', () => storeWith(context, context.quick ? 200 : 100_000))
+}
+
+/** A new data directory with so many cells: versions of capabilities, ten of each, which share a package. */
+export async function storeWith(context: RowContext, cells: number, isCompact = false): Promise<string> {
+  const dataDir = await context.folder('store')
+  const fixture = await context.worker('fixture')
+  await fixture.call('fill', { dataDir, cells, cellsPerCapability: CELLS_PER_CAPABILITY })
+  if (isCompact) await fixture.call('compact', { dataDir })
+  await fixture.stop()
+  return dataDir
 }

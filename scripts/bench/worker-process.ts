@@ -3,7 +3,19 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 /** The parts that processes play: one file each in `roles/`. */
-export type Role = 'node' | 'fixture' | 'echo' | 'file-server' | 'load' | 'raw-stream' | 'disk'
+export type Role =
+  | 'node'
+  | 'fixture'
+  | 'echo'
+  | 'file-server'
+  | 'load'
+  | 'signer'
+  | 'usage'
+  | 'addresses'
+  | 'crowd'
+  | 'archive'
+  | 'raw-stream'
+  | 'disk'
 
 /** Between the coordinator and a worker. */
 export interface Command {

@@ -8,6 +8,11 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   echo: () => import('./roles/echo.ts'),
   'file-server': () => import('./roles/file-server.ts'),
   load: () => import('./roles/load.ts'),
+  signer: () => import('./roles/signer.ts'),
+  usage: () => import('./roles/usage.ts'),
+  archive: () => import('./roles/archive.ts'),
+  crowd: () => import('./roles/crowd.ts'),
+  addresses: () => import('./roles/addresses.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
   disk: () => import('./roles/disk.ts'),
 }

@@ -84,7 +84,8 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   registerStrays(app, stray)
   const shutDown = prepareShutdown(app)
   try {
-    await app.listen({ host: config.host, port: config.port })
+    // As many may come in one moment as may be here: the kernel drops what does not fit, and clients try again seconds later.
+    await app.listen({ host: config.host, port: config.port, backlog: MAX_CONNECTIONS })
   } catch (error) {
     await app.close()
     const where = `${config.host}:${config.port}`

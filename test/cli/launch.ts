@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { after } from 'node:test'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
 export const LAUNCHER = join(ROOT, 'scripts', 'cytoplex')
@@ -14,8 +15,11 @@ export interface Outcome {
   readonly stderr: string
 }
 
-/** A fresh temporary folder. */
-export const temporary = (): string => mkdtempSync(join(tmpdir(), 'cytoplex-cli-'))
+const scratch = mkdtempSync(join(tmpdir(), 'cytoplex-cli-'))
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** A fresh temporary folder, which is gone when the tests of the file have ended. */
+export const temporary = (): string => mkdtempSync(join(scratch, 'case-'))
 
 /**
  * The environment of this process without what configures Cytoplex, with a home of its own. Compiled code is kept between runs, in

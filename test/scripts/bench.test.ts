@@ -15,7 +15,21 @@ it('every row of the benchmark runs, with small sizes', async () => {
     const file = join(directory, 'result.json')
     await promisify(execFile)(process.execPath, [RUN, '--quick', '--json', file])
     const { rows } = JSON.parse(await readFile(file, 'utf8')) as { rows: { label: string; ours: number }[] }
-    for (const part of ['local hit', 'answered by a peer', 'HTTP', 'P2P', '16 clients', 'start to ready', 'RssAnon']) {
+    for (const part of [
+      'local hit',
+      'answered by a peer',
+      'HTTP',
+      'P2P',
+      '16 clients',
+      'start to ready',
+      'RssAnon',
+      'quantum signature',
+      '1,000,000 cells',
+      'mixed',
+      '2 GiB',
+      'overview',
+      'addresses',
+    ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),
         `no figure for ${part}`,

@@ -15,6 +15,7 @@ let http: HttpServer | undefined
 
 /** Where a node of a benchmark listens. */
 export interface Started {
+  readonly providerId: string
   readonly addresses: readonly string[]
   /** Of the HTTP facade; 0 without one. */
   readonly httpPort: number
@@ -57,7 +58,8 @@ async function start({
     }
     http = await startHttp(node, options)
   }
-  return { addresses: node.addresses, httpPort: http === undefined ? 0 : Number(new URL(http.url).port) }
+  const { providerId, addresses } = node
+  return { providerId, addresses, httpPort: http === undefined ? 0 : Number(new URL(http.url).port) }
 }
 
 async function end(): Promise<void> {

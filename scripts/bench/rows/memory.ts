@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { startDaemon } from '../daemon.ts'
 import { bounded } from '../measure.ts'
 import type { Row, RowContext } from '../row.ts'
@@ -30,10 +29,7 @@ async function idleMegabytes(context: RowContext, dataDir: string): Promise<numb
   const daemon = await startDaemon(dataDir)
   try {
     await new Promise((resolve) => setTimeout(resolve, context.quick ? 0 : IDLE_MS))
-    const status = await readFile(`/proc/${daemon.pid}/status`, 'utf8')
-    const kilobytes = /^RssAnon:\s+([0-9]+) kB$/m.exec(status)?.[1]
-    if (kilobytes === undefined) throw new Error('this system does not tell RssAnon in /proc')
-    return (Number(kilobytes) * 1024) / 1e6
+    return await daemon.anonymousMegabytes()
   } finally {
     await daemon.stop()
   }

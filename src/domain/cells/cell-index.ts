@@ -1,5 +1,6 @@
 import type { CellAnswer } from '../../../protocol/cells.ts'
 import { toBase64Url } from '../../kernel/base/bytes.ts'
+import { ReuseCache } from '../../kernel/base/reuse-cache.ts'
 import type { BlobSummary } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import {
@@ -32,10 +33,12 @@ import { inRange, type Ranked } from './resolver.ts'
 import { type RatingPolicy, securityRating } from './security-rating.ts'
 import { TIERS } from './trust.ts'
 
-/** Posting lists that are kept parsed. */
-const MAX_LISTS = 20_000
+/** Candidates of the posting lists that are kept parsed: some 20 MB. */
+const MAX_CANDIDATES = 32_768
 /** Characters of answers that are kept in memory: those of some 8,000 cells. */
 const MAX_ANSWER_LENGTH = 16 * 1024 * 1024
+/** Keys of each kind that are remembered since they were asked for once. */
+const REMEMBERED = 8192
 
 /**
  * The cells that this node holds, registered or cached, and the lists by which they are found: capability and cell type, each with
@@ -44,9 +47,8 @@ const MAX_ANSWER_LENGTH = 16 * 1024 * 1024
 export class CellIndex {
   readonly #store: Store
   readonly #provider: string
-  readonly #lists = new Map<string, readonly Candidate[]>()
-  readonly #answers = new Map<string, AnswerParts & { readonly length: number }>()
-  #answersLength = 0
+  readonly #lists = new ReuseCache<readonly Candidate[]>(MAX_CANDIDATES, REMEMBERED)
+  readonly #answers = new ReuseCache<AnswerParts>(MAX_ANSWER_LENGTH, REMEMBERED)
   #capabilities: Promise<{ name: string; versions: string[] }[]> | undefined
 
   constructor(store: Store, provider: string) {
@@ -60,8 +62,8 @@ export class CellIndex {
     let list = this.#lists.get(key)
     if (list === undefined) {
       list = this.#store.get(postings, key) ?? []
-      if (this.#lists.size >= MAX_LISTS) this.#lists.clear()
-      this.#lists.set(key, list)
+      // A list without candidates weighs something, too.
+      this.#lists.offer(key, list, list.length + 1)
     }
     return list
   }
@@ -95,14 +97,7 @@ export class CellIndex {
     const text = this.#store.get(answerTexts, id)
     if (text === undefined) return undefined
     const parts = decodeAnswer(text) ?? this.#answerOf(id)
-    if (parts === undefined) return undefined
-    const { length } = text
-    if (this.#answersLength + length > MAX_ANSWER_LENGTH) {
-      this.#answers.clear()
-      this.#answersLength = 0
-    }
-    this.#answers.set(id, { ...parts, length })
-    this.#answersLength += length
+    if (parts !== undefined) this.#answers.offer(id, parts, text.length)
     return parts
   }
 
@@ -249,7 +244,6 @@ export class CellIndex {
 
   /** Forgets the parsed lists and the answer of a cell after its transaction is on disk. */
   changed(cell: Pick<CellRecord, 'id' | 'manifest'>): void {
-    this.#answersLength -= this.#answers.get(cell.id)?.length ?? 0
     this.#answers.delete(cell.id)
     this.#capabilities = undefined
     this.#lists.delete(postingKey('cell_type', cell.manifest.cell_type))

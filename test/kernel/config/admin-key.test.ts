@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { StartError } from '../../../src/kernel/base/errors.ts'
 import { checkAdminKeyEnvironment, loadAdminKey, readAdminKeyFile } from '../../../src/kernel/config/admin-key.ts'
 
-const folder = () => join(mkdtempSync(join(tmpdir(), 'cytoplex-admin-')), 'data')
+const scratch = mkdtempSync(join(tmpdir(), 'cytoplex-admin-'))
+after(() => rmSync(scratch, { recursive: true }))
+const folder = () => join(mkdtempSync(join(scratch, 'case-')), 'data')
 
 test('the first start creates a key that only its owner can read, and later starts read it', () => {
   const dataDir = folder()

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { StartError } from '../../../src/kernel/base/errors.ts'
 import { describeConfig } from '../../../src/kernel/config/describe.ts'
 import { CONFIG_KEYS } from '../../../src/kernel/config/keys.ts'
@@ -10,8 +10,11 @@ import { type LoadOptions, loadConfig } from '../../../src/kernel/config/load.ts
 
 const HOME = { HOME: '/home/somebody' }
 
+const scratch = mkdtempSync(join(tmpdir(), 'cytoplex-config-'))
+after(() => rmSync(scratch, { recursive: true }))
+
 function file(text: string | Uint8Array): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'cytoplex-config-')), 'node.yaml')
+  const path = join(mkdtempSync(join(scratch, 'case-')), 'node.yaml')
   writeFileSync(path, text)
   return path
 }
