@@ -131,9 +131,10 @@ module.exports = {
     door(
       'workers',
       '^(node:)?worker_threads$',
-      ['^src/providers/validators/', '^src/providers/blob-stores/'],
+      ['^src/providers/validators/', '^src/providers/blob-stores/', '^src/kernel/text/'],
       'threads where heavy work is',
     ),
+    door('sqlite', '^(node:)?sqlite$', ['^src/kernel/text/'], 'SQLite only in kernel/text/'),
     door('processes', '^(node:)?child_process$', ['^src/kernel/sandbox/'], 'processes only in the sandbox'),
     door(
       'archives',
