@@ -49,6 +49,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,
     keys: { providerId: 'self' },
+    closeNames: { alternatives: async () => [] },
   })
   t.after(() => requests.stop())
   return { clock, asked, requests }

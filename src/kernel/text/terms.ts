@@ -1,5 +1,7 @@
 /** Characters of a text that are read. */
 const MAX_TEXT = 64 * 1024
+/** Words of a name that are read. */
+export const MAX_NAME_WORDS = 64
 /** Characters of a word; what is longer is cut. */
 const MAX_WORD = 64
 /** Characters of a name without what separates its words. */
@@ -58,6 +60,12 @@ export function likeness(a: string, b: string): number {
   const shared = others.filter((gram) => grams.has(gram)).length
   const edits = editDistance(a, b) / Math.max(a.length, b.length, 1)
   return Math.max((2 * shared) / Math.max(grams.size + others.length, 1), 1 - edits)
+}
+
+/** How alike names are to `name`, as far as {@link likeness} says. */
+export function likenessOf(name: string): (other: string) => number {
+  const squashed = squash(wordsOf(name, MAX_NAME_WORDS))
+  return (other) => likeness(squashed, squash(wordsOf(other, MAX_NAME_WORDS)))
 }
 
 /** Insertions, deletions, replacements, and exchanges of neighbours. */

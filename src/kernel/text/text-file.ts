@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { gramsOf, gramText, likeness, nearLengths, squash, wordsOf } from './terms.ts'
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { gramsOf, gramText, likeness, MAX_NAME_WORDS, nearLengths, squash, wordsOf } from './terms.ts'
 
 /** What is found: under its name, which may be misspelt by who searches, and under the words of its text. */
 export interface TextEntry {
@@ -27,8 +27,7 @@ export interface TextHit {
 const VERSION = 1
 /** KiB of pages that are kept in memory. */
 const CACHE_KIB = 2048
-/** Words of a name and of a text that are indexed. */
-const MAX_NAME_WORDS = 64
+/** Words of a text that are indexed. */
 const MAX_TEXT_WORDS = 4096
 /** Words of a search. The others are left out. */
 const MAX_QUERY_WORDS = 8
@@ -108,8 +107,8 @@ export class TextFile {
   /** The position that was written last; undefined when there is none. */
   position(name: string): string | undefined {
     return this.#unlessDamaged(() => {
-      const row = this.#collection(name).getPosition.get(name)
-      return typeof row?.['position'] === 'string' ? row['position'] : undefined
+      const position = onlyValue(this.#collection(name).getPosition, name)
+      return position === undefined ? undefined : String(position)
     })
   }
 
@@ -117,15 +116,14 @@ export class TextFile {
   clear(name: string): void {
     this.#unlessDamaged(() => {
       this.#markDirty()
-      const { getPosition } = this.#collection(name)
+      this.#collection(name)
       this.#transact(() => {
         this.#db.exec(`
           DELETE FROM "${name}_entries";
           INSERT INTO "${name}_grams" ("${name}_grams") VALUES ('delete-all');
           INSERT INTO "${name}_words" ("${name}_words") VALUES ('delete-all');
         `)
-        if (getPosition.get(name) !== undefined)
-          this.#db.prepare('DELETE FROM positions WHERE collection = ?').run(name)
+        this.#db.prepare('DELETE FROM positions WHERE collection = ?').run(name)
       })
     })
   }
@@ -254,11 +252,10 @@ export class TextFile {
 
 /** Whether a file is of this version, and whole. */
 function isUsable(db: DatabaseSync): boolean {
-  if (db.prepare('PRAGMA user_version').get()?.['user_version'] !== VERSION) return false
-  if (db.prepare("SELECT value FROM state WHERE key = 'state'").get()?.['value'] === 'clean') return true
+  if (onlyValue(db.prepare('PRAGMA user_version')) !== VERSION) return false
+  if (onlyValue(db.prepare("SELECT value FROM state WHERE key = 'state'")) === 'clean') return true
   // This asks the full-text tables too.
-  const found = db.prepare('PRAGMA quick_check(1)').get()
-  if (found?.['quick_check'] !== 'ok') return false
+  if (onlyValue(db.prepare('PRAGMA quick_check(1)')) !== 'ok') return false
   db.exec("UPDATE state SET value = 'clean' WHERE key = 'state'")
   return true
 }
@@ -312,8 +309,8 @@ function put(collection: Collection, { id, name, text }: TextEntry): void {
 }
 
 function remove({ rowOf, deletes }: Collection, id: string): void {
-  const row = rowOf.get(id)?.['row']
-  if (typeof row !== 'number') return
+  const row = onlyValue(rowOf, id)
+  if (row === undefined) return
   for (const statement of deletes) statement.run(row)
 }
 
@@ -323,8 +320,12 @@ const quoted = (term: string): string => `"${term}"`
 const allOf = (terms: readonly string[]): string => `(${terms.join(' AND ')})`
 const anyOf = (terms: readonly string[]): string => `(${terms.join(' OR ')})`
 
+/** The one value that a statement asks for; undefined where there is none. */
+const onlyValue = (statement: StatementSync, ...values: (string | number)[]): SQLOutputValue | undefined =>
+  Object.values(statement.get(...values) ?? {})[0]
+
 const countOf = (statement: StatementSync, match: string, most: number): number =>
-  Number(statement.get(match, most + 1)?.['count'])
+  Number(onlyValue(statement, match, most + 1))
 
 const rowsOf = (statement: StatementSync, ...values: (string | number)[]): Row[] =>
   statement.all(...values).map(({ id, name }) => ({ id: String(id), name: String(name) }))

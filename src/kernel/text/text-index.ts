@@ -16,6 +16,11 @@ const JOB_MS = 60_000
 /** Bounds of the thread's JavaScript heap; SQLite's memory is outside, bounded by its cache. */
 const WORKER_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 }
 
+/** So much waits already that nothing more is taken. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError'
+}
+
 interface Task {
   readonly job: TextJob
   readonly resolve: (reply: TextReply) => void
@@ -33,7 +38,8 @@ interface Thread {
 /**
  * A full-text index in a thread of its own, over a file that can be made anew: see {@link TextFile}. Entries stand in collections, each with
  * the position of its writer, who goes on from there; without one he begins anew. The thread is started when something is asked of
- * it, and ends when nothing was for a while. Searches go before writes.
+ * it, and ends when nothing was for a while. Searches, and questions
+ * for a position, go before writes.
  */
 export class TextIndex {
   readonly #path: string
@@ -57,7 +63,7 @@ export class TextIndex {
 
   /** The position that was written last; undefined in a new file. */
   async position(collection: string): Promise<string | undefined> {
-    const reply = await this.#ask(this.#writes, { kind: 'position', collection })
+    const reply = await this.#ask(this.#searches, { kind: 'position', collection })
     return 'position' in reply ? reply.position : undefined
   }
 
@@ -87,7 +93,7 @@ export class TextIndex {
     if (this.#closed) return Promise.reject(closed())
     if (signal?.aborted) return Promise.reject(signal.reason)
     if (waiting.length >= MAX_WAITING)
-      return Promise.reject(new Error(`${MAX_WAITING} jobs of the text index wait already`))
+      return Promise.reject(new BusyError(`${MAX_WAITING} jobs of the text index wait already`))
     return new Promise<TextReply>((resolve, reject) => {
       const task: Task = { job, resolve, reject }
       waiting.push(task)

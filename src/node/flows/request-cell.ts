@@ -10,6 +10,7 @@ import type { RequestOutcome } from '../api.ts'
 import { candidateOf } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { Asker, type AskResult } from './ask-provider.ts'
+import { type CloseNames, sourceOf } from './close-names.ts'
 import { type Elsewhere, type Field, fieldOf, unbeaten } from './field.ts'
 import { firstAnswer } from './hedged-asks.ts'
 
@@ -30,6 +31,7 @@ interface Parts
     'clock' | 'logger' | 'events' | 'index' | 'trust' | 'rankers' | 'directory' | 'offers' | 'offerVerifier' | 'network'
   > {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
+  readonly closeNames: Pick<CloseNames, 'alternatives'>
 }
 
 /** A peer that may hold what is asked for, and how this node came to know. */
@@ -199,18 +201,25 @@ export class CellRequests {
     return { status: 'success', source, cell: finishAnswer(text, TIERS[tier]!) }
   }
 
-  #notFound(query: CellQuery, search: Search): RequestOutcome {
+  async #notFound(query: CellQuery, search: Search): Promise<RequestOutcome> {
     const here = rank(query, this.#parts.index.candidates(query.by, query.name), this.#parts, search.field.floor)
     const rejected = [...here.rejected, ...search.rejected]
     return {
       status: 'not_found',
       code: rejected.length === 0 ? 'PROV_003' : 'PROV_002',
-      alternatives: alternatives(query, rejected),
+      alternatives: await this.#alternatives(query, rejected),
       coverage: {
         sources: [{ source: 'store', outcome: 'answered', candidates: here.fitting.length }, ...search.sources],
         peers: search.peers,
       },
     }
+  }
+
+  /** What has the name and does not fit, then what has a name that is close. */
+  async #alternatives(query: CellQuery, rejected: readonly Rejected[]): Promise<Alternative[]> {
+    const misfits = alternatives(query, rejected)
+    const most = MAX_ALTERNATIVES - misfits.length
+    return most === 0 ? misfits : [...misfits, ...(await this.#parts.closeNames.alternatives(query, most))]
   }
 }
 
@@ -247,6 +256,7 @@ function alternatives(query: CellQuery, rejected: readonly Rejected[]): Alternat
       cell_type: candidate.cellType,
       version: candidate.version,
       compatibility_notes: reason,
+      source: sourceOf(candidate),
     })
   }
   return [...byCell.values()]
