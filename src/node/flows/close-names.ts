@@ -6,7 +6,7 @@ import { best } from '../../domain/cells/resolver.ts'
 import type { AnnouncedNames } from '../../domain/federation/announced-names.ts'
 import { BudgetMap } from '../../kernel/base/budget-map.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
-import { unlessAborted } from '../../kernel/base/racing.ts'
+import { within } from '../../kernel/base/racing.ts'
 import { likenessOf } from '../../kernel/text/terms.ts'
 import type { TextHit } from '../../kernel/text/text-index.ts'
 import type { NodeParts } from '../parts.ts'
@@ -18,9 +18,9 @@ interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'trust' | 'rankers'
   readonly announcedNames: Pick<AnnouncedNames, 'caughtUp' | 'search'>
 }
 
-/** Milliseconds that an answer waits for close names; of these, for what was registered or announced just now to be indexed. */
+/** Milliseconds that an answer waits for close names, and the share of them for what was registered or announced just now to be indexed. */
 const DEADLINE_MS = 100
-const FRESH_MS = 40
+const FRESH_SHARE = 0.4
 /** Searches under way; past that, answers do without. */
 const MAX_SEARCHES = 16
 /** Names that are looked at for one answer. */
@@ -91,11 +91,16 @@ export class CloseNames {
     if (this.#searches >= MAX_SEARCHES) return []
     this.#searches++
     try {
-      const hits = await this.#search(name, AbortSignal.timeout(this.#deadlineMs))
+      const search = new AbortController()
+      const hits = await within(this.#search(name, search.signal), this.#deadlineMs, () => {
+        search.abort(new Error('the answer does not wait any longer'))
+        return undefined
+      })
+      if (hits === undefined) return []
       this.#remembered.set(name, { hits, until: clock.now() + REMEMBERED_MS }, 1)
       return hits
     } catch (error) {
-      logger.debug({ reason: errorMessage(error) }, 'close names were not found in time')
+      logger.debug({ reason: errorMessage(error) }, 'close names could not be searched for')
       return []
     } finally {
       this.#searches--
@@ -105,9 +110,8 @@ export class CloseNames {
   /** Of names that are both here and announced, one. */
   async #search(name: string, signal: AbortSignal): Promise<readonly TextHit[]> {
     const { cellNames, announcedNames } = this.#parts
-    const fresh = AbortSignal.any([signal, AbortSignal.timeout(FRESH_MS)])
     const caughtUp = Promise.all([cellNames.caughtUp(), announcedNames.caughtUp()])
-    await unlessAborted(caughtUp, fresh).catch(() => undefined)
+    await within<unknown>(caughtUp, FRESH_SHARE * this.#deadlineMs, () => undefined)
     const options = { limit: MAX_NAMES, signal }
     const sources = [cellNames.search(name, options), announcedNames.search(name, options)]
     const hits = new Map<string, TextHit>()
