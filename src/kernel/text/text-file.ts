@@ -42,6 +42,8 @@ const MAX_SHARED = 2000
 const MAX_COMPARED = 64
 /** Likeness from which a name is close. */
 const CLOSE = 0.5
+/** Likeness from which no further way to find close names is tried. */
+const VERY_CLOSE = 0.8
 /** Scores of entries that have every word in their name, at least, and in their text. */
 const IN_NAME = 0.6
 const IN_TEXT = 0.3
@@ -136,9 +138,13 @@ export class TextFile {
       const collection = this.#collection(name)
       const hits = new Map<string, TextHit>()
       const squashed = squash(words)
-      for (const row of closeNames(collection, squashed)) {
-        const score = likeness(squashed, squash(wordsOf(row.name, MAX_NAME_WORDS)))
-        if (score >= CLOSE) hits.set(row.id, { ...row, score, by: 'name' })
+      const best = (): number => Math.max(0, ...Array.from(hits.values(), ({ score }) => score))
+      for (const rows of closeNames(collection, squashed)) {
+        for (const row of rows) {
+          const score = likeness(squashed, squash(wordsOf(row.name, MAX_NAME_WORDS)))
+          if (score >= CLOSE) hits.set(row.id, { ...row, score, by: 'name' })
+        }
+        if (best() >= VERY_CLOSE) break
       }
       for (const row of withWords(collection, words, limit)) {
         const hit = wordHit(row, words)
@@ -334,7 +340,7 @@ const rowsOf = (statement: StatementSync, ...values: (string | number)[]): Row[]
  * Names that may be close: those that share the rarest grams, as many of these as stay within a budget. Grams that are common are good only
  * together: a mistake breaks three or four neighbours of them, so that one third of them or another is still whole, and the length is about right.
  */
-function* closeNames(collection: Collection, squashed: string): Generator<Row> {
+function* closeNames(collection: Collection, squashed: string): Generator<Row[]> {
   const rare: string[] = []
   const common: string[] = []
   const counts = gramsOf(squashed)
@@ -346,7 +352,7 @@ function* closeNames(collection: Collection, squashed: string): Generator<Row> {
     if (count <= COMMON && ranked <= MAX_RANKED) rare.push(gram)
     else common.push(gram)
   }
-  if (rare.length > 0) yield* rowsOf(collection.byGrams, JSON.stringify(rare), MAX_COMPARED, MAX_COMPARED)
+  if (rare.length > 0) yield rowsOf(collection.byGrams, JSON.stringify(rare), MAX_COMPARED, MAX_COMPARED)
   if (common.length === 0) return
   const inOrder = counts.map(({ gram }) => gram).filter((gram) => common.includes(gram))
   const third = Math.ceil(inOrder.length / 3)
@@ -354,7 +360,7 @@ function* closeNames(collection: Collection, squashed: string): Generator<Row> {
     .map((part) => inOrder.slice(part * third, (part + 1) * third))
     .filter(({ length }) => length > 0)
   const match = allOf([anyOf(thirds.map(allOf)), anyOf(nearLengths(squashed).map(quoted))])
-  yield* rowsOf(collection.byShared, match, MAX_SHARED, MAX_COMPARED)
+  yield rowsOf(collection.byShared, match, MAX_SHARED, MAX_COMPARED)
 }
 
 /** Entries that have every word. Ranked, unless there are too many. */

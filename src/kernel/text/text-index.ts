@@ -10,7 +10,7 @@ const MAX_WAITING = 64
 /** Changes of one write: how long a search may wait behind it. */
 export const MAX_CHANGES = 500
 /** Milliseconds without work after which the thread is let go, and gives its memory back. */
-const IDLE_MS = 10_000
+const IDLE_MS = 2000
 /** Milliseconds after which a job has failed, and its thread with it. The longest is a check of the whole file. */
 const JOB_MS = 60_000
 /** Bounds of the thread's JavaScript heap; SQLite's memory is outside, bounded by its cache. */
