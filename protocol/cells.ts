@@ -224,12 +224,17 @@ export type LockConflict = Static<typeof LockConflict>
 
 export const ErrorBody = Type.Object({ code: Type.String(), message: Type.String() })
 
-/** A cell that was not chosen, and why. */
+/** A cell that was not chosen, or has a name that is close to the one that was asked for, and why. `source` is added. */
 export const Alternative = Type.Object({
   capability: Name,
   cell_type: Name,
   version: SemVer,
   compatibility_notes: Type.String(),
+  source: Type.Optional(
+    Type.Union([Type.Literal('local'), Type.Literal('federated')], {
+      description: 'Whether this provider registered it, or has it from others.',
+    }),
+  ),
 })
 export type Alternative = Static<typeof Alternative>
 

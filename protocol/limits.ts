@@ -67,4 +67,6 @@ export const LIMITS = {
   defaultPage: 50,
   /** Results of a list at most. */
   maxPage: 500,
+  /** Cells that a search by text finds: whoever does not find it among these says more of it. */
+  searchResults: 1000,
 } as const

@@ -96,10 +96,17 @@ export const ValidateResponse = Type.Object(
 )
 export type ValidateResponse = Static<typeof ValidateResponse>
 
-/** Provider API, "List Available Cells". */
+/** Provider API, "List Available Cells"; `search` is added. */
 export const CellListQuery = Type.Object({
   capability: Type.Optional(Name),
   version: Type.Optional(SemVer),
+  search: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: `Any text: names that are close to it, and cells with all its words in name, description or tags, best first. At most ${LIMITS.searchResults} are found.`,
+    }),
+  ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.maxPage })),
   offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 })),
 })

@@ -131,10 +131,11 @@ module.exports = {
     door(
       'workers',
       '^(node:)?worker_threads$',
-      ['^src/providers/validators/', '^src/providers/blob-stores/'],
+      ['^src/providers/validators/', '^src/providers/blob-stores/', '^src/kernel/text/'],
       'threads where heavy work is',
     ),
     door('jwt', '^node_modules/jose/', ['^src/kernel/identity/'], 'tokens are signed and verified in kernel/identity/'),
+    door('sqlite', '^(node:)?sqlite$', ['^src/kernel/text/'], 'SQLite only in kernel/text/'),
     door('processes', '^(node:)?child_process$', ['^src/kernel/sandbox/'], 'processes only in the sandbox'),
     door(
       'archives',

@@ -6,6 +6,7 @@ import { targetOptions } from './target.ts'
 
 interface ListFlags extends NodeFlags {
   readonly capability?: string
+  readonly search?: string
   readonly limit?: number
   readonly offset?: number
 }
@@ -17,6 +18,10 @@ export function registerList(cell: Command): void {
       .command('list')
       .description('list the cells of a node')
       .option('--capability <name>', 'only those that offer it')
+      .option(
+        '--search <text>',
+        'only those with a close name, or these words in their description or tags, best first',
+      )
       .option('--limit <n>', 'at most so many cell types (default: 50)', number('--limit'))
       .option('--offset <n>', 'leave out the first ones', number('--offset')),
   )
@@ -25,9 +30,10 @@ export function registerList(cell: Command): void {
 }
 
 async function list(flags: ListFlags): Promise<void> {
-  const { capability, limit, offset } = flags
+  const { capability, search, limit, offset } = flags
   const answer = await clientFor(flags).listCells({
     ...(capability === undefined ? {} : { capability }),
+    ...(search === undefined ? {} : { search }),
     ...(limit === undefined ? {} : { limit }),
     ...(offset === undefined ? {} : { offset }),
   })

@@ -1,14 +1,15 @@
 import { NotFoundError } from '../client/index.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 
-/** Throws what failed; where nothing was found, with the places where the node looked and the cells that do not fit. */
+/** Throws what failed; where nothing was found, with the places where the node looked, the cells that do not fit, and names that are close. */
 export function explainNotFound(name: string, kind: 'cell type' | 'capability'): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof NotFoundError)) throw error
     const looked = error.coverage?.sources.map(({ source, outcome }) => `${source} ${outcome.replace('_', ' ')}`)
-    const instead = error.alternatives.map(
-      ({ cell_type, version, compatibility_notes }) => `${cell_type} ${version} does not fit: ${compatibility_notes}`,
-    )
+    const instead = error.alternatives.map(({ capability, cell_type, version, compatibility_notes }) => {
+      const isMisfit = name === (kind === 'capability' ? capability : cell_type)
+      return `${cell_type} ${version} ${isMisfit ? 'does not fit' : 'may be meant'}: ${compatibility_notes}`
+    })
     const needed = error.conflicts.map(({ capability, required_by, reason }) => {
       const by = required_by.map((one) => `${one.cell_type} ${one.version} needs ${one.version_constraint}`).join(', ')
       return `dependency ${capability}: ${reason} (${by})`

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { CellDetails } from '../../protocol/repository.ts'
 import { Administration } from '../domain/access/administration.ts'
 import { ApiKeys } from '../domain/access/api-keys.ts'
@@ -6,6 +7,7 @@ import { Analytics } from '../domain/analytics/analytics.ts'
 import { Catalogue } from '../domain/cells/catalogue.ts'
 import { CellIndex } from '../domain/cells/cell-index.ts'
 import { CellLog } from '../domain/cells/cell-log.ts'
+import { CellNames } from '../domain/cells/cell-names.ts'
 import { cellDetails } from '../domain/cells/details.ts'
 import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
@@ -14,6 +16,7 @@ import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
 import { Vulnerabilities, type VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
 import { Yanks } from '../domain/cells/yanks.ts'
+import { AnnouncedNames } from '../domain/federation/announced-names.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
@@ -31,10 +34,12 @@ import { countEvents } from '../kernel/telemetry/business-events.ts'
 import { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import { TextIndex } from '../kernel/text/text-index.ts'
 import { createNetwork } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
+import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
@@ -49,6 +54,7 @@ import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
 import { searchCapabilities } from './flows/search-capabilities.ts'
+import { searchCells } from './flows/search-cells.ts'
 import { peerHandlers } from './flows/serve-peers.ts'
 import { stagePackage } from './flows/stage-package.ts'
 import { updateCell } from './flows/update-cell.ts'
@@ -201,13 +207,17 @@ async function startIn(
       },
     }),
   }
+  const text = new TextIndex(join(config.data_dir, 'text', 'index.sqlite'))
+  const cellNames = new CellNames({ store, log, text, logger })
+  const announcedNames = new AnnouncedNames({ directory: parts.directory, text, logger })
+  const closeNames = new CloseNames({ ...parts, cellNames, announcedNames })
   const proofs = new LogProofs(parts)
   const announcer = new Announcer(parts)
   const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
   const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
   const handlers = peerHandlers(parts, learner, proofs)
   const provider = new DhtProvider(parts)
-  const requests = new CellRequests(parts, proofs)
+  const requests = new CellRequests({ ...parts, closeNames }, proofs)
   const analytics = new Analytics({
     store,
     clock,
@@ -248,12 +258,20 @@ async function startIn(
   await lifecycle.start(announcer)
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))
+  await lifecycle.start({
+    name: 'text index',
+    start: () => cellNames.start(),
+    async stop() {
+      await Promise.all([cellNames.stop(), announcedNames.stop(), text.close()])
+    },
+  })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
 
   const offered = ({ page, ...registered }: RegisteredOnPage): Registered => {
     announcer.changed(page)
     provider.add(registered.manifest)
+    cellNames.changed()
     return registered
   }
 
@@ -283,14 +301,19 @@ async function startIn(
     annotateCell: async (cellType, version, change, by) => {
       const cell = await parts.repository.annotate(cellType, version, change, by)
       announcer.changed(cell.page)
+      cellNames.changed()
       return detailsOf(cell)
     },
-    listCells: (query) => parts.repository.list(query),
+    listCells: ({ search, ...query }) =>
+      search === undefined
+        ? parts.repository.list(query)
+        : searchCells({ ...query, search }, { index, repository: parts.repository, cellNames }),
     cellDetails: (cellType, version) => detailsOf(parts.repository.find(cellType, version)),
     deleteCell: async (cellType, version, by) => {
       const deleted = await parts.repository.delete(cellType, version, by)
       announcer.changed(deleted.page)
       provider.remove(deleted.manifest)
+      cellNames.changed()
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
     },
     yankCell: async (order) => {

@@ -347,13 +347,19 @@ test('request tells what was not found where, and escapes what a node says', asy
       request_id,
       status: 'not_found',
       code: 'PROV_002',
-      alternatives: [{ capability: 'x', cell_type: 'y', version: '1.0.0', compatibility_notes: 'old\u001b[2J' }],
+      alternatives: [
+        { capability: 'x', cell_type: 'y', version: '1.0.0', compatibility_notes: 'old\u001b[2J' },
+        { capability: 'xy', cell_type: 'z', version: '2.0.0', compatibility_notes: 'another name', source: 'local' },
+      ],
       coverage: { sources: [{ source: 'dht', outcome: 'timed_out', candidates: 0 }], peers: [], oldest_answer_ms: 0 },
     })
   })
   const missing = await cell(folder, 'request', 'x', '--node', node.url)
   assert.equal(missing.code, 3)
-  assert.equal(missing.stderr, 'cytoplex: x: Cell not found (dht timed out); y 1.0.0 does not fit: old\\u001b[2J\n')
+  assert.equal(
+    missing.stderr,
+    'cytoplex: x: Cell not found (dht timed out); y 1.0.0 does not fit: old\\u001b[2J; z 2.0.0 may be meant: another name\n',
+  )
   const pending = await cell(folder, 'request', 'parse', '--wait', '0', '--json', '--node', node.url)
   assert.equal(pending.code, 1)
   assert.equal((JSON.parse(pending.stderr) as { error: { code: string } }).error.code, 'PENDING')
@@ -479,7 +485,7 @@ test('list and rm use the documented routes', async (t) => {
   const listed = await ok(folder, 'list', '--capability', 'parse', '--limit', '1', '--node', node.url)
   assert.match(listed.stdout, /parser {2}1\.2\.0, 1\.1\.0 \(deprecated\) {2}parse@2\.1\.0 +Parses \\u202eevil\n/)
   assert.match(listed.stdout, /1 of 2; next: --offset 1/)
-  const json = await ok(folder, 'list', '--json', '--node', node.url)
+  const json = await ok(folder, 'list', '--search', 'parse it', '--json', '--node', node.url)
   assert.equal((JSON.parse(json.stdout) as { total_count: number }).total_count, 2)
   const refused = await cell(folder, 'rm', 'parser', '1.2.0', '--node', node.url)
   assert.deepEqual([refused.code, refused.stderr], [4, 'cytoplex: no key\n'])
@@ -489,7 +495,7 @@ test('list and rm use the documented routes', async (t) => {
     node.seen.map(({ method, path }) => `${method} ${path}`),
     [
       'GET /api/v1/repository/cells?capability=parse&limit=1',
-      'GET /api/v1/repository/cells',
+      'GET /api/v1/repository/cells?search=parse+it',
       'DELETE /api/v1/repository/cells/parser/1.2.0',
       'DELETE /api/v1/repository/cells/parser/1.2.0',
     ],

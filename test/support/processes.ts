@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { Alternative } from '../../protocol/cells.ts'
 import { type NodeProcess, type NodeProcessOptions, startNodeProcess } from '../../scripts/nodes.ts'
 
 /** A folder that is removed when the test ends. */
@@ -62,6 +63,7 @@ export interface CellBody {
     readonly download_url: string
     readonly metadata: { readonly provider: string }
   }
+  readonly alternatives?: readonly Alternative[]
   readonly coverage?: { readonly sources: readonly { readonly source: string; readonly candidates: number }[] }
 }
 

@@ -228,6 +228,12 @@ export class Repository {
     return { cells: matches.slice(offset, offset + limit), total_count: matches.length, limit, offset }
   }
 
+  /** A cell type as the list has it; undefined for one that was not registered here. */
+  listed(cellType: string): CellListItem | undefined {
+    const type = this.#store.get(types, cellType)
+    return type === undefined ? undefined : this.#listItem(cellType, type)
+  }
+
   async *#matching(query: CellListQuery): AsyncGenerator<CellListItem> {
     const { capability, version } = query
     if (capability === undefined) {

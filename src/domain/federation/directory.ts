@@ -62,6 +62,7 @@ export class Directory {
   #cells = 0
   #room = 0
   #loaded = false
+  #watcher: ((names: readonly string[]) => void) | undefined
 
   constructor(parts: { store: Store; clock: Clock; limits: DirectoryLimits; self: string }) {
     this.#self = parts.self
@@ -189,6 +190,16 @@ export class Directory {
     return this.#names.has(nameKey(by, name))
   }
 
+  /** Every name that somebody offers, as `c:<capability>` and `t:<cell type>`. */
+  names(): Iterable<string> {
+    return this.#names.names()
+  }
+
+  /** Tells `watcher` of names that nobody offered before, or nobody offers any more. */
+  watch(watcher: (names: readonly string[]) => void): void {
+    this.#watcher = watcher
+  }
+
   /** A page of the announcements that are on disk, as the JSON text of an array, for a peer that joins. */
   async page(
     after: string | undefined,
@@ -217,8 +228,10 @@ export class Directory {
     for (const [id, provider] of this.#providers) {
       for (const [number, page] of [...provider.pages]) {
         if (page.expiresAt > now) continue
-        this.#drop(provider, number, page)
-        if (!isForgettable(page, now)) this.#put(id, provider, number, { ...page, cells: [] })
+        this.#watched([page.cells], () => {
+          this.#drop(provider, number, page)
+          if (!isForgettable(page, now)) this.#put(id, provider, number, { ...page, cells: [] })
+        })
       }
       if (provider.pages.size === 0) this.#providers.delete(id)
     }
@@ -241,8 +254,19 @@ export class Directory {
     const provider = this.#providers.get(id) ?? { pages: new Map<number, Page>(), cells: 0, room: 0 }
     this.#providers.set(id, provider)
     const before = provider.pages.get(number)
-    if (before !== undefined) this.#drop(provider, number, before)
-    this.#put(id, provider, number, { sequence, expiresAt, cells })
+    this.#watched([before?.cells ?? [], cells], () => {
+      if (before !== undefined) this.#drop(provider, number, before)
+      this.#put(id, provider, number, { sequence, expiresAt, cells })
+    })
+  }
+
+  /** Tells the watcher which names of these cells a change brought or took. */
+  #watched(cells: readonly (readonly AnnouncedCell[])[], change: () => void): void {
+    const names = new Set(cells.flat().flatMap((cell) => namesOf(cell).map(([name]) => name)))
+    const before = new Map(Array.from(names, (name) => [name, this.#names.has(name)]))
+    change()
+    const changed = [...names].filter((name) => this.#names.has(name) !== before.get(name))
+    if (changed.length > 0) this.#watcher?.(changed)
   }
 
   #put(id: string, provider: Provider, number: number, page: Omit<Page, 'entries'>): void {

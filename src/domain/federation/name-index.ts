@@ -31,6 +31,11 @@ export class NameIndex {
     return this.#names.has(name)
   }
 
+  /** Every name, in no order. */
+  names(): Iterable<string> {
+    return this.#names.keys()
+  }
+
   /** In no order; at most `LIMITS.announcedPerName`. */
   *find(name: string): Generator<DirectoryEntry> {
     for (const entries of this.#names.get(name)?.byProvider.values() ?? []) yield* entries

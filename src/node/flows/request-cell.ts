@@ -12,12 +12,13 @@ import type { RequestOutcome } from '../api.ts'
 import { candidateOf } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { Asker, type AskResult } from './ask-provider.ts'
+import type { CloseNames } from './close-names.ts'
 import { type Elsewhere, fieldOf, heldOf, unbeaten } from './field.ts'
 import { firstAnswer } from './hedged-asks.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { registrationProof } from './registration-proof.ts'
 import { resolveDependencies } from './resolve-dependencies.ts'
-import { SearchRecord, type Winner } from './search-record.ts'
+import { MAX_ALTERNATIVES, SearchRecord, type Winner } from './search-record.ts'
 
 /** Milliseconds that a search may take, whether or not somebody still waits for it. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
@@ -47,6 +48,7 @@ interface Parts
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly config: Pick<NodeParts['config'], 'network'>
   readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
+  readonly closeNames: Pick<CloseNames, 'alternatives'>
 }
 
 /** A peer that may hold what is asked for, and how this node came to know. */
@@ -139,7 +141,7 @@ export class CellRequests {
     try {
       const { search, found } = await this.#search(query, reach, controller.signal)
       if (found !== undefined && !isElaborate(query)) return found.outcome
-      const explained = this.#explained(query, search, found)
+      const explained = await this.#explained(query, search, found)
       if (query.resolveDependencies !== true || explained.status !== 'success') return explained
       return await this.#withLock(query, reach, explained, startedAt)
     } finally {
@@ -285,15 +287,17 @@ export class CellRequests {
   }
 
   /** The outcome with everything that is known about it: always where nothing was found. */
-  #explained(query: CellQuery, search: SearchRecord, found: Found | undefined): Covered {
+  async #explained(query: CellQuery, search: SearchRecord, found: Found | undefined): Promise<Covered> {
     const here = rank(query, this.#held(query), this.#parts, search.field.floor)
     search.judged('store', here)
     const coverage = search.coverage(here.fitting.length, this.#parts.clock.now())
     const explanation = query.explain === true ? { explanation: search.explanation(found, this.#parts) } : {}
     if (found !== undefined) return { ...found.outcome, coverage, ...explanation }
-    const alternatives = search.alternatives()
-    const code = alternatives.length === 0 ? 'PROV_003' : 'PROV_002'
-    return { status: 'not_found', code, alternatives, coverage, ...explanation }
+    const misfits = search.alternatives()
+    const more = MAX_ALTERNATIVES - misfits.length
+    const close = more === 0 ? [] : await this.#parts.closeNames.alternatives(query, more)
+    const code = misfits.length === 0 ? 'PROV_003' : 'PROV_002'
+    return { status: 'not_found', code, alternatives: [...misfits, ...close], coverage, ...explanation }
   }
 
   /** With a cell for everything that the one found depends on; not found, where there is none for something. */

@@ -4,10 +4,11 @@ import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { type Ranked, type Rejected, reasonOfLoss, type SelectionPolicy } from '../../domain/cells/resolver.ts'
 import { TIERS } from '../../domain/cells/trust.ts'
+import { sourceOf } from './close-names.ts'
 import type { Elsewhere, Field } from './field.ts'
 
-/** Cells that did not fit and are named in the answer. */
-const MAX_ALTERNATIVES = 10
+/** Cells that an answer names instead: those that do not fit, then those with names that are close. */
+export const MAX_ALTERNATIVES = 10
 /** Candidates that an explanation names, the most relevant first. */
 const MAX_EXPLAINED = 100
 const OUTCOMES: readonly Considered['outcome'][] = ['won', 'lost', 'rejected']
@@ -83,6 +84,7 @@ export class SearchRecord {
         cell_type: candidate.cellType,
         version: candidate.version,
         compatibility_notes: reason,
+        source: sourceOf(candidate),
       })
     }
     return [...byCell.values()]
