@@ -1,14 +1,20 @@
+import { newNonce, readInvitation } from '../../src/domain/federation/invitations.ts'
+import { signMessage } from '../../src/domain/federation/join-messages.ts'
+import { providerIdOf } from '../../src/kernel/identity/ids.ts'
+import { ed25519FromSeed, newSeed } from '../../src/kernel/identity/keys.ts'
 import { newRequestKeys, signRequest } from '../../src/kernel/identity/quantum-signature.ts'
+import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
-import { type ContractServer, SILENT } from './server.ts'
+import { type Another, type ContractServer, SILENT } from './server.ts'
 
 /** Makes a server answer with one status, by a real request. Cases share one server and run in this order. */
-export type Produce = (at: ContractServer) => Promise<Reply>
+export type Produce = (at: ContractServer, another: Another) => Promise<Reply>
 
 const REQUEST = '/api/v1/cells/request'
 const CELLS = '/api/v1/repository/cells'
 const ABSENT = `sha256:${'0'.repeat(64)}`
+const ANOTHER_ID = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
 const LARGE = 'x'.repeat(300 * 1024)
 const json = { 'Content-Type': 'application/json' }
 
@@ -146,6 +152,10 @@ const metadata = (more: object = {}) => {
   return { cell_type, version: '1.0.0', capabilities: [{ name: `use-${cell_type}`, version: '1.0.0' }], ...more }
 }
 const post = (path: string) => ({ method: 'POST', path })
+const yank = (cell_type: string, body: object = { reason: 'broken', message: 'loses rows' }) => ({
+  ...post(`${CELLS}/${cell_type}/1.0.0/yank`),
+  body,
+})
 const tooLarge = { headers: MULTIPART, body: form(part('metadata', JSON.stringify({ description: LARGE }))) }
 const noForm = { headers: json, body: '{}' }
 
@@ -191,6 +201,16 @@ const repository: Record<string, Record<number, Produce>> = {
     413: (at) => at.admin({ method: 'PUT', path: `${CELLS}/any`, ...tooLarge }),
     415: (at) => at.admin({ method: 'PUT', path: `${CELLS}/any`, ...noForm }),
   },
+  [`POST ${CELLS}/{cell_type}/{version}/yank`]: {
+    200: async (at) => at.admin(yank((await registered(at)).cell_type)),
+    400: (at) => at.admin(yank('any', { reason: 'bored' })),
+    403: async (at) => {
+      const { cell_type } = await registered(at)
+      return at.send({ ...yank(cell_type), headers: await at.key('publisher') })
+    },
+    404: (at) => at.admin(yank('absent')),
+    409: async (at) => at.admin(yank((await registered(at)).cell_type, { undo: true })),
+  },
   [`GET ${CELLS}/{cell_type}`]: {
     200: async (at) => {
       const { cell_type } = await registered(at)
@@ -216,6 +236,46 @@ const repository: Record<string, Record<number, Produce>> = {
       return at.admin({ method: 'DELETE', path: `${CELLS}/${cell_type}/1.0.0` })
     },
     404: (at) => at.admin({ method: 'DELETE', path: `${CELLS}/absent/1.0.0` }),
+  },
+}
+
+const VULNERABILITIES = '/api/v1/repository/vulnerabilities'
+const known = (cell_type: string) => ({ cell_type, affected: '<2', severity: 'high', description: 'Reads too far' })
+const record = (id: string, body: object) => ({ method: 'PUT', path: `${VULNERABILITIES}/${id}`, body })
+const many = (count: number, cell_type: string) =>
+  Array.from({ length: count }, (_, n) => ({ id: `CVE-2026-${n + 1}`, ...known(cell_type) }))
+
+const vulnerabilities: Record<string, Record<number, Produce>> = {
+  [`GET ${VULNERABILITIES}`]: {
+    200: async (at) => {
+      const { cell_type } = await registered(at)
+      await at.admin(record('CVE-2026-1', known(cell_type)))
+      return at.send({ path: `${VULNERABILITIES}?cell_type=${cell_type}` })
+    },
+    400: (at) => at.send({ path: `${VULNERABILITIES}?limit=0` }),
+  },
+  [`POST ${VULNERABILITIES}`]: {
+    200: (at) => at.admin({ ...post(VULNERABILITIES), body: { vulnerabilities: many(2, fresh('cell')) } }),
+    400: (at) => at.admin({ ...post(VULNERABILITIES), body: { vulnerabilities: {} } }),
+    507: (at) => at.admin({ ...post(VULNERABILITIES), body: { vulnerabilities: many(201, fresh('cell')) } }),
+  },
+  [`PUT ${VULNERABILITIES}/{id}`]: {
+    200: (at) => at.admin(record('CVE-2026-7', known(fresh('cell')))),
+    400: (at) => at.admin(record('CVE-2026-7', { ...known('any'), affected: 'new' })),
+    507: async (at) => {
+      const cell_type = fresh('cell')
+      await at.admin({ ...post(VULNERABILITIES), body: { vulnerabilities: many(200, cell_type) } })
+      return at.admin(record('CVE-2027-1', known(cell_type)))
+    },
+  },
+  [`DELETE ${VULNERABILITIES}/{id}`]: {
+    200: async (at) => {
+      const cell_type = fresh('cell')
+      await at.admin(record('CVE-2026-1', known(cell_type)))
+      return at.admin({ method: 'DELETE', path: `${VULNERABILITIES}/CVE-2026-1?cell_type=${cell_type}` })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: `${VULNERABILITIES}/CVE-2026-1` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${VULNERABILITIES}/CVE-2026-1?cell_type=absent` }),
   },
 }
 
@@ -331,6 +391,127 @@ const analytics: Record<string, Record<number, Produce>> = {
   },
 }
 
+const PARTNERS = '/api/v1/federation/partners'
+const FORWARD = '/api/v1/federation/forward'
+/** Nobody listens there. */
+const CLOSED = 'http://127.0.0.1:1'
+
+/** Adds a partner that knows the document only. */
+const addPartner = (at: ContractServer, more: object = {}): Promise<Reply> => {
+  const provider_id = fresh('partner')
+  const partner = {
+    provider_id,
+    name: 'Acme',
+    url: CLOSED,
+    trust_level: 'limited',
+    shared_secret: 'agreed by telephone',
+  }
+  return at.admin({ ...post(PARTNERS), body: { ...partner, ...more } })
+}
+const partnerId = async (at: ContractServer, more: object = {}): Promise<string> =>
+  String((await addPartner(at, more)).json().partner_id)
+
+async function invitation(at: ContractServer): Promise<string> {
+  const made = await at.admin({ ...post('/api/v1/federation/invitations'), body: { private_url: true } })
+  return String(made.json().invitation)
+}
+
+/** Makes the two partners. */
+async function join(at: ContractServer, other: ContractServer): Promise<void> {
+  const body = { url: other.url, own_url: at.url, shared_secret: await invitation(other) }
+  const reply = await at.admin({ ...post(PARTNERS), body })
+  if (reply.status !== 201) throw new Error(reply.text)
+}
+
+const forward = (target_provider_id: string, more: object = {}) => ({
+  ...post(FORWARD),
+  body: {
+    request_id: fresh('r'),
+    target_provider_id,
+    original_request: { capability: 'any' },
+    reason: 'not here',
+    ...more,
+  },
+})
+
+/** First message of a node that was invited by `audience`. */
+function hello(invited: string, audience: string) {
+  const identity = ed25519FromSeed(newSeed())
+  const key = ed25519FromSeed(newSeed())
+  const now = Date.now()
+  const certificate = issueRoleCertificate({
+    identity,
+    network: NETWORK,
+    role: 'token',
+    publicKey: key.publicKey,
+    serial: 1,
+    notBefore: now - 60_000,
+    notAfter: now + 60_000,
+  })
+  const said = { type: 'join_hello', provider_id: providerIdOf(identity.publicKey), audience, nonce: newNonce() }
+  return signMessage({ key, certificate }, NETWORK, { ...said, invitation: readInvitation(invited, NETWORK)!.id })
+}
+
+const federation: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/federation/status': {
+    200: async (at) => {
+      await addPartner(at)
+      return at.admin({ path: '/api/v1/federation/status' })
+    },
+  },
+  [`POST ${PARTNERS}`]: {
+    201: (at) => addPartner(at),
+    202: async (at, another) => {
+      const body = { url: CLOSED, shared_secret: await invitation(await another()) }
+      return at.admin({ ...post(PARTNERS), body })
+    },
+    400: (at) => addPartner(at, { trust_level: 'blind' }),
+    403: async (at, another) => {
+      const other = await another()
+      const secret = (await invitation(other)).replace(/.{22}$/, 'A'.repeat(22))
+      return at.admin({ ...post(PARTNERS), body: { url: other.url, own_url: at.url, shared_secret: secret } })
+    },
+    409: async (at) => addPartner(at, { provider_id: await partnerId(at) }),
+  },
+  [`PATCH ${PARTNERS}/{provider_id}`]: {
+    200: async (at) =>
+      at.admin({ method: 'PATCH', path: `${PARTNERS}/${await partnerId(at)}`, body: { trust_level: 'untrusted' } }),
+    400: (at) => at.admin({ method: 'PATCH', path: `${PARTNERS}/any`, body: {} }),
+    404: (at) => at.admin({ method: 'PATCH', path: `${PARTNERS}/absent`, body: { trust_level: 'limited' } }),
+  },
+  [`DELETE ${PARTNERS}/{provider_id}`]: {
+    200: async (at) => at.admin({ method: 'DELETE', path: `${PARTNERS}/${await partnerId(at)}` }),
+    400: (at) => at.admin({ method: 'DELETE', path: `${PARTNERS}/${'x'.repeat(200)}` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${PARTNERS}/absent` }),
+  },
+  'POST /api/v1/federation/invitations': {
+    201: (at) => at.admin({ ...post('/api/v1/federation/invitations'), body: {} }),
+    400: (at) => at.admin({ ...post('/api/v1/federation/invitations'), body: { trust_level: 'blind' } }),
+  },
+  'POST /api/v1/federation/join': {
+    200: async (at) =>
+      at.send({ ...post('/api/v1/federation/join'), body: hello(await invitation(at), at.node.providerId) }),
+    400: (at) => at.send({ ...post('/api/v1/federation/join'), body: {} }),
+    403: async (at) => at.send({ ...post('/api/v1/federation/join'), body: hello(await invitation(at), ANOTHER_ID) }),
+  },
+  [`POST ${FORWARD}`]: {
+    202: async (at, another) => {
+      const other = await another()
+      await join(at, other)
+      return at.send(forward(other.node.providerId))
+    },
+    400: (at) => at.send(forward('any', { original_request: {} })),
+    401: (at) => at.send(forward(at.node.providerId)),
+    403: async (at) => at.send(forward(await partnerId(at))),
+    404: (at) => at.send(forward('absent')),
+    504: async (at) => at.send(forward(await partnerId(at, { partner_token: 'theirs' }))),
+  },
+}
+
+const audit: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/audit': { 200: asAdmin('/api/v1/audit?limit=1'), 400: asAdmin('/api/v1/audit?limit=0') },
+}
+
 const system: Record<string, Record<number, Produce>> = {
   'GET /health': { 200: get('/health') },
   'GET /ready': { 200: get('/ready') },
@@ -343,6 +524,9 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...cellRequests,
   ...packages,
   ...repository,
+  ...vulnerabilities,
+  ...federation,
+  ...audit,
   ...discovery,
   ...log,
   ...keys,

@@ -16,6 +16,8 @@ const small = await readFile(SMALL_MODULE)
 /** A whole node with its HTTP facade, on a clock that the test moves. */
 export interface ContractServer {
   readonly node: RunningNode
+  /** Base URL. */
+  readonly url: string
   readonly clock: TestClock
   send(call: Call): Promise<Reply>
   /** Sends with the administrator's key. */
@@ -42,6 +44,9 @@ export async function silentPeer(t: TestContext): Promise<string> {
   const peer = await scriptedPeer(t, signedCell(publisher, manifest), small, { onCellRequest: never })
   return peer.address
 }
+
+/** A server that a case needs beside the one that it asks. */
+export type Another = () => Promise<ContractServer>
 
 /** Starts one; it stops with the test. */
 export async function contractServer(
@@ -78,6 +83,7 @@ export async function contractServer(
   })
   return {
     node,
+    url: server.url,
     clock,
     send: (call) => send(port, call),
     admin,
