@@ -420,12 +420,8 @@ test('list and rm use the documented routes', async (t) => {
     description: 'Parses \u202eevil',
     tags: [],
   }
-  const lists: string[] = []
-  const node = await fakeNode(t, ({ method, path, headers }, response) => {
-    if (method === 'GET') {
-      lists.push(path)
-      return sendJson(response, 200, { cells: [one], total_count: 2, limit: 1, offset: 0 })
-    }
+  const node = await fakeNode(t, ({ method, headers }, response) => {
+    if (method === 'GET') return sendJson(response, 200, { cells: [one], total_count: 2, limit: 1, offset: 0 })
     if (headers['x-api-key'] === 'k') return sendJson(response, 200, { status: 'success', message: 'deleted' })
     sendJson(response, 401, { status: 'error', message: 'no', error: { code: 'PROV_016', message: 'no key' } })
   })
@@ -433,10 +429,6 @@ test('list and rm use the documented routes', async (t) => {
   assert.match(listed.stdout, /parser {2}1\.2\.0, 1\.1\.0 \(deprecated\) {2}parse@2\.1\.0 +Parses \\u202eevil\n/)
   assert.match(listed.stdout, /1 of 2; next: --offset 1/)
   const json = await ok(folder, 'list', '--search', 'parse it', '--json', '--node', node.url)
-  assert.deepEqual(lists, [
-    '/api/v1/repository/cells?capability=parse&limit=1',
-    '/api/v1/repository/cells?search=parse+it',
-  ])
   assert.equal((JSON.parse(json.stdout) as { total_count: number }).total_count, 2)
   const refused = await cell(folder, 'rm', 'parser', '1.2.0', '--node', node.url)
   assert.deepEqual([refused.code, refused.stderr], [4, 'cytoplex: no key\n'])
@@ -446,7 +438,7 @@ test('list and rm use the documented routes', async (t) => {
     node.seen.map(({ method, path }) => `${method} ${path}`),
     [
       'GET /api/v1/repository/cells?capability=parse&limit=1',
-      'GET /api/v1/repository/cells',
+      'GET /api/v1/repository/cells?search=parse+it',
       'DELETE /api/v1/repository/cells/parser/1.2.0',
       'DELETE /api/v1/repository/cells/parser/1.2.0',
     ],

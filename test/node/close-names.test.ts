@@ -22,19 +22,16 @@ const PATIENT_MS = 60_000
 
 async function open(t: TestContext) {
   const clock = new TestClock()
-  // Registered before the hook that removes the folder, so that it runs before.
-  let stop = async (): Promise<void> => undefined
-  t.after(() => stop())
   const cells = await openCells(t, { clock })
   const { store, index, repository, blobs, directory: folder } = cells
   const directory = new Directory({ store, clock, limits: { maxCells: 1000, maxCellsPerProvider: 1000 }, self: 'self' })
   const text = new TextIndex(join(folder, 'text', 'index.sqlite'))
   const cellNames = new CellNames({ store, log: new MerkleLog(store, ''), text, logger: silentLogger })
   const announcedNames = new AnnouncedNames({ directory, text, logger: silentLogger })
-  stop = async () => {
+  t.after(async () => {
     await Promise.all([cellNames.stop(), announcedNames.stop()])
     await text.close()
-  }
+  })
   const trust = new TrustPolicy({ pinned: [], self: 'self', accept: 'any' })
   const parts = { clock, logger: silentLogger, index, trust, rankers: RANKERS, directory, cellNames, announcedNames }
   const closeNames = new CloseNames(parts, PATIENT_MS)

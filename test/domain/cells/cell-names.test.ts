@@ -28,9 +28,6 @@ class CountedIndex extends TextIndex {
 }
 
 async function open(t: TestContext) {
-  // Registered before the hook that removes the folder, so that it runs before.
-  const stops: (() => Promise<void>)[] = []
-  t.after(() => Promise.all(stops.map((stop) => stop())))
   const cells = await openCells(t)
   const path = join(cells.directory, 'text', 'index.turbine')
   const log = new MerkleLog(cells.store, '')
@@ -43,7 +40,7 @@ async function open(t: TestContext) {
       await names.stop()
       await text.close()
     }
-    stops.push(stop)
+    t.after(stop)
     const found = async (query: string) => {
       await names.caughtUp()
       return (await names.search(query, { limit: 10 })).map(({ id }) => id)
