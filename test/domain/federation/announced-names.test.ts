@@ -94,6 +94,7 @@ describe('announced names', () => {
   it('that come faster than they are written are found all the same', async (t) => {
     const { start, clock } = await open(t)
     const { announce, found } = start()
+    assert.deepEqual(await found('markdown'), [])
     for (let page = 0; page < 60; page++) {
       await announce(
         'a',
