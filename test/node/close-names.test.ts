@@ -24,19 +24,16 @@ const PATIENT_MS = 60_000
 
 async function open(t: TestContext) {
   const clock = new TestClock()
-  // Registered before the hook that removes the folder, so that it runs before.
-  let stop = async (): Promise<void> => undefined
-  t.after(() => stop())
   const cells = await openCells(t, { clock })
   const { store, index, repository, blobs, directory: folder } = cells
   const directory = new Directory({ store, clock, limits: { maxCells: 1000, maxCellsPerProvider: 1000 }, self: 'self' })
   const text = new TextIndex(join(folder, 'text', 'index.sqlite'))
   const cellNames = new CellNames({ store, log: new MerkleLog(store, ''), text, logger: silentLogger })
   const announcedNames = new AnnouncedNames({ directory, text, logger: silentLogger })
-  stop = async () => {
+  t.after(async () => {
     await Promise.all([cellNames.stop(), announcedNames.stop()])
     await text.close()
-  }
+  })
   const trust = new TrustPolicy({ pinned: [], self: 'self', accept: 'any' })
   const policy = { trust, rankers: RANKERS, yanks: NO_YANKS, vulnerabilities: NO_VULNERABILITIES }
   const parts = { ...policy, clock, logger: silentLogger, index, directory, cellNames, announcedNames }

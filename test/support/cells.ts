@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
@@ -22,16 +21,12 @@ import { MerkleLog } from '../../src/kernel/log/merkle-log.ts'
 import type { BlobStore, BlobSummary, BlobWriter } from '../../src/kernel/plugins/packages/blob-stores.ts'
 import { Store } from '../../src/kernel/storage/store.ts'
 import { createFileBlobStore } from '../../src/providers/blob-stores/file.ts'
+import { temporaryFolder } from './folders.ts'
+
+export { temporaryFolder }
 
 /** Name of the network in these tests. */
 export const NETWORK = 'test'
-
-/** A folder that is removed when the test ends. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cytoplex-test-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
 
 /** Everything that an iterable yields. */
 export async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -1,16 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Alternative } from '../../protocol/cells.ts'
 import { type NodeProcess, type NodeProcessOptions, startNodeProcess } from '../../scripts/nodes.ts'
 
-/** A folder that is removed when the test ends. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cytoplex-test-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
+export { temporaryFolder } from './folders.ts'
 
 /** A node that is stopped when the test ends. */
 export async function nodeProcess(t: TestContext, options: NodeProcessOptions): Promise<NodeProcess> {

@@ -35,9 +35,9 @@ export class CellNames {
     this.#feed = new Feed((signal) => this.#follow(signal), parts.logger)
   }
 
-  /** Reads what happened while nobody followed the log, if anything ever did. */
+  /** Begins an index that is missing. One that is there goes on with the first change or search, so that a node without either needs no thread. */
   start(): void {
-    if (this.#log.size > 0) this.#feed.later()
+    if (this.#log.size > 0 && !this.#text.exists) this.#feed.later()
   }
 
   /** A transaction on cells is on disk. */

@@ -8,7 +8,10 @@ const COLLECTION = 'announced'
 /** Names that wait to be written. Past that all are written again. */
 const MAX_WAITING = 50_000
 
-/** The names that the directory announces, in the text index, with ids as in {@link Directory.names}. Each start begins with none. */
+/**
+ * The names that the directory announces, in the text index, with ids as in {@link Directory.names}. Each start begins with none, and writes
+ * them when they are first searched: most nodes never are.
+ */
 export class AnnouncedNames {
   readonly #directory: Directory
   readonly #text: TextIndex
@@ -17,6 +20,7 @@ export class AnnouncedNames {
   readonly #waiting = new Set<string>()
   /** Marks what this object has written; another one when all is to be written again. */
   #position = randomUUID()
+  #isSearched = false
 
   constructor({ directory, text, logger }: { directory: Directory; text: TextIndex; logger: Logger }) {
     this.#directory = directory
@@ -27,6 +31,7 @@ export class AnnouncedNames {
 
   /** Resolves when whatever is announced now can be found, or could not be indexed. Never rejects. */
   caughtUp(): Promise<void> {
+    this.#isSearched = true
     return this.#feed.now()
   }
 
@@ -40,6 +45,7 @@ export class AnnouncedNames {
   }
 
   #changed(names: readonly string[]): void {
+    if (!this.#isSearched) return
     for (const name of names) this.#waiting.add(name)
     if (this.#waiting.size > MAX_WAITING) {
       this.#waiting.clear()

@@ -23,7 +23,7 @@ export class Feed {
   /** There is something to do, soon. */
   later(): void {
     if (this.#stopping.signal.aborted) return
-    this.#timer ??= setTimeout(() => void this.now(), GATHER_MS).unref()
+    this.#timer ??= setTimeout(() => void this.now(), GATHER_MS)
   }
 
   /** Resolves when everything that was to do has been done, or could not be. Never rejects. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { TextChange, TextEntry, TextHit } from './text-file.ts'
@@ -53,6 +54,11 @@ export class TextIndex {
   constructor(path: string, options: { idleMs?: number } = {}) {
     this.#path = path
     this.#idleMs = options.idleMs ?? IDLE_MS
+  }
+
+  /** Whether there is a file, whatever is in it. Starts no thread. */
+  get exists(): boolean {
+    return existsSync(this.#path)
   }
 
   /** Makes at most {@link MAX_CHANGES} changes, all or none, and remembers the writer's position with them. */

@@ -19,18 +19,21 @@ const capability = (name: string) => ({ name, version: '1.0.0' })
 class CountedIndex extends TextIndex {
   written: TextChange[] = []
   failure: Error | undefined
+  #onWrite = (): void => undefined
+
+  onWrite(listener: () => void): void {
+    this.#onWrite = listener
+  }
 
   override async write(collection: string, changes: readonly TextChange[], position?: string): Promise<void> {
     if (this.failure !== undefined) throw this.failure
     await super.write(collection, changes, position)
     this.written.push(...changes)
+    this.#onWrite()
   }
 }
 
 async function open(t: TestContext) {
-  // Registered before the hook that removes the folder, so that it runs before.
-  const stops: (() => Promise<void>)[] = []
-  t.after(() => Promise.all(stops.map((stop) => stop())))
   const cells = await openCells(t)
   const path = join(cells.directory, 'text', 'index.turbine')
   const log = new MerkleLog(cells.store, '')
@@ -43,7 +46,7 @@ async function open(t: TestContext) {
       await names.stop()
       await text.close()
     }
-    stops.push(stop)
+    t.after(stop)
     const found = async (query: string) => {
       await names.caughtUp()
       return (await names.search(query, { limit: 10 })).map(({ id }) => id)
@@ -109,6 +112,9 @@ describe('the names of registered cells', () => {
     await first.stop()
     await rm(path)
     const second = follow()
+    const begun = new Promise<void>((resolve) => second.text.onWrite(resolve))
+    second.names.start()
+    await begun
     assert.equal((await second.found('offer-99'))[0], 'c:offer-99')
     assert.equal(second.text.written.length, 240)
     await second.stop()

@@ -10,9 +10,6 @@ import { openCells, TestClock } from '../../support/cells.ts'
 const LIFETIME_MS = 60_000
 
 async function open(t: TestContext) {
-  // Registered before the hook that removes the folder, so that it runs before.
-  const stops: (() => Promise<void>)[] = []
-  t.after(() => Promise.all(stops.map((stop) => stop())))
   const clock = new TestClock()
   const { store, directory: folder } = await openCells(t, { clock })
   const start = () => {
@@ -24,7 +21,7 @@ async function open(t: TestContext) {
       await names.stop()
       await text.close()
     }
-    stops.push(stop)
+    t.after(stop)
     return {
       directory,
       text,
@@ -97,6 +94,7 @@ describe('announced names', () => {
   it('that come faster than they are written are found all the same', async (t) => {
     const { start, clock } = await open(t)
     const { announce, found } = start()
+    assert.deepEqual(await found('markdown'), [])
     for (let page = 0; page < 60; page++) {
       await announce(
         'a',

@@ -13,16 +13,13 @@ const WRITER = fileURLToPath(new URL('./killed-writer.ts', import.meta.url))
 const ENTRY: TextEntry = { id: '1', name: 'markdown' }
 
 async function open(t: TestContext, options: { path?: string; idleMs?: number } = {}) {
-  let text: TextIndex | undefined
-  // Registered before the hook that removes the folder, so that it runs before.
-  t.after(() => text?.close())
   const path = options.path ?? join(await temporaryFolder(t), 'text', 'index.sqlite')
-  text = new TextIndex(path, options)
-  const opened = text
+  const text = new TextIndex(path, options)
+  t.after(() => text.close())
   return {
-    text: opened,
+    text,
     path,
-    found: async (query: string) => (await opened.search('names', query, { limit: 10 })).map(({ id }) => id),
+    found: async (query: string) => (await text.search('names', query, { limit: 10 })).map(({ id }) => id),
   }
 }
 
