@@ -185,8 +185,8 @@ test('the examples of the OpenAPI document are such answers', async () => {
     assert.deepEqual(outline(stored[name], name), outline(answers, name), 'run `npm run examples`')
 })
 
-/** Answers whose words depend on the machine. */
-const MEASURED = 'GET /api/v1/discovery/health'
+/** Answers whose words depend on the machine, and on the random order of things that were made at one time. */
+const VARYING = ['GET /api/v1/discovery/health', 'GET /api/v1/keys']
 
 /** What stays the same from one run to the next: names, types, and words; not numbers, ids, times and signatures. */
 function outline(value: unknown, route: string): unknown {
@@ -196,6 +196,6 @@ function outline(value: unknown, route: string): unknown {
   }
   if (typeof value === 'number') return 0
   if (typeof value !== 'string') return value
-  if (route === MEASURED) return '#'
-  return value.replaceAll(/[A-Za-z0-9+/=_.:-]*[0-9][A-Za-z0-9+/=_.:-]*/g, '#')
+  if (VARYING.includes(route)) return '#'
+  return value.replaceAll(/[A-Za-z0-9+/=_.:-]*[0-9][A-Za-z0-9+/=_.:-]*|[A-Za-z0-9+/=_-]{40,}/g, '#')
 }
