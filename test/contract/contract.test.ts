@@ -194,8 +194,8 @@ function outline(value: unknown, route: string): unknown {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, outline(item, route)]))
   }
+  if (VARYING.includes(route)) return '#'
   if (typeof value === 'number') return 0
   if (typeof value !== 'string') return value
-  if (VARYING.includes(route)) return '#'
   return value.replaceAll(/[A-Za-z0-9+/=_.:-]*[0-9][A-Za-z0-9+/=_.:-]*|[A-Za-z0-9+/=_-]{40,}/g, '#')
 }

@@ -34,7 +34,7 @@ async function ask(node: NodeProcess, security_level: string): Promise<CellRespo
   const body = { request_id: security_level, capability: 'decode', preferences: { security_level } }
   const answer = await fetch(`${node.http_url}/api/v1/cells/request`, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', Prefer: 'wait=0' },
+    headers: { 'Content-Type': 'application/json', Prefer: 'wait=10' },
     body: JSON.stringify(body),
   })
   return (await answer.json()) as CellResponse

@@ -196,10 +196,10 @@ function securityMisfit(
   vulnerabilities: SelectionPolicy['vulnerabilities'],
 ): string | undefined {
   if (level !== 'high' && level !== 'maximum') return undefined
-  if (!trust.isPinned(candidate.publisher)) return `security level ${level} needs a publisher that the operator pinned`
   const critical = vulnerabilities.openCritical(candidate)
   if (critical !== undefined)
     return `security level ${level} needs a cell without open critical vulnerability, it has ${critical}`
+  if (!trust.isPinned(candidate.publisher)) return `security level ${level} needs a publisher that the operator pinned`
   if (level === 'high') return undefined
   if (candidate.hybrid === false) return 'security level maximum needs a hybrid signature, with ml-dsa-65'
   if (candidate.logged === false) return 'security level maximum needs the log of the node that registered it'
