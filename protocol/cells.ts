@@ -17,6 +17,17 @@ export const DeviceInfo = Type.Object({
 })
 export type DeviceInfo = Static<typeof DeviceInfo>
 
+/** A device without fields that nobody knows: a request is remembered, and compared with others, by what counts. */
+export function knownDevice(device: DeviceInfo): DeviceInfo {
+  const { platform, memory_gb, cpu_cores, gpu_available } = device
+  return {
+    ...(platform !== undefined && { platform }),
+    ...(memory_gb !== undefined && { memory_gb }),
+    ...(cpu_cores !== undefined && { cpu_cores }),
+    ...(gpu_available !== undefined && { gpu_available }),
+  }
+}
+
 const RequestContext = Type.Object({
   device_info: Type.Optional(DeviceInfo),
   environment: Type.Optional(Type.Object({}, { additionalProperties: true })),

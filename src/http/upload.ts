@@ -96,7 +96,7 @@ const signedParts = (texts: ReadonlyMap<string, unknown>): Pick<Upload, 'manifes
 
 /**
  * Reads a multipart body (RFC 7578). The package goes to `stage` while it arrives, no faster than it is
- * written; parts may come in any order; file names are ignored.
+ * written; parts may come in any order; file names are for nothing, and may not lead anywhere.
  *
  * Throws `PROV_001` for unknown, repeated, missing, unreadable and oversized (413) parts and for a body that ends early, and
  * whatever `stage` throws. A package that was staged by then is discarded.
@@ -120,12 +120,12 @@ async function receiveForm(
   // Who waits for the parts sees a failure; one that comes later has nobody left to tell.
   failed.catch(() => undefined)
 
-  parser.on('file', (name: string | undefined, stream: Readable) => {
+  parser.on('file', (name: string | undefined, stream: Readable, fileName: string | undefined) => {
     // A reader that leaves early aborts its stream; why it left is what it throws itself.
     stream.on('error', (error) => {
       if (error.name !== 'AbortError') fail(error)
     })
-    const problem = unexpectedPart(name, form, streams)
+    const problem = unexpectedPart(name, form, streams) ?? badFileName(fileName)
     if (problem !== undefined || name === undefined) {
       stream.resume()
       fail(problem)
@@ -178,12 +178,13 @@ function openParser(request: IncomingMessage, { parts }: Form): BusboyInstance {
       headers: { ...request.headers, 'content-type': contentType },
       // Every part is a stream of bytes here: decoding them as text would hide invalid UTF-8.
       isPartAFile: () => true,
+      preservePath: true,
       highWaterMark: BUFFERED,
       fileHwm: BUFFERED,
       limits: { parts: parts.length, headerPairs: 16, headerSize: 8192 },
     })
   } catch (error) {
-    throw invalid(`Content-Type ${JSON.stringify(contentType)} cannot be read: ${errorMessage(error)}`)
+    throw invalid(`Content-Type ${shown(contentType)} cannot be read: ${errorMessage(error)}`)
   }
 }
 
@@ -193,9 +194,26 @@ function unexpectedPart(
   seen: ReadonlyMap<string, unknown>,
 ): ProviderError | undefined {
   if (name === undefined) return invalid(`a part has no name, allowed are ${parts.join(', ')}`)
-  if (!parts.includes(name)) return invalid(`found a part ${JSON.stringify(name)}, allowed are ${parts.join(', ')}`)
+  if (!parts.includes(name)) return invalid(`found a part ${shown(name)}, allowed are ${parts.join(', ')}`)
   return seen.has(name) ? invalid(`the part ${name} comes twice`) : undefined
 }
+
+/** Characters of a file name: what file systems have room for. */
+const FILE_NAME_LENGTH = 255
+/** A name without separators of any system and without control characters. */
+const FILE_NAME = /^[^/\\\p{Cc}]+$/u
+
+/** Nobody writes to a file of that name; but who sends a path means to. */
+function badFileName(name: string | undefined): ProviderError | undefined {
+  if (name === undefined || name === '') return undefined
+  const isPlain = FILE_NAME.test(name) && name !== '.' && name !== '..' && !/^[a-z]:/i.test(name)
+  if (isPlain && name.length <= FILE_NAME_LENGTH) return undefined
+  return invalid(`found a file name ${shown(name)}, allowed are ${FILE_NAME_LENGTH} characters and no path`)
+}
+
+/** Characters that a message shows of what somebody sent. */
+const SHOWN = 80
+const shown = (text: string): string => JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)
 
 async function* bounded(stream: Readable, what: string, limit: number): AsyncIterable<Uint8Array> {
   let bytes = 0

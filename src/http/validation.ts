@@ -1,7 +1,6 @@
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
-import { Value } from 'typebox/value'
 import { ProviderError } from '../kernel/base/errors.ts'
 
 /** Checks a value; the error names the field, what was found and what is allowed. */
@@ -16,17 +15,33 @@ export function compileCheck(schema: TSchema, name: string): Check {
       : new ProviderError('PROV_001', explain(name, value, validator.Errors(value) as TLocalizedValidationError[]))
 }
 
-/** As {@link compileCheck} for what arrives as text (query, path): numbers and booleans are converted first. */
+/**
+ * As {@link compileCheck} for what arrives as text (query, path): what is the one spelling of an integer or a boolean becomes one. Everything
+ * else stays text, which the schema refuses where it wants no text.
+ */
 export function compileTextCheck(
   schema: TSchema,
   name: string,
 ): (value: unknown) => { value: unknown } | { error: Error } {
   const check = compileCheck(schema, name)
+  const { properties } = schema as Readonly<Record<'properties', Record<string, { readonly type?: string }>>>
   return (value) => {
-    const converted = Value.Convert(schema, value)
+    const found = value as Readonly<Record<string, unknown>>
+    const converted: Record<string, unknown> = { ...found }
+    for (const field of Object.keys(properties)) {
+      if (Object.hasOwn(found, field)) converted[field] = convert(found[field], properties[field]!.type)
+    }
     const error = check(converted)
     return error === undefined ? { value: converted } : { error }
   }
+}
+
+const INTEGER = /^(?:0|-?[1-9][0-9]{0,15})$/
+
+function convert(text: unknown, type: string | undefined): unknown {
+  if (type === 'integer' && typeof text === 'string' && INTEGER.test(text)) return Number(text)
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  return text
 }
 
 /** Characters of a found value that a message shows. */

@@ -19,6 +19,9 @@ export interface ContractServer {
   /** Base URL. */
   readonly url: string
   readonly clock: TestClock
+  /** Where it listens on 127.0.0.1. */
+  readonly port: number
+  readonly dataDir: string
   send(call: Call): Promise<Reply>
   /** Sends with the administrator's key. */
   admin(call: Call): Promise<Reply>
@@ -60,7 +63,7 @@ export async function contractServer(
 ): Promise<ContractServer> {
   const clock = new TestClock(Date.now())
   const { settings = {}, seeds = [], peers = 0 } = options
-  const { node, config } = await nodeInProcess(t, { settings, seeds, clock })
+  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0, rate_per_minute: UNLIMITED, ...options.http },
     cells: config.cells,
@@ -85,6 +88,8 @@ export async function contractServer(
     node,
     url: server.url,
     clock,
+    port,
+    dataDir,
     send: (call) => send(port, call),
     admin,
     upload,

@@ -182,11 +182,12 @@ test('size and type of a body are limited', async (t) => {
   assert.equal((await send({ method: 'POST', path: REQUEST })).status, 400, 'no body at all')
 })
 
-test('a key named __proto__ changes no prototype', async (t) => {
+test('a key named __proto__ is refused, and changes no prototype', async (t) => {
   const { send } = await start(t)
   const body = '{"request_id":"r","capability":"add","context":{"environment":{"__proto__":{"polluted":true}}}}'
   const answer = await send({ method: 'POST', path: REQUEST, body, headers: { 'Content-Type': 'application/json' } })
-  assert.equal(answer.status, 200)
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /PROV_001.*__proto__/)
   assert.equal(({} as Record<string, unknown>).polluted, undefined)
 })
 

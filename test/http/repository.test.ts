@@ -15,7 +15,7 @@ const upload = (body: Buffer, headers: Record<string, string> = {}) => ({
   body,
 })
 const metadata = part('metadata', JSON.stringify(METADATA))
-const file = ';filename="../../etc/passwd"\r\nContent-Type: application/wasm'
+const file = ';filename="a cell.wasm"\r\nContent-Type: application/wasm'
 
 test('an upload is registered, whatever the order of its parts', async (t) => {
   const { node, send } = await start(t)

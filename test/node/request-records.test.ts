@@ -57,6 +57,17 @@ describe('a request that was answered at once', () => {
     assert.equal(records.read(owned('admin', true), 'r')?.outcome, SUCCESS)
   })
 
+  it('is the same or another one also where its body is too large to be kept', async (t) => {
+    const { records } = await open(t)
+    const body = (last: number) => ({
+      request_id: 'r',
+      context: { environment: { a: [...Array(2000).fill([]), last] } },
+    })
+    records.answered(owned('key:1'), 'r', { ...body(1), quantum_signature: 'a' }, SUCCESS)
+    assert.equal(records.same(owned('key:1'), 'r', { ...body(1), quantum_signature: 'b' })?.outcome, SUCCESS)
+    assert.throws(() => records.same(owned('key:1'), 'r', body(2)), code('PROV_007'))
+  })
+
   it('of nobody belongs to whoever holds its token', async (t) => {
     const { records } = await open(t)
     const [token, other] = ['r', 's'].map((id) => records.answered(ANYBODY, id, {}, SUCCESS))
@@ -90,6 +101,19 @@ describe('a request that was answered at once', () => {
 })
 
 describe('a pending request', () => {
+  it('that is asked twice at the same time is one', async (t) => {
+    const { records, searches } = await open(t)
+    const body = { request_id: 'r', capability: 'parse' }
+    for (let i = 0; i < 150; i++) {
+      const ask = () => records.pending(owned('key:1'), 'r', body, QUERY)
+      await Promise.all([ask(), ask()])
+      const other = records.pending(owned('key:1'), 'r', { ...body, capability: 'x' }, QUERY)
+      await assert.rejects(other, code('PROV_007'))
+      assert.equal(await records.cancel(owned('key:1'), 'r'), 'cancelled')
+    }
+    assert.equal(searches.length, 150)
+  })
+
   it('goes on, and its answer is there for the poll', async (t) => {
     const { records, searches } = await open(t)
     const token = await records.pending(ANYBODY, 'r', {}, QUERY)

@@ -159,6 +159,19 @@ describe('a conflict', () => {
     assert.equal(chosen((await resolve('app@1.0.0', shelf)).result).length, LIMITS.lockEntries)
   })
 
+  it('is a product of alternatives, which is not multiplied out', async () => {
+    const many = Array.from({ length: 64 }, (_, i) => i + 1).join('||')
+    const needs = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    const parents = Object.fromEntries(needs.map((name) => [`${name}@1.0.0`, [`x ${many}`]]))
+    const { asked, result } = await resolve('root@1.0.0', {
+      'root@1.0.0': needs.map((name) => `${name} *`),
+      'x@1.0.0': [],
+      ...parents,
+    })
+    assert.match(conflicts(result)[0]!.reason, /more than 256 characters/)
+    assert.ok(asked.every((text) => text.length < 300))
+  })
+
   it('is a choice that never comes to rest', async () => {
     // Each version of `b` rules out the version of `a` that led to it.
     const { result } = await resolve('app@1.0.0', {

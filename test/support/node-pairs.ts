@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { AnnouncedCell, Announcement } from '../../protocol/announcement.ts'
@@ -16,7 +18,7 @@ import type { NetworkHandlers } from '../../src/network/network.ts'
 import type { CellAnswerText, ProviderNode, Registered, Registration } from '../../src/node/api.ts'
 import { type RunningNode, startNode } from '../../src/node/node.ts'
 import { newIdentity, silentLogger, startNode as startNetwork } from '../network/nodes.ts'
-import { NETWORK, summaryOf, temporaryFolder } from './cells.ts'
+import { NETWORK, summaryOf } from './cells.ts'
 
 /** A whole node in this process, without HTTP. */
 export interface NodeInProcess {
@@ -38,7 +40,8 @@ export async function nodeInProcess(
     clock?: Clock
   } = {},
 ): Promise<NodeInProcess> {
-  const dataDir = options.dataDir ?? join(await temporaryFolder(t), 'data')
+  const folder = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'cytoplex-test-')) : undefined
+  const dataDir = options.dataDir ?? join(folder!, 'data')
   const settings = {
     data_dir: dataDir,
     'network.name': NETWORK,
@@ -57,7 +60,11 @@ export async function nodeInProcess(
     stopping ??= node.stop()
     return stopping
   }
-  t.after(stop)
+  t.after(async () => {
+    await stop()
+    // Not before: a running node writes.
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+  })
   return { node, config, dataDir, stop }
 }
 

@@ -1,7 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import semver from 'semver'
 import { Type } from 'typebox'
-import { CancelResponse, CapabilityRequest, CellResponse, SpecificRequest } from '../../../protocol/cells.ts'
+import {
+  CancelResponse,
+  CapabilityRequest,
+  CellResponse,
+  knownDevice,
+  SpecificRequest,
+} from '../../../protocol/cells.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { CellQuery, ProviderNode, Requester, RequestOutcome, RequestRecord } from '../../node/api.ts'
@@ -246,7 +252,7 @@ function toQuery(
     by,
     name,
     range: rangeOf(version, preferences?.version_constraints),
-    device: context?.device_info,
+    device: context?.device_info && knownDevice(context.device_info),
     priority: preferences?.optimization_priority,
     securityLevel: preferences?.security_level,
     publishers: preferences?.publishers,

@@ -10,7 +10,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * Parses JSON from strangers. Beyond `JSON.parse` it refuses, before building anything, nesting deeper than
  * `LIMITS.jsonDepth`; and it refuses what two parsers could read differently: invalid UTF-8, a byte order mark, duplicate
- * keys, lone surrogates, and numbers outside IEEE 754.
+ * keys, the key `__proto__` (to some it is a member, to others the prototype), lone surrogates, and numbers outside IEEE 754.
  *
  * Throws `StrictJsonError`.
  */
@@ -93,6 +93,7 @@ function countMembers(value: unknown): number {
   }
   for (const key of Object.keys(value)) {
     if (!key.isWellFormed()) throw new StrictJsonError('a key contains a lone surrogate')
+    if (key === '__proto__') throw new StrictJsonError('an object has the key __proto__')
     members += 1 + countMembers((value as Record<string, unknown>)[key])
   }
   return members

@@ -1,6 +1,6 @@
 import semver from 'semver'
 import { Compile } from 'typebox/compile'
-import { CapabilityRequest, SpecificRequest } from '../../../protocol/cells.ts'
+import { CapabilityRequest, knownDevice, SpecificRequest } from '../../../protocol/cells.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
@@ -36,7 +36,7 @@ function query(
     by,
     name,
     range,
-    device: context?.device_info,
+    device: context?.device_info && knownDevice(context.device_info),
     priority: preferences?.optimization_priority,
     securityLevel: preferences?.security_level,
     publishers: preferences?.publishers,

@@ -3,6 +3,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
+import { sha256Hex } from '../../kernel/base/hash.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
 import type { Logger } from '../../kernel/telemetry/logger.ts'
@@ -34,13 +35,16 @@ type Search = (query: CellQuery, waitMs: number, way?: SearchWay) => Promise<Req
 interface StoredRequest {
   readonly query: CellQuery
   readonly way?: SearchWay | undefined
-  readonly body: object
+  readonly body: Said
   readonly expires_at: number
 }
 
+/** What tells a body from others: itself, or its digest where it is large. */
+type Said = object | string
+
 interface Held extends RequestRecord {
   readonly owner: string
-  readonly body: object
+  readonly body: Said
   /** Undefined while nobody has answered. */
   outcome: RequestOutcome | undefined
   readonly expiresAt: number
@@ -104,13 +108,14 @@ export class RequestRecords {
   /** The same request, asked before; undefined for a new one. Throws `PROV_007` (409) when the id was used for another one. */
   same(requester: Requester, requestId: string, body: object): RequestRecord | undefined {
     const found = this.#find(requester, requestId)
-    if (found === undefined || bodyText(found.body) === bodyText(body)) return found
+    if (found === undefined || isSaid(body, found.body)) return found
     throw new ProviderError('PROV_007', `the request_id ${JSON.stringify(requestId)} was used for another request`)
   }
 
   /** Remembers an answer that was given at once; returns its token where nobody owns it. */
-  answered(requester: Requester, requestId: string, body: object, outcome: RequestOutcome): string | undefined {
+  answered(requester: Requester, requestId: string, whole: object, outcome: RequestOutcome): string | undefined {
     const { owner } = requester
+    const body = saidBy(whole)
     const expiresAt = Number.POSITIVE_INFINITY
     if (owner === undefined) {
       const place = this.#next
@@ -132,12 +137,18 @@ export class RequestRecords {
   async pending(
     requester: Requester,
     requestId: string,
-    body: object,
+    whole: object,
     query: CellQuery,
     way?: SearchWay,
   ): Promise<string | undefined> {
     const owner = requester.owner ?? ''
+    const body = saidBy(whole)
     this.#sweep()
+    // Asked twice at the same time: one of the two is followed.
+    if (requester.owner !== undefined && this.#pending.has(keyOf(owner, requestId))) {
+      this.same(requester, requestId, whole)
+      return undefined
+    }
     const own = this.#pendingOf.get(owner) ?? 0
     if (this.#pending.size >= MAX_PENDING || (owner !== '' && own >= MAX_PENDING_PER_OWNER)) {
       const whose =
@@ -243,3 +254,25 @@ export class RequestRecords {
 }
 
 const bodyText = (body: object): string => JSON.stringify({ ...body, quantum_signature: undefined })
+const bodyDigest = (body: object): string => sha256Hex(bodyText(body))
+
+/** Up to which size a body is remembered as it is: bytes, about. A digest of each would cost more than the answer. */
+const SMALL = 4096
+
+const saidBy = (body: object): Said => (room(body, SMALL) < 0 ? bodyDigest(body) : body)
+
+function isSaid(body: object, said: Said): boolean {
+  return typeof said === 'string' ? bodyDigest(body) === said : bodyText(body) === bodyText(said)
+}
+
+/** What is left of `bytes` beside a value; below 0, counting stops. */
+function room(value: unknown, bytes: number): number {
+  if (typeof value === 'string') return bytes - value.length
+  if (typeof value !== 'object' || value === null) return bytes - 8
+  let left = bytes - 32
+  for (const key in value) {
+    if (left < 0) break
+    left = room((value as Record<string, unknown>)[key], left - key.length - 8)
+  }
+  return left
+}

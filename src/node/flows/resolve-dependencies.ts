@@ -96,8 +96,12 @@ interface Picked {
 }
 
 async function pick(capability: string, by: Requirer[], find: FindCapability): Promise<Picked> {
-  const range = by.map(({ version_constraint }) => version_constraint).reduce(intersection)
   const refused = (reason: string): Picked => ({ capability, by, conflict: { capability, required_by: by, reason } })
+  let range = by[0]!.version_constraint
+  for (const { version_constraint } of by.slice(1)) {
+    // Each may multiply the length by the alternatives of the next: one that is too long only grows.
+    if (range.length <= MAX_RANGE) range = intersection(range, version_constraint)
+  }
   if (range.length > MAX_RANGE) return refused(`the constraints come to more than ${MAX_RANGE} characters`)
   const outcome = await find(capability, range)
   if (outcome.status === 'success') return { capability, by, cell: parseAnswer(outcome.cell) }

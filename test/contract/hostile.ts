@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { ADMIN_KEY } from '../http/harness.ts'
+import type { ContractServer } from './server.ts'
+
+/** Milliseconds for an answer: what takes longer hangs. */
+const DEADLINE_MS = 10_000
+
+/** What came back over a connection of its own. */
+export interface RawReply {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+}
+
+/** A request as bytes. */
+export interface RawCall {
+  readonly method: string
+  readonly path: string
+  /** Header lines; `Host`, the administrator's key and `Connection: close` are there already. */
+  readonly headers?: readonly string[]
+  readonly body?: string | Uint8Array
+  /** What `Content-Length` says, where it is not the length of the body; null for none. */
+  readonly length?: number | null
+  /** Ends the own half of the connection after the request: nothing more comes. */
+  readonly ends?: boolean
+}
+
+const bytesOf = (text: string | Uint8Array): Uint8Array => (typeof text === 'string' ? Buffer.from(text) : text)
+
+function messageOf({ method, path, headers = [], body, length }: RawCall): Buffer {
+  const bytes = bytesOf(body ?? '')
+  const said = length === undefined ? bytes.length : length
+  const lines = [
+    `${method} ${path} HTTP/1.1`,
+    'Host: 127.0.0.1',
+    `X-API-Key: ${ADMIN_KEY}`,
+    'Connection: close',
+    ...headers,
+    ...(said === null || (body === undefined && length === undefined) ? [] : [`Content-Length: ${said}`]),
+  ]
+  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), bytes])
+}
+
+/** Sends a request over a connection of its own, and resolves with the answer. Rejects when there is none in time. */
+export function sendBytes(at: ContractServer, call: RawCall): Promise<RawReply> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    const socket = connect(at.port, '127.0.0.1', () => {
+      if (call.ends === true) socket.end(messageOf(call))
+      else socket.write(messageOf(call))
+    })
+    const late = setTimeout(() => {
+      socket.destroy()
+      reject(new Error(`no answer to ${call.method} ${call.path} within ${DEADLINE_MS} ms`))
+    }, DEADLINE_MS)
+    socket.on('data', (chunk) => chunks.push(chunk))
+    // Whoever is refused early may learn it by a reset, after the answer.
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearTimeout(late)
+      const text = Buffer.concat(chunks).toString()
+      const [head = '', ...rest] = text.split('\r\n\r\n')
+      const status = Number(/^HTTP\/1\.1 ([0-9]{3})/.exec(head)?.[1] ?? 0)
+      const type = /^content-type: *(.*)$/im.exec(head)?.[1] ?? ''
+      resolve({ status, type, body: rest.join('\r\n\r\n') })
+    })
+  })
+}
+
+/** Sends the beginning of a request and breaks the connection off. */
+export function breakOff(at: ContractServer, call: RawCall, bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    const whole = messageOf(call)
+    const head = whole.length - bytesOf(call.body ?? '').length
+    const socket = connect(at.port, '127.0.0.1', () =>
+      socket.write(whole.subarray(0, head + bytes), () => socket.resetAndDestroy()),
+    )
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve())
+  })
+}
+
+/** Asserts a status of 4xx and, in the body, an error of the table. */
+export function assertRefused({ status, type, body }: RawReply, what: string): void {
+  assert.ok(status >= 400 && status <= 499, `${what}: ${status} ${body.slice(0, 300)}`)
+  assert.equal(type, 'application/json; charset=utf-8', what)
+  const { error } = JSON.parse(body) as { error?: { code?: unknown; message?: unknown } }
+  assert.match(String(error?.code), /^PROV_0[0-9]{2}$/, `${what}: ${body.slice(0, 300)}`)
+  assert.ok(typeof error?.message === 'string' && error.message.length < 2000, what)
+}
+
+/** Lists of what a node keeps. The audit is in them twice: as entries, and as leaves of the log. */
+const LISTS = [
+  '/api/v1/repository/cells?limit=500',
+  '/api/v1/repository/cells/held',
+  '/api/v1/repository/vulnerabilities',
+  '/api/v1/keys',
+  '/api/v1/audit',
+  '/api/v1/federation/status',
+  '/api/v1/analytics/issues',
+]
+const WITHOUT_TIME = /"(?:last_used|checkpoint|statistics)":(?:"[^"]*"|\{[^}]*\}|null)/g
+
+/** Everything that requests could have left behind: lists, the size of the log, and files other than the store's. */
+export async function keptBy(at: ContractServer): Promise<Record<string, unknown>> {
+  const kept: Record<string, unknown> = {}
+  for (const path of LISTS) kept[path] = (await at.admin({ path })).text.replaceAll(WITHOUT_TIME, '')
+  kept.log = (await at.send({ path: '/api/v1/log/checkpoint' })).text.split('\n', 3)[1]
+  kept.reports = (await at.admin({ path: '/api/v1/analytics/overview?cell_type=held' })).json().cells
+  kept.files = await filesOf(at)
+  return kept
+}
+
+async function filesOf({ dataDir }: ContractServer): Promise<string[]> {
+  const entries = await readdir(join(dataDir, 'blobs'), { recursive: true, withFileTypes: true })
+  return entries.flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name)] : [])).sort()
+}
+
+/** Resolves when the node has noticed that uploads were broken off: nothing is half written any more. */
+export async function settled(at: ContractServer): Promise<void> {
+  const isIncoming = (path: string): boolean => path.includes('/incoming/')
+  const end = performance.now() + DEADLINE_MS
+  while ((await filesOf(at)).some(isIncoming)) {
+    assert.ok(performance.now() < end, 'a temporary file stays')
+    await at.send({ path: '/health' })
+  }
+}
