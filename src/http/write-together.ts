@@ -14,11 +14,12 @@ let waiting: Answer[] = []
  * to be woken for each write, and who is woken answers soon: written one right behind the other, most find somebody awake.
  */
 export function endTogether(raw: ServerResponse, text: string | Buffer, isAscii: boolean): void {
-  if (waiting.length === 0) setImmediate(endAll)
+  if (waiting.length === 0) setImmediate(endWaiting)
   waiting.push({ raw, text, isAscii })
 }
 
-function endAll(): void {
+/** Ends the answers that wait. */
+export function endWaiting(): void {
   const answers = waiting
   waiting = []
   for (const { raw, text, isAscii } of answers) {
