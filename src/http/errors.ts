@@ -5,6 +5,7 @@ import { INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
 import { COMMON, finished, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
+import { endWaiting } from './write-together.ts'
 
 /** Answers with an error in the shape that the route's family documents. What nobody expected is logged, not shown. */
 export function sendError(
@@ -103,6 +104,8 @@ export function refuseConnection(error: Error, socket: Socket): void {
     socket.destroy()
     return
   }
+  // The answers to what came before.
+  endWaiting()
   const { status, message } = CLIENT_ERRORS[code] ?? { status: 400, message: 'this is not an HTTP request' }
   const body = JSON.stringify(shape('system', 'PROV_001', message, undefined))
   const headers = ['Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`]

@@ -3,6 +3,7 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Caller } from './credentials.ts'
 import type { RouteMeter } from './meter.ts'
 import type { Family } from './route.ts'
+import { endTogether } from './write-together.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -76,9 +77,8 @@ export function sendText(
   if (cors !== undefined) headers.push(...cors)
   if (limits.length > 0) headers.push(...limits)
   reply.raw.writeHead(status, headers)
-  // As many bytes as characters: all are ASCII, and need no encoding.
-  if (bytes === text.length) reply.raw.end(text, 'latin1')
-  else reply.raw.end(text)
+  // As many bytes as characters: all are ASCII.
+  endTogether(reply.raw, text, bytes === text.length)
   return finished(request, status)
 }
 

@@ -13,7 +13,7 @@ import { type Gate, guard } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
 import { createMeters, type RouteMeter } from './meter.ts'
-import { RateLimits, rateLimitHeaders } from './rate-limits.ts'
+import { type Bucket, RateLimits, rateLimitHeaders } from './rate-limits.ts'
 import type { HttpContext, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
 import { prepareShutdown } from './shutdown.ts'
@@ -108,10 +108,19 @@ function contextOf(node: ProviderNode, { config, cells, logger, metrics }: HttpO
 /** Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own. 0 is none. */
 function limiter({ rate_per_minute }: Config['http'], clock: Clock): Gate['limit'] {
   const limits = new RateLimits({ clock })
+  const known = new Map<string, readonly [Bucket]>()
+  const learn = (name: string, client: string, limit: number): readonly [Bucket] => {
+    const buckets = [limits.bucket(client, limit)] as const
+    if (known.size >= MAX_CONNECTIONS) known.clear()
+    known.set(name, buckets)
+    return buckets
+  }
   return (address, caller) => {
     const limit = rate_per_minute[caller === undefined ? 'anonymous' : caller.role]
     if (limit === 0) return UNLIMITED
-    const verdict = limits.take([limits.bucket(caller === undefined ? `address:${address}` : caller.name, limit)])
+    const name = caller === undefined ? address : caller.name
+    const buckets = known.get(name) ?? learn(name, caller === undefined ? `address:${address}` : name, limit)
+    const verdict = limits.take(buckets)
     return { allowed: verdict?.allowed !== false, headers: rateLimitHeaders(verdict) }
   }
 }

@@ -79,8 +79,9 @@ export function unbeaten(
   const floor = tierFloor(query, here, parts)
   const winner = best(query, here, parts, floor)
   if (winner === undefined) return undefined
-  const vouched = vouchedBy(here)
+  let vouched: ReadonlySet<string> | undefined
   for (const entry of directory.find(query.by, query.name)) {
+    vouched ??= vouchedBy(here)
     const { publisher } = entry.cell
     const tier = trust.tierOf({ publisher, registered: vouched.has(publisher) }, query)
     if (tier > winner.tier || !trust.accepts(publisher)) continue

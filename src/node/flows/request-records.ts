@@ -14,13 +14,18 @@ const PENDING_MS = 10 * 60_000
 /** Pending requests of all owners, and of one. */
 const MAX_PENDING = 10_000
 const MAX_PENDING_PER_OWNER = 100
-/** Answers given at once that are remembered: of owners, and of clients who have only a token. */
-const WINDOW = 1024
+/**
+ * Answers given at once that are remembered: of owners, and of clients who have only a token. Few enough that under load most are forgotten
+ * before the garbage collector moves them to the old generation.
+ */
+const WINDOW = 256
 /** Milliseconds that the search for a pending request may take from its last start. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
+/** Bytes of a token, and its characters: in base64url, three bytes are four of them. */
 const TOKEN_BYTES = 18
-/** Tokens whose randomness is drawn at a time. */
-const TOKENS_AT_ONCE = 512
+const TOKEN_LENGTH = 24
+/** Tokens that are drawn at a time. */
+const TOKENS_AT_ONCE = 256
 
 /** How far a request is looked for, where that is not the whole federation. */
 export type SearchWay =
@@ -68,7 +73,9 @@ export class RequestRecords {
   /** Answered requests without an owner, the oldest overwritten. A token says in which place its request is. */
   readonly #ring: (Held | undefined)[] = new Array<Held | undefined>(WINDOW)
   #next = 0
-  #random: Buffer = Buffer.alloc(0)
+  /** Secrets of tokens, one behind the other. */
+  #secrets = ''
+  #drawn = 0
   #stopped = false
 
   constructor(parts: {
@@ -246,10 +253,13 @@ export class RequestRecords {
   }
 
   #secret(): string {
-    if (this.#random.length < TOKEN_BYTES) this.#random = randomBytes(TOKENS_AT_ONCE * TOKEN_BYTES)
-    const secret = this.#random.toString('base64url', 0, TOKEN_BYTES)
-    this.#random = this.#random.subarray(TOKEN_BYTES)
-    return secret
+    if (this.#drawn === this.#secrets.length) {
+      this.#secrets = randomBytes(TOKENS_AT_ONCE * TOKEN_BYTES).toString('base64url')
+      this.#drawn = 0
+    }
+    const start = this.#drawn
+    this.#drawn += TOKEN_LENGTH
+    return this.#secrets.slice(start, this.#drawn)
   }
 }
 
