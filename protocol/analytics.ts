@@ -62,7 +62,8 @@ const reportFields = {
     Type.String({
       minLength: 1,
       maxLength: 16384,
-      description: 'Is counted, by a digest whose key is deleted after three days, and is not stored.',
+      description:
+        'Is verified. Its key is counted, by a digest whose own key is deleted after three days; neither is stored.',
     }),
   ),
   cell_type: Name,

@@ -7,6 +7,9 @@ import { COMMON, finished, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
 import { endWaiting } from './write-together.ts'
 
+/** Seconds after which a client may ask again for what there was no room for. */
+const FULL_SECONDS = 60
+
 /** Answers with an error in the shape that the route's family documents. What nobody expected is logged, not shown. */
 export function sendError(
   error: unknown,
@@ -26,7 +29,9 @@ export function sendError(
   // The operator has to mend a full disk too.
   if (known === undefined || (known !== error && known.status >= 500)) logFailure(error, request)
   const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
-  return sendJson(request, reply, status, body, more)
+  // Where a client is not too fast, and something of the node is full, it says nothing of when there will be room.
+  const isFull = status === 429 && !request.exchange.limits.includes('Retry-After')
+  return sendJson(request, reply, status, body, isFull ? [...(more ?? []), 'Retry-After', String(FULL_SECONDS)] : more)
 }
 
 function logFailure(error: unknown, request: FastifyRequest): void {

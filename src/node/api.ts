@@ -187,6 +187,12 @@ export interface Health {
   readonly reasons: readonly string[]
 }
 
+/** The request that brings a report, as its signature sees it. */
+export interface ReportTarget {
+  readonly method: string
+  readonly path: string
+}
+
 /** What the doors (HTTP, later others) may ask of a node. */
 export interface ProviderNode {
   readonly providerId: string
@@ -266,10 +272,13 @@ export interface ProviderNode {
     package(name: string): ProviderPackage
     info(packageName: string, providerName: string): RegisteredProvider
   }
-  /** How cells are used, as anonymous reports tell. Reports are checked here: `PROV_012` and `PROV_013`. */
+  /**
+   * How cells are used, as anonymous reports tell. Reports are checked here: `PROV_012` and `PROV_013`, and `PROV_004` for a signature that does
+   * not hold.
+   */
   readonly analytics: {
-    reportUsage(body: unknown): Promise<UsageReportAnswer>
-    reportError(body: unknown): Promise<ErrorReportAnswer>
+    reportUsage(body: unknown, target: ReportTarget): Promise<UsageReportAnswer>
+    reportError(body: unknown, target: ReportTarget): Promise<ErrorReportAnswer>
     overview(query: AnalyticsQuery): Promise<AnalyticsOverview>
     issues(query: AnalyticsIssueQuery): Promise<AnalyticsIssueList>
     /** Undefined when there is no such issue. */

@@ -56,6 +56,7 @@ import { RequestRecords } from './flows/request-records.ts'
 import { searchCapabilities } from './flows/search-capabilities.ts'
 import { searchCells } from './flows/search-cells.ts'
 import { peerHandlers } from './flows/serve-peers.ts'
+import { signedReport } from './flows/signed-report.ts'
 import { stagePackage } from './flows/stage-package.ts'
 import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
@@ -290,7 +291,14 @@ async function startIn(
       return parts.network.addresses
     },
     requests: records,
-    analytics,
+    analytics: {
+      reportUsage: async (body, target) => analytics.reportUsage(await signedReport(parts, body, target)),
+      reportError: async (body, target) => analytics.reportError(await signedReport(parts, body, target)),
+      overview: (query) => analytics.overview(query),
+      issues: (query) => analytics.issues(query),
+      setResolution: (issueId, url) => analytics.setResolution(issueId, url),
+      recordRequest: (request) => analytics.recordRequest(request),
+    },
     verifyRequest: (token, target) => verifySignedRequest(parts, token, target),
     answerLocally: (query) => requests.locally(query),
     requestCell: (query, waitMs) => requests.answer(query, waitMs),

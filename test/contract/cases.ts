@@ -363,6 +363,12 @@ async function report(at: ContractServer, kind: 'usage' | 'errors'): Promise<Rep
 const analytics: Record<string, Record<number, Produce>> = {
   'POST /api/v1/analytics/usage': {
     202: (at) => report(at, 'usage'),
+    401: (at) => {
+      const body = reportOf(at, 'any', usage)
+      const target = { audience: at.node.providerId, method: 'POST', path: '/elsewhere', body }
+      const quantum_signature = signRequest(newRequestKeys(), NETWORK, target, at.clock.now())
+      return at.send({ ...post('/api/v1/analytics/usage'), body: { ...body, quantum_signature } })
+    },
     400: (at) =>
       at.send({ ...post('/api/v1/analytics/usage'), body: reportOf(at, 'any', { ...usage, version: 'new' }) }),
   },

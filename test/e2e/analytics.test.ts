@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { newRequestKeys, type RequestKeys, signRequest } from '../../src/kernel/identity/quantum-signature.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder, upload } from '../support/processes.ts'
 
@@ -34,6 +35,24 @@ test('reports are counted once, survive a kill, and become an overview and issue
   assert.equal((unknown.body.error as { code: string }).code, 'PROV_012')
   assert.equal((await call('POST', '/usage', { report_id: 'u3' })).status, 400)
 
+  const path = '/api/v1/analytics/usage'
+  const keys = [newRequestKeys(), newRequestKeys()]
+  const signed = (report_id: string, by: RequestKeys, target = path) => {
+    const body = { ...usage, report_id }
+    const { provider_id: audience } = node
+    return {
+      ...body,
+      quantum_signature: signRequest(by, 'main', { audience, method: 'POST', path: target, body }, Date.now()),
+    }
+  }
+  for (const [n, pair] of [...keys, keys[0]!].entries()) {
+    const counted = await call('POST', '/usage', signed(`s${n}`, pair))
+    assert.equal(counted.status, 202, JSON.stringify(counted.body))
+  }
+  const foreign = await call('POST', '/usage', signed('s4', keys[0]!, '/api/v1/analytics/errors'))
+  assert.equal(foreign.status, 401)
+  assert.equal((foreign.body.error as { code: string }).code, 'PROV_004')
+
   const error = {
     report_id: 'e1',
     cell_type: 'maps',
@@ -62,6 +81,8 @@ test('reports are counted once, survive a kill, and become an overview and issue
   assert.equal(status, 200)
   const [row] = body.cell_usage as Record<string, unknown>[]
   assert.equal(row?.version, '1.0.0')
+  assert.equal(row?.total_requests, 40)
+  assert.equal(row?.unique_quantum_signatures, keys.length)
   assert.deepEqual(row?.platform_distribution, { linux: 100 })
   assert.doesNotMatch(JSON.stringify((await call('GET', '/issues')).body), /alice/)
   assert.equal((await fetch(`${node.http_url}/api/v1/analytics/overview`)).status, 401)

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import {
   AnalyticsIssue,
@@ -14,6 +15,7 @@ import {
 import { LIMITS } from '../../../protocol/limits.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
+import type { ReportTarget } from '../../node/api.ts'
 import { partnerOf } from '../partner-token.ts'
 import { sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
@@ -24,6 +26,8 @@ const reportAnswers = {
   429: { description: 'No more reports can be remembered now', schema: DeleteResponse },
 } as const
 const unauthorised = { description: 'The credential is missing or wrong', schema: DeleteResponse }
+
+const targetOf = ({ method, url }: FastifyRequest): ReportTarget => ({ method, path: url })
 
 /** Provider API, "Usage Analytics API", and the issues that error reports are grouped into. */
 export const analyticsRoutes: readonly Route[] = [
@@ -37,7 +41,7 @@ export const analyticsRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 202, await node.analytics.reportUsage(request.body)),
+        sendJson(request, reply, 202, await node.analytics.reportUsage(request.body, targetOf(request))),
   }),
   route({
     ...report,
@@ -49,7 +53,7 @@ export const analyticsRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 202, await node.analytics.reportError(request.body)),
+        sendJson(request, reply, 202, await node.analytics.reportError(request.body, targetOf(request))),
   }),
   route({
     method: 'GET',
