@@ -25,7 +25,6 @@ const reportAnswers = {
   400: { description: 'The report is not valid', schema: DeleteResponse },
   429: { description: 'No more reports can be remembered now', schema: DeleteResponse },
 } as const
-const unauthorised = { description: 'The credential is missing or wrong', schema: DeleteResponse }
 
 const targetOf = ({ method, url }: FastifyRequest): ReportTarget => ({ method, path: url })
 
@@ -67,7 +66,6 @@ export const analyticsRoutes: readonly Route[] = [
     answers: {
       200: { description: 'Sums over the range', schema: AnalyticsOverview },
       400: { description: 'The query cannot be read', schema: DeleteResponse },
-      401: unauthorised,
       403: { description: 'The sums are not shared with this partner', schema: DeleteResponse },
     },
     handler:
@@ -88,7 +86,7 @@ export const analyticsRoutes: readonly Route[] = [
     bodyLimit: 0,
     summary: 'Known errors',
     query: AnalyticsIssueQuery,
-    answers: { 200: { description: 'Issues', schema: AnalyticsIssueList }, 401: unauthorised },
+    answers: { 200: { description: 'Issues', schema: AnalyticsIssueList } },
     handler:
       ({ node }) =>
       async (request, reply) =>
@@ -106,7 +104,6 @@ export const analyticsRoutes: readonly Route[] = [
     answers: {
       200: { description: 'The issue', schema: AnalyticsIssue },
       400: { description: 'The address is not valid', schema: DeleteResponse },
-      401: unauthorised,
       404: { description: 'There is no such issue', schema: DeleteResponse },
     },
     handler:

@@ -16,7 +16,6 @@ export const auditRoutes: readonly Route[] = [
     answers: {
       200: { description: 'Administrative acts', schema: AuditList },
       400: { description: 'A field is not valid', schema: DeleteResponse },
-      401: { description: 'The credential is missing or wrong', schema: DeleteResponse },
       403: { description: 'The credential is not an administrator', schema: DeleteResponse },
     },
     handler:

@@ -63,7 +63,6 @@ export const discoveryRoutes: readonly Route[] = [
     summary: 'Connected peers and seeds',
     answers: {
       200: { description: 'Peers', schema: PeerList },
-      401: { description: "The administrator's key is missing or wrong", schema: DeleteResponse },
     },
     handler:
       ({ node }) =>

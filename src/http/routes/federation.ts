@@ -22,9 +22,7 @@ import { sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 
 const administration = { access: 'admin', family: 'discovery' } as const
-const unauthorised = { description: 'The credential is missing or wrong', schema: DeleteResponse }
 const disabled = { description: 'Federation is off, or the credential is not an administrator', schema: DeleteResponse }
-const invalid = { description: 'A field is not valid', schema: DeleteResponse }
 const noPartner = { description: 'There is no such partner', schema: PartnerRemoved }
 const partnerPath = {
   path: '/api/v1/federation/partners/:provider_id',
@@ -51,7 +49,6 @@ export const federationRoutes: readonly Route[] = [
     summary: 'Who the partners are, and how they are doing',
     answers: {
       200: { description: 'The status; names, URLs and terms for the administrator only', schema: FederationStatus },
-      401: unauthorised,
     },
     handler:
       ({ node }) =>
@@ -102,8 +99,6 @@ export const federationRoutes: readonly Route[] = [
     answers: {
       201: { description: 'The partner is added', schema: PartnerAdded },
       202: { description: 'The other node does not answer now, and is tried again', schema: PartnerAdded },
-      400: invalid,
-      401: unauthorised,
       403: { description: 'Refused by the other node, or federation is off', schema: DeleteResponse },
       409: { description: 'It is a partner already', schema: DeleteResponse },
     },
@@ -123,8 +118,6 @@ export const federationRoutes: readonly Route[] = [
     body: PartnerChange,
     answers: {
       200: { description: 'The partner', schema: Partner },
-      400: invalid,
-      401: unauthorised,
       403: disabled,
       404: noPartner,
     },
@@ -144,7 +137,6 @@ export const federationRoutes: readonly Route[] = [
     summary: 'Remove a partner: its token is worth nothing from now on',
     answers: {
       200: { description: 'Removed', schema: PartnerRemoved },
-      401: unauthorised,
       403: disabled,
       404: noPartner,
     },
@@ -165,8 +157,6 @@ export const federationRoutes: readonly Route[] = [
     body: InvitationTerms,
     answers: {
       201: { description: 'The invitation, shown this once', schema: InvitationCreated },
-      400: invalid,
-      401: unauthorised,
       403: disabled,
     },
     handler:
@@ -186,7 +176,6 @@ export const federationRoutes: readonly Route[] = [
     body: JoinRequest,
     answers: {
       200: { description: 'A challenge, or the welcome', schema: Type.Union([JoinChallenge, JoinWelcome]) },
-      400: invalid,
       403: { description: 'The invitation or the message does not count', schema: DeleteResponse },
     },
     handler:

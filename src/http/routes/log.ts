@@ -5,7 +5,6 @@ import { type Route, route } from '../route.ts'
 
 const shared = { method: 'GET', access: 'open', family: 'discovery', bodyLimit: 0 } as const
 const absent = { description: 'The log does not have it (yet)', schema: DeleteResponse }
-const invalid = { description: 'The query cannot be read', schema: DeleteResponse }
 
 const BYTES_TYPE = 'application/octet-stream'
 /** A tile that is whole never changes. */
@@ -28,7 +27,7 @@ export const logRoutes: readonly Route[] = [
     path: '/api/v1/log/inclusion',
     summary: 'Proof that a leaf is in the tree (RFC 9162)',
     query: InclusionQuery,
-    answers: { 200: { description: 'The proof', schema: InclusionProof }, 400: invalid, 404: absent },
+    answers: { 200: { description: 'The proof', schema: InclusionProof }, 404: absent },
     handler:
       ({ node }) =>
       (request, reply) =>
@@ -39,7 +38,7 @@ export const logRoutes: readonly Route[] = [
     path: '/api/v1/log/consistency',
     summary: 'Proof that one tree is the beginning of another (RFC 9162)',
     query: ConsistencyQuery,
-    answers: { 200: { description: 'The proof', schema: ConsistencyProof }, 400: invalid, 404: absent },
+    answers: { 200: { description: 'The proof', schema: ConsistencyProof }, 404: absent },
     handler:
       ({ node }) =>
       (request, reply) =>

@@ -4,7 +4,6 @@ import { DeleteResponse } from '../../../protocol/repository.ts'
 import { sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
-const unauthorised = { description: "The administrator's key is missing or wrong", schema: DeleteResponse }
 const Name = Type.String({ minLength: 1, maxLength: 64 })
 
 /** The provider registry: which parts of a node can be replaced, by what, and how that is configured. */
@@ -16,7 +15,7 @@ export const providerRoutes: readonly Route[] = [
     family: 'discovery',
     bodyLimit: 0,
     summary: 'Packages of the provider registry',
-    answers: { 200: { description: 'Packages', schema: ProviderPackages }, 401: unauthorised },
+    answers: { 200: { description: 'Packages', schema: ProviderPackages } },
     handler:
       ({ node }) =>
       (request, reply) =>
@@ -32,7 +31,6 @@ export const providerRoutes: readonly Route[] = [
     params: Type.Object({ package: Name }),
     answers: {
       200: { description: 'The package', schema: ProviderPackage },
-      401: unauthorised,
       404: { description: 'No such package', schema: DeleteResponse },
     },
     handler:
@@ -50,7 +48,6 @@ export const providerRoutes: readonly Route[] = [
     params: Type.Object({ package: Name, name: Name }),
     answers: {
       200: { description: 'The provider', schema: RegisteredProvider },
-      401: unauthorised,
       404: { description: 'No such package or provider', schema: DeleteResponse },
     },
     handler:

@@ -25,9 +25,7 @@ import { receiveUpdate, receiveUpload } from '../upload.ts'
 /** Who owns what is registered with the administrator's key. */
 const ADMINISTRATOR = 'admin'
 
-const unauthorized: Answer = { description: "The administrator's key is missing or wrong", schema: DeleteResponse }
 const notFound: Answer = { description: 'Cell not found', schema: DeleteResponse }
-const invalid: Answer = { description: 'A field is not valid', schema: DeleteResponse }
 
 const cellPackage = Type.String({ format: 'binary', description: 'The package.' })
 const signedParts = { manifest: Type.Optional(Manifest), manifest_signature: Type.Optional(SignatureToken) }
@@ -43,7 +41,7 @@ export const repositoryRoutes: readonly Route[] = [
     bodyLimit: 0,
     summary: 'List the cells of this repository',
     query: CellListQuery,
-    answers: { 200: { description: 'Cells', schema: CellListResponse }, 400: invalid },
+    answers: { 200: { description: 'Cells', schema: CellListResponse } },
     handler:
       ({ node }) =>
       async (request, reply) =>
@@ -60,7 +58,6 @@ export const repositoryRoutes: readonly Route[] = [
     answers: {
       201: { description: 'Registered, and durable', schema: RegisterResponse },
       400: { description: 'A part is missing or not valid', schema: RegisterResponse },
-      401: unauthorized,
       409: { description: 'The version exists', schema: RegisterResponse },
       413: { description: 'A part is too large', schema: RegisterResponse },
       415: { description: 'The body is not multipart/form-data', schema: RegisterResponse },
@@ -91,7 +88,6 @@ export const repositoryRoutes: readonly Route[] = [
     answers: {
       200: { description: 'Everything that was found', schema: ValidateResponse },
       400: { description: 'A part is missing or cannot be read', schema: RegisterResponse },
-      401: unauthorized,
       413: { description: 'A part is too large', schema: RegisterResponse },
       415: { description: 'The body is not multipart/form-data', schema: RegisterResponse },
     },
@@ -128,7 +124,6 @@ export const repositoryRoutes: readonly Route[] = [
     answers: {
       200: { description: 'Registered, and durable', schema: RegisterResponse },
       400: { description: 'A part is missing or not valid', schema: RegisterResponse },
-      401: unauthorized,
       404: { description: 'No cell of that type', schema: RegisterResponse },
       409: { description: 'The version exists', schema: RegisterResponse },
       413: { description: 'A part is too large', schema: RegisterResponse },
@@ -161,8 +156,6 @@ export const repositoryRoutes: readonly Route[] = [
     body: CellChange,
     answers: {
       200: { description: 'Changed, and durable', schema: CellDetails },
-      400: invalid,
-      401: unauthorized,
       403: { description: 'Somebody else registered it', schema: DeleteResponse },
       404: notFound,
     },
@@ -187,7 +180,6 @@ export const repositoryRoutes: readonly Route[] = [
     answers: {
       200: { description: 'Said, and durable', schema: YankAnswer },
       400: { description: 'A field or the signature of a yank is not valid', schema: DeleteResponse },
-      401: unauthorized,
       403: { description: 'The cell belongs to somebody else', schema: DeleteResponse },
       404: notFound,
       409: { description: 'What was said before forbids it, or several cells are meant', schema: DeleteResponse },
@@ -229,7 +221,7 @@ export const repositoryRoutes: readonly Route[] = [
     summary: 'Details of a cell: the version asked for, else the highest',
     params: Type.Object({ cell_type: Name }),
     query: Type.Object({ version: Type.Optional(SemVer) }),
-    answers: { 200: { description: 'The cell', schema: CellDetails }, 400: invalid, 404: notFound },
+    answers: { 200: { description: 'The cell', schema: CellDetails }, 404: notFound },
     handler:
       ({ node }) =>
       (request, reply) =>
@@ -245,8 +237,6 @@ export const repositoryRoutes: readonly Route[] = [
     params: Type.Object({ cell_type: Name, version: SemVer }),
     answers: {
       200: { description: 'Deleted, and durable', schema: DeleteResponse },
-      400: invalid,
-      401: unauthorized,
       403: { description: 'Somebody else registered it, or an active cell depends on it', schema: DeleteResponse },
       404: notFound,
     },

@@ -16,9 +16,6 @@ import { type Route, route } from '../route.ts'
 
 const COLLECTION = '/api/v1/repository/vulnerabilities'
 const shared = { access: 'admin', family: 'repository' } as const
-const invalid = { description: 'A field is not valid', schema: DeleteResponse }
-const unauthorised = { description: 'The credential is missing or wrong', schema: DeleteResponse }
-const forbidden = { description: 'The credential is not an administrator', schema: DeleteResponse }
 const full = { description: 'There is no room for more', schema: DeleteResponse }
 const params = Type.Object({ id: VulnerabilityId })
 
@@ -32,7 +29,7 @@ export const vulnerabilityRoutes: readonly Route[] = [
     bodyLimit: 0,
     summary: 'List recorded vulnerabilities',
     query: VulnerabilityListQuery,
-    answers: { 200: { description: 'Vulnerabilities', schema: VulnerabilityList }, 400: invalid },
+    answers: { 200: { description: 'Vulnerabilities', schema: VulnerabilityList } },
     handler:
       ({ node }) =>
       (request, reply) =>
@@ -47,9 +44,6 @@ export const vulnerabilityRoutes: readonly Route[] = [
     body: VulnerabilityBatch,
     answers: {
       200: { description: 'Recorded, and durable', schema: VulnerabilityBatchAnswer },
-      400: invalid,
-      401: unauthorised,
-      403: forbidden,
       507: full,
     },
     handler:
@@ -70,9 +64,6 @@ export const vulnerabilityRoutes: readonly Route[] = [
     body: VulnerabilityBody,
     answers: {
       200: { description: 'Recorded, and durable', schema: Vulnerability },
-      400: invalid,
-      401: unauthorised,
-      403: forbidden,
       507: full,
     },
     handler:
@@ -93,9 +84,6 @@ export const vulnerabilityRoutes: readonly Route[] = [
     query: VulnerabilityRemoval,
     answers: {
       200: { description: 'The vulnerability, forgotten', schema: Vulnerability },
-      400: invalid,
-      401: unauthorised,
-      403: forbidden,
       404: { description: 'There is no such vulnerability of that type', schema: DeleteResponse },
     },
     handler:
