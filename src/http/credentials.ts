@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AccessRole } from '../../protocol/access.ts'
+import { ProviderError } from '../kernel/base/errors.ts'
 import type { ProviderNode } from '../node/api.ts'
 
 /** Who calls. */
@@ -50,6 +51,18 @@ export function credentialCheck(
     const token = bearer(authorization)
     return key === undefined && JWT.test(token) ? { federationToken: token } : callerOf(token)
   }
+}
+
+/** Why a credential does not count. */
+export const REFUSED = {
+  wrong: 'the credential is wrong',
+  expired: 'the key has expired',
+  revoked: 'the key was revoked',
+} as const
+
+/** Asserts that a credential which counted before a long upload still does. Throws `PROV_016`. */
+export function assertStillCounts(credential: Credential): void {
+  if (typeof credential === 'string' && credential !== 'none') throw new ProviderError('PROV_016', REFUSED[credential])
 }
 
 /** The token of `Bearer <token>`; empty, which is nobody's key, for other schemes. */

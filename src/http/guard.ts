@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { roleCovers } from '../../protocol/access.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { BodyDeadlines } from './body-deadlines.ts'
-import type { Caller, Credential } from './credentials.ts'
+import { type Caller, type Credential, REFUSED } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
 import type { RouteState } from './respond.ts'
@@ -38,12 +38,6 @@ export interface Guarded {
 }
 
 const EXPOSED = ['Access-Control-Expose-Headers', 'ETag, Content-Range, Accept-Ranges, Content-Length, Allow'] as const
-/** Why a credential does not count. */
-const REFUSED = {
-  wrong: 'the credential is wrong',
-  expired: 'the key has expired',
-  revoked: 'the key was revoked',
-} as const
 /** What a role is asked for by. */
 const NEEDED = {
   reader: 'a key',

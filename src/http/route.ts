@@ -1,9 +1,11 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import type { AccessRole } from '../../protocol/access.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
+import type { Credential } from './credentials.ts'
 import type { Traffic } from './traffic.ts'
 
 /** What the handlers of all routes share. */
@@ -16,6 +18,8 @@ export interface HttpContext {
   readonly maxPackageBytes: number
   /** Whether routes for readers are open to everybody. */
   readonly openReading: boolean
+  /** Who calls, as of now. */
+  readonly credential: (headers: IncomingHttpHeaders) => Credential
 }
 
 /**

@@ -80,7 +80,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   })
   const stray = strayGuard(gate, meterOf('none'), logger)
   const app = createApp(deadlines, stray)
-  registerRoutes(app, gate, contextOf(node, options, traffic), meterOf, logger)
+  registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger)
   registerStrays(app, stray)
   const shutDown = prepareShutdown(app)
   try {
@@ -100,9 +100,13 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   }
 }
 
-function contextOf(node: ProviderNode, { config, cells, logger, metrics }: HttpOptions, traffic: Traffic): HttpContext {
-  const { open_reading: openReading } = config
-  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading }
+function contextOf(
+  node: ProviderNode,
+  { cells, logger, metrics }: HttpOptions,
+  traffic: Traffic,
+  { openReading, credential }: Gate,
+): HttpContext {
+  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading, credential }
 }
 
 /** Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own. 0 is none. */

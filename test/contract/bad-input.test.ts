@@ -515,3 +515,53 @@ test('queries that cannot be read are refused on every route', (t) =>
     }
     assert.ok(count > 100)
   }))
+
+test('a cell that is named like a property of every object is a cell like any other', async (t) => {
+  const at = await contractServer(t)
+  const name = 'constructor'
+  const cell = { cell_type: name, version: '1.0.0', labels: { [name]: name }, tags: [name], description: name }
+  const path = `/api/v1/repository/cells/${name}`
+  const report = { cell_type: name, version: '1.0.0', timestamp: new Date(at.clock.now()).toISOString() }
+  const usage = { activation_count: 1, total_active_time_ms: 1 }
+  const error = { error_type: name, error_code: name, error_message: name, stack_trace: `at ${name} (x:1)` }
+  const asked = { request_id: name, capability: name, preferences: { explain: true, resolve_dependencies: true } }
+  const vulnerability = { cell_type: name, affected: '*', severity: 'low', description: name }
+  for (const [call, status] of [
+    [{ path }, 404],
+    [{ path: `/api/v1/providers/${name}` }, 404],
+    [{ path: `/api/v1/providers/validators/${name}` }, 404],
+    [{ path: `/api/v1/log/tile/${name}` }, 404],
+    [{ method: 'DELETE', path: `/api/v1/federation/partners/${name}` }, 404],
+    [{ method: 'POST', path: '/api/v1/cells/request', headers: { Prefer: 'wait=30' }, body: asked }, 404],
+    [
+      {
+        method: 'POST',
+        path: '/api/v1/repository/cells',
+        ...at.upload({ ...cell, capabilities: [{ name, version: '1.0.0' }] }),
+      },
+      201,
+    ],
+    [{ path }, 200],
+    [{ path: `/api/v1/repository/cells?search=${name}&capability=${name}` }, 200],
+    [{ path: `/api/v1/discovery/capabilities?capability=${name}&include_details=true` }, 200],
+    [{ method: 'POST', path: '/api/v1/cells/request', body: { ...asked, request_id: 'again' } }, 200],
+    [
+      {
+        method: 'POST',
+        path: '/api/v1/analytics/usage',
+        body: { ...report, report_id: '1', usage_metrics: usage, quantum_signature: name },
+      },
+      202,
+    ],
+    [{ method: 'POST', path: '/api/v1/analytics/errors', body: { ...report, report_id: '2', ...error } }, 202],
+    [{ path: `/api/v1/analytics/overview?cell_type=${name}` }, 200],
+    [{ method: 'PUT', path: `/api/v1/repository/vulnerabilities/${name}`, body: vulnerability }, 200],
+    [{ method: 'POST', path: `${path}/1.0.0/yank`, body: { reason: 'broken' } }, 200],
+    [{ path }, 200],
+    [{ method: 'DELETE', path: `${path}/1.0.0` }, 200],
+    [{ path }, 404],
+  ] as const) {
+    const reply = await at.admin(call)
+    assert.equal(reply.status, status, `${call.path}: ${reply.text.slice(0, 300)}`)
+  }
+})

@@ -155,6 +155,16 @@ describe('a pending request', () => {
     assert.throws(() => records.read(owned('o'), 'r'), code('PROV_006'))
   })
 
+  it('leaves room for clients with a key where strangers fill the rest', async (t) => {
+    const { records, clock } = await open(t)
+    for (let n = 0; n < 8000; n++) await records.pending(ANYBODY, `r${n}`, {}, QUERY)
+    await assert.rejects(records.pending(ANYBODY, 'more', {}, QUERY), code('PROV_013'))
+    await assert.rejects(records.pending(owned('ed25519:00'), 'more', {}, QUERY), code('PROV_013'))
+    await records.pending(owned('key:1'), 'r', {}, QUERY)
+    clock.advance(10 * 60_000)
+    await records.pending(ANYBODY, 'more', {}, QUERY)
+  })
+
   it('is one of at most a hundred of an owner', async (t) => {
     const { records, clock } = await open(t)
     for (let n = 0; n < 100; n++) await records.pending(owned('o'), `r${n}`, {}, QUERY)

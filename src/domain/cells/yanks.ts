@@ -157,7 +157,12 @@ export class Yanks {
   }
 
   /** Whether what a peer announces of a cell is worth asking it for its publisher's word. */
-  isNews({ manifest_digest: id, publisher, status, yank_counter: counter }: AnnouncedCell): boolean {
+  isNews({
+    manifest_digest: id,
+    publisher,
+    status,
+    yank_counter: counter,
+  }: Pick<AnnouncedCell, 'manifest_digest' | 'publisher' | 'status' | 'yank_counter'>): boolean {
     if (counter === undefined) return false
     const known = this.publisherYank({ id, publisher })
     return known === undefined || counter > known.counter || (status === 'yanked' && !known.yanked)

@@ -18,6 +18,7 @@ import {
   YankQuery,
 } from '../../../protocol/repository.ts'
 import type { Editor, Registered } from '../../node/api.ts'
+import { assertStillCounts } from '../credentials.ts'
 import { sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 import { receiveUpdate, receiveUpload } from '../upload.ts'
@@ -63,10 +64,11 @@ export const repositoryRoutes: readonly Route[] = [
       415: { description: 'The body is not multipart/form-data', schema: RegisterResponse },
     },
     handler:
-      ({ node, maxPackageBytes }) =>
+      ({ node, maxPackageBytes, credential }) =>
       async (request, reply) => {
         const upload = await receiveUpload(request.raw, (bytes) => node.stagePackage(bytes), maxPackageBytes)
         try {
+          assertStillCounts(credential(request.headers))
           const registered = await node.registerCell({
             ...upload,
             credential: request.exchange.caller?.name ?? ADMINISTRATOR,
@@ -130,10 +132,11 @@ export const repositoryRoutes: readonly Route[] = [
       415: { description: 'The body is not multipart/form-data', schema: RegisterResponse },
     },
     handler:
-      ({ node, maxPackageBytes }) =>
+      ({ node, maxPackageBytes, credential }) =>
       async (request, reply) => {
         const upload = await receiveUpdate(request.raw, (bytes) => node.stagePackage(bytes), maxPackageBytes)
         try {
+          assertStillCounts(credential(request.headers))
           const updated = await node.updateCell({
             ...upload,
             cellType: request.params.cell_type,

@@ -11,6 +11,7 @@ import {
   VulnerabilityListQuery,
   VulnerabilityRemoval,
 } from '../../../protocol/vulnerabilities.ts'
+import { ProviderError } from '../../kernel/base/errors.ts'
 import { sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
@@ -70,8 +71,14 @@ export const vulnerabilityRoutes: readonly Route[] = [
       ({ node }) =>
       async (request, reply) => {
         const { id } = request.params
+        const { cell_type } = request.body
         await node.vulnerabilities.record([{ id, ...request.body }], request.exchange.caller?.name ?? 'nobody')
-        sendJson(request, reply, 200, node.vulnerabilities.get(request.body.cell_type, id))
+        const recorded = node.vulnerabilities.get(cell_type, id)
+        if (recorded === undefined) {
+          const message = `the vulnerability ${id} of ${cell_type} was recorded, and removed at the same time`
+          throw new ProviderError('PROV_001', message, { status: 404 })
+        }
+        sendJson(request, reply, 200, recorded)
       },
   }),
   route({

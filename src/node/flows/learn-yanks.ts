@@ -10,7 +10,9 @@ interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'trust'>
   readonly yanks: Pick<NodeParts['yanks'], 'accept' | 'isNews'>
 }
 
-type Wanted = Announcement['cells'][number]
+type Announced = Announcement['cells'][number]
+/** What asking needs of an announced cell: an entry with all its capabilities may be a hundred times as large. */
+type Wanted = Pick<Announced, 'manifest_digest' | 'publisher' | 'status' | 'yank_counter'>
 
 /** Providers that are asked at once, and that wait to be asked. */
 const AT_ONCE = 4
@@ -66,7 +68,7 @@ export class YankLearner {
     if ((this.#resting.get(provider) ?? 0) > clock.now()) return
     const queue = this.#queues.get(provider) ?? { cells: new Map<string, Wanted>(), tries: 0 }
     if (queue.cells.size === 0 && this.#queues.size >= MAX_PROVIDERS) return
-    for (const cell of news) if (queue.cells.size < MAX_CELLS) queue.cells.set(keyOf(cell), cell)
+    for (const cell of news) if (queue.cells.size < MAX_CELLS) queue.cells.set(keyOf(cell), wanted(cell))
     this.#queues.set(provider, queue)
     this.#askNext()
   }
@@ -148,6 +150,13 @@ export class YankLearner {
     this.#resting.set(provider, this.#parts.clock.now() + REST_MS)
   }
 }
+
+const wanted = ({ manifest_digest, publisher, status, yank_counter }: Announced): Wanted => ({
+  manifest_digest,
+  publisher,
+  ...(status === undefined ? {} : { status }),
+  ...(yank_counter === undefined ? {} : { yank_counter }),
+})
 
 const keyOf = ({ manifest_digest: id, publisher }: Pick<Wanted, 'manifest_digest' | 'publisher'>): string =>
   `${id}!${publisher}`

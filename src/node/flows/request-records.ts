@@ -14,6 +14,8 @@ const PENDING_MS = 10 * 60_000
 /** Pending requests of all owners, and of one. */
 const MAX_PENDING = 10_000
 const MAX_PENDING_PER_OWNER = 100
+/** Those of clients without a key, who can have as many names as they want: the rest is for those that this node knows. */
+const MAX_PENDING_OF_STRANGERS = 8_000
 /**
  * Answers given at once that are remembered: of owners, and of clients who have only a token. Few enough that under load most are forgotten
  * before the garbage collector moves them to the old generation.
@@ -69,6 +71,7 @@ export class RequestRecords {
   readonly #search: Search
   readonly #pending = new Map<string, Held>()
   readonly #pendingOf = new Map<string, number>()
+  #pendingOfStrangers = 0
   readonly #answered = new Map<string, Held>()
   /** Answered requests without an owner, the oldest overwritten. A token says in which place its request is. */
   readonly #ring: (Held | undefined)[] = new Array<Held | undefined>(WINDOW)
@@ -157,9 +160,9 @@ export class RequestRecords {
       return undefined
     }
     const own = this.#pendingOf.get(owner) ?? 0
-    if (this.#pending.size >= MAX_PENDING || (owner !== '' && own >= MAX_PENDING_PER_OWNER)) {
-      const whose =
-        this.#pending.size >= MAX_PENDING ? `${MAX_PENDING} requests of all clients` : `${own} of your requests`
+    const full = this.#pending.size >= MAX_PENDING || this.#isFullFor(owner)
+    if (full || (owner !== '' && own >= MAX_PENDING_PER_OWNER)) {
+      const whose = full ? `${this.#pending.size} requests of all clients` : `${own} of your requests`
       throw new ProviderError('PROV_013', `${whose} are pending, the most that this node remembers`)
     }
     const token = requester.owner === undefined ? `p.${this.#secret()}` : undefined
@@ -212,12 +215,18 @@ export class RequestRecords {
   #hold(held: Held): void {
     this.#pending.set(held.token ?? keyOf(held.owner, held.requestId), held)
     this.#pendingOf.set(held.owner, (this.#pendingOf.get(held.owner) ?? 0) + 1)
+    if (isStranger(held.owner)) this.#pendingOfStrangers++
+  }
+
+  #isFullFor(owner: string): boolean {
+    return isStranger(owner) && this.#pendingOfStrangers >= MAX_PENDING_OF_STRANGERS
   }
 
   #forget(key: string): void {
     const held = this.#pending.get(key)
     if (held === undefined) return
     this.#pending.delete(key)
+    if (isStranger(held.owner)) this.#pendingOfStrangers--
     const left = (this.#pendingOf.get(held.owner) ?? 1) - 1
     if (left === 0) this.#pendingOf.delete(held.owner)
     else this.#pendingOf.set(held.owner, left)
@@ -262,6 +271,9 @@ export class RequestRecords {
     return this.#secrets.slice(start, this.#drawn)
   }
 }
+
+/** Whether an owner is nobody, or a key that signed a request and that anybody could have made. */
+const isStranger = (owner: string): boolean => owner === '' || owner.startsWith('ed25519')
 
 const bodyText = (body: object): string => JSON.stringify({ ...body, quantum_signature: undefined })
 const bodyDigest = (body: object): string => sha256Hex(bodyText(body))
