@@ -549,7 +549,7 @@ test('a cell that is named like a property of every object is a cell like any ot
       {
         method: 'POST',
         path: '/api/v1/analytics/usage',
-        body: { ...report, report_id: '1', usage_metrics: usage, quantum_signature: name },
+        body: { ...report, report_id: '1', usage_metrics: usage },
       },
       202,
     ],

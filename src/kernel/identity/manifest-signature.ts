@@ -35,7 +35,7 @@ const LABEL_NAME = new RegExp(NAME_PATTERN)
 
 /**
  * A manifest of format 1 from parsed JSON. Beyond its schema: canonical form at most `LIMITS.manifestBytes`, versions and ranges that
- * npm's semver accepts, no capability twice. Throws `ProviderError` `PROV_001`, which names the field, what was found and what is allowed.
+ * npm's semver accepts, no capability and no dependency twice. Throws `ProviderError` `PROV_001`, which names the field, what was found and what is allowed.
  */
 export function parseManifest(json: unknown): Manifest {
   if (isDeeper(json, MANIFEST_DEPTH)) throw malformed(`manifest is nested deeper than ${MANIFEST_DEPTH} levels`)
@@ -59,11 +59,20 @@ export function parseManifest(json: unknown): Manifest {
     }
     names.add(capability.name)
   }
-  for (const [index, { version_constraint: range }] of json.dependencies.entries()) {
+  const needed = new Set<string>()
+  for (const [index, { capability, version_constraint: range }] of json.dependencies.entries()) {
+    const field = `manifest.dependencies.${index}`
     if (validRange(range) === null) {
-      const field = `manifest.dependencies.${index}.version_constraint`
-      throw malformed(`${field} must be an npm semver range such as "^1.2.0", found ${JSON.stringify(range)}`)
+      throw malformed(
+        `${field}.version_constraint must be an npm semver range such as "^1.2.0", found ${JSON.stringify(range)}`,
+      )
     }
+    if (needed.has(capability)) {
+      throw malformed(
+        `${field}.capability repeats "${capability}"; a manifest lists a dependency once, with all its constraints`,
+      )
+    }
+    needed.add(capability)
   }
   return json
 }

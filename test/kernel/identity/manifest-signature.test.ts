@@ -78,6 +78,11 @@ test('a capability stands once', () => {
   )
 })
 
+test('a dependency stands once, with all its constraints', () => {
+  const dependencies = ['^1.0.0', '>=1.2.0'].map((version_constraint) => ({ capability: 'a', version_constraint }))
+  refuses({ dependencies }, /^manifest\.dependencies\.1\.capability repeats "a"/)
+})
+
 test('size and depth are bounded', () => {
   const described = (description: string) => ({ ...manifest.capabilities[0]!, description })
   const capabilities = Array.from({ length: 60 }, (_, i) => ({ ...described('x'.repeat(2000)), name: `c${i}` }))
