@@ -11,7 +11,7 @@ import { errorMessage, ProviderError } from '../base/errors.ts'
 import { schemaFinding } from '../base/schema-findings.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { decoded, signedBytes } from './signed.ts'
-import { ML_DSA_65_SIGNATURE_BYTES, type SignatureVerifier } from './verify-pure.ts'
+import { type AsyncSignatureVerifier, ML_DSA_65_SIGNATURE_BYTES, type SignatureVerifier } from './verify-pure.ts'
 
 /** Quantum signatures: which key made a request, for whom, and when. Browser-safe. */
 
@@ -109,6 +109,42 @@ export function verifyRequest(
   target: RequestTarget,
   now: number,
 ): VerifiedRequest {
+  const { message, parts, request } = readSigned(network, token, target, now)
+  for (const { algorithm, key, signature } of parts) {
+    if (!verifier[algorithm](key, message, signature)) throw unproven(algorithm, network)
+  }
+  return request()
+}
+
+/** As {@link verifyRequest}, with a verifier that lets others go on meanwhile. Rejects where that throws. */
+export async function verifyRequestLater(
+  verifier: AsyncSignatureVerifier,
+  network: string,
+  token: string,
+  target: RequestTarget,
+  now: number,
+): Promise<VerifiedRequest> {
+  const { message, parts, request } = readSigned(network, token, target, now)
+  for (const { algorithm, key, signature } of parts) {
+    if (!(await verifier[algorithm](key, message, signature))) throw unproven(algorithm, network)
+  }
+  return request()
+}
+
+/** A request that claims to be signed, as far as that shows without its signatures. */
+interface SignedRequest {
+  readonly message: Uint8Array
+  /** All of them have to hold. */
+  readonly parts: readonly {
+    readonly algorithm: keyof SignatureVerifier
+    readonly key: Uint8Array
+    readonly signature: Uint8Array
+  }[]
+  /** Who made the request, when they hold. */
+  readonly request: () => VerifiedRequest
+}
+
+function readSigned(network: string, token: string, target: RequestTarget, now: number): SignedRequest {
   const { header, signatures } = decodeToken(token)
   const { alg, aud, keys, method, nonce, path, ts } = header
   if (aud !== target.audience) throw refused(`is meant for ${aud}, this is ${target.audience}`)
@@ -119,17 +155,25 @@ export function verifyRequest(
     const side = ts < now ? 'old' : 'ahead'
     throw refused(`is ${seconds} s ${side}, at most ${LIMITS.clockSkewMs / 1000} s are allowed`)
   }
-  const raw = keys.map(decoded)
-  const [ed25519, mlDsa65] = raw
+  const [ed25519, mlDsa65] = keys.map(decoded)
+  if (ed25519 === undefined) throw unproven('ed25519', network)
   const message = requestBytes(network, header, target.body)
-  if (ed25519 === undefined || !verifier.ed25519(ed25519, message, signatures.subarray(0, ED25519_SIGNATURE_BYTES))) {
-    throw refused(`does not hold: its Ed25519 part is wrong for this request in the network ${network}`)
+  const classical = {
+    algorithm: 'ed25519',
+    key: ed25519,
+    signature: signatures.subarray(0, ED25519_SIGNATURE_BYTES),
+  } as const
+  if (alg === 'ed25519') {
+    return { message, parts: [classical], request: () => ({ key: `ed25519:${toHex(ed25519)}`, nonce, ts }) }
   }
-  if (alg === 'ed25519') return { key: `ed25519:${toHex(ed25519)}`, nonce, ts }
-  if (mlDsa65 === undefined || !verifier.mlDsa65(mlDsa65, message, signatures.subarray(ED25519_SIGNATURE_BYTES))) {
-    throw refused(`does not hold: its ML-DSA-65 part is wrong for this request in the network ${network}`)
-  }
-  return { key: `${alg}:${toHex(sha256(concatBytes([ed25519, mlDsa65])))}`, nonce, ts }
+  if (mlDsa65 === undefined) throw unproven('mlDsa65', network)
+  const hybrid = {
+    algorithm: 'mlDsa65',
+    key: mlDsa65,
+    signature: signatures.subarray(ED25519_SIGNATURE_BYTES),
+  } as const
+  const request = () => ({ key: `${alg}:${toHex(sha256(concatBytes([ed25519, mlDsa65])))}`, nonce, ts })
+  return { message, parts: [classical, hybrid], request }
 }
 
 /** What is signed. The header names the algorithm, so that no part of a hybrid signature can be left out. */
@@ -178,6 +222,11 @@ function decodeHeader(part: string): QuantumSignatureHeader {
 }
 
 const randomBytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length))
+
+const PART_NAMES = { ed25519: 'Ed25519', mlDsa65: 'ML-DSA-65' } as const
+
+const unproven = (algorithm: keyof SignatureVerifier, network: string): ProviderError =>
+  refused(`does not hold: its ${PART_NAMES[algorithm]} part is wrong for this request in the network ${network}`)
 
 const shown = (path: string): string => JSON.stringify(path.length > 80 ? `${path.slice(0, 80)}…` : path)
 

@@ -17,6 +17,12 @@ export interface SignatureVerifier {
   mlDsa65(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
 }
 
+/** Verdicts of a {@link SignatureVerifier} that come later, because they are found beside the event loop. */
+export interface AsyncSignatureVerifier {
+  ed25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>
+  mlDsa65(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>
+}
+
 /** Bytes of a raw ML-DSA-65 public key (FIPS 204, table 2). */
 export const ML_DSA_65_KEY_BYTES = 1952
 /** Bytes of an ML-DSA-65 signature (FIPS 204, table 2). */

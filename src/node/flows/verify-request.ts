@@ -1,5 +1,5 @@
-import { type RequestTarget, verifyRequest } from '../../kernel/identity/quantum-signature.ts'
-import { nativeVerifier } from '../../kernel/identity/verify.ts'
+import { type RequestTarget, verifyRequestLater } from '../../kernel/identity/quantum-signature.ts'
+import { pooledVerifier } from '../../kernel/identity/verify.ts'
 import type { NodeParts } from '../parts.ts'
 
 /**
@@ -12,7 +12,7 @@ export async function verifySignedRequest(
   target: Omit<RequestTarget, 'audience'>,
 ): Promise<string> {
   const addressed = { ...target, audience: keys.providerId }
-  const { key, nonce } = verifyRequest(nativeVerifier, config.network.name, token, addressed, clock.now())
+  const { key, nonce } = await verifyRequestLater(pooledVerifier, config.network.name, token, addressed, clock.now())
   await nonces.use(key, nonce)
   return key
 }

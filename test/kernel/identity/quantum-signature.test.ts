@@ -15,9 +15,10 @@ import {
   type RequestTarget,
   signRequest,
   verifyRequest,
+  verifyRequestLater,
 } from '../../../src/kernel/identity/quantum-signature.ts'
 import { signedBytes } from '../../../src/kernel/identity/signed.ts'
-import { nativeVerifier } from '../../../src/kernel/identity/verify.ts'
+import { nativeVerifier, pooledVerifier } from '../../../src/kernel/identity/verify.ts'
 import { pureVerifier, type SignatureVerifier } from '../../../src/kernel/identity/verify-pure.ts'
 import { readVectors } from '../../vectors/read.ts'
 
@@ -64,6 +65,16 @@ for (const [name, verifier] of Object.entries({ native: nativeVerifier, pure: pu
     }
   })
 }
+
+test('quantum-signature.json with verification in the thread pool', async () => {
+  const { cases } = readVectors<{ cases: QuantumSignatureCase[] }>('quantum-signature.json')
+  for (const { about, network, now, target, token, verdict } of cases) {
+    const judged = verifyRequestLater(pooledVerifier, network, token, target, now)
+    if (verdict === null)
+      await assert.rejects(judged, (error) => error instanceof ProviderError && error.code === 'PROV_004', about)
+    else assert.deepEqual(await judged, verdict, about)
+  }
+})
 
 test('a signature proves which key made the request, with which nonce and when', () => {
   const key = `ed25519:${toHex(classical.ed25519.publicKey)}`
