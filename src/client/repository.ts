@@ -16,6 +16,7 @@ import {
 import { manifestDigest, parseManifest } from '../kernel/identity/manifest-signature.ts'
 import type { Progress } from './download.ts'
 import { IntegrityError } from './errors.ts'
+import { multipart } from './multipart.ts'
 import { type Answer, call, checked, firstAnswer, home, jsonBody, type Transport, withQuery } from './transport.ts'
 import { verifySigned } from './verify.ts'
 
@@ -80,21 +81,25 @@ type Parts = Omit<Update, 'cellType' | 'version'> & { readonly version?: string 
 
 /** Sends the parts of an upload as a multipart body. */
 async function send(transport: Transport, method: 'POST' | 'PUT', path: string, parts: Parts): Promise<Answer> {
-  const form = new FormData()
-  form.append('metadata', JSON.stringify(parts.metadata))
-  if (parts.version !== undefined) form.append('version', parts.version)
-  if (parts.manifest !== undefined) form.append('manifest', JSON.stringify(parts.manifest))
-  if (parts.manifestSignature !== undefined) form.append('manifest_signature', parts.manifestSignature)
   const bytes = parts.package
-  const blob = bytes === undefined || bytes instanceof Blob ? bytes : new Blob([bytes])
-  if (blob !== undefined) form.append('cell_package', blob, 'package')
+  const content = bytes === undefined || bytes instanceof Blob ? bytes : new Blob([bytes])
+  const form = multipart(
+    {
+      metadata: JSON.stringify(parts.metadata),
+      ...(parts.version === undefined ? {} : { version: parts.version }),
+      ...(parts.manifest === undefined ? {} : { manifest: JSON.stringify(parts.manifest) }),
+      ...(parts.manifestSignature === undefined ? {} : { manifest_signature: parts.manifestSignature }),
+    },
+    content && { name: 'cell_package', content },
+  )
   const { onProgress } = parts
-  const size = blob?.size ?? 0
+  const size = content?.size ?? 0
   const watched = onProgress !== undefined && !isWebPage()
   const answer = await call(transport, home(transport), {
     method,
     path,
-    ...(watched ? watchedBody(form, size, onProgress) : { body: form }),
+    headers: { 'Content-Type': form.type },
+    body: watched ? watchedBody(form.body, size, onProgress) : form.body,
     timeoutMs: transport.timeoutMs + VALIDATION_MS + size / SLOWEST_LINK,
     signal: parts.signal,
   })
@@ -202,8 +207,7 @@ export async function info(transport: Transport, signal?: AbortSignal): Promise<
 const isWebPage = (): boolean => 'document' in globalThis || 'WorkerGlobalScope' in globalThis
 
 /** The form as a stream that tells how much of it was taken. */
-function watchedBody(form: FormData, size: number, onProgress: (progress: Progress) => void) {
-  const encoded = new Response(form)
+function watchedBody(form: Blob, size: number, onProgress: (progress: Progress) => void): ReadableStream<Uint8Array> {
   let sent = 0
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
@@ -212,8 +216,5 @@ function watchedBody(form: FormData, size: number, onProgress: (progress: Progre
       controller.enqueue(bytes)
     },
   })
-  return {
-    headers: { 'Content-Type': encoded.headers.get('content-type') ?? '' },
-    body: encoded.body!.pipeThrough(counter),
-  }
+  return form.stream().pipeThrough(counter)
 }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { openAsBlob, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { CellDetails } from '../../protocol/repository.ts'
 import {
@@ -70,6 +73,24 @@ test('a refused package, a refused key and another cell id are errors of their o
   await assert.rejects(createClient({ nodes: guarded.url }).registerCell(upload), UnauthorizedError)
   const other = await fakeNode(t, (_, response) => sendJson(response, 201, { ...registered, cell_id: 'f'.repeat(64) }))
   await assert.rejects(createClient({ nodes: other.url }).registerCell(upload), IntegrityError)
+})
+
+test('a node that refuses before it has read the upload is heard, and nothing is thrown besides', async () => {
+  const server = createServer((_, response) => {
+    response.setHeader('Connection', 'close')
+    sendJson(response, 401, { status: 'error', message: 'no', error: { code: 'PROV_016', message: 'no' } })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = createClient({ nodes: `http://127.0.0.1:${port}` })
+  for (const onProgress of [undefined, () => undefined]) {
+    await assert.rejects(
+      client.registerCell({ metadata, package: await openAsBlob(FILE), onProgress }),
+      UnauthorizedError,
+    )
+  }
+  // A rejection that nobody handles by then fails the test.
+  await once(server.close(), 'close')
 })
 
 test('a validation and an update send the same parts, each to its own path', async (t) => {
