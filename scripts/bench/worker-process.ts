@@ -44,6 +44,7 @@ const NODE_OPTIONS = [
   '--disable-warning=ExperimentalWarning',
   '--external-memory-accounted-in-global-limit',
   '--max-semi-space-size=16',
+  '--heap-growing-percent=40',
 ]
 
 /** `BENCH_CPU_PROF=<folder>` writes a CPU profile of each worker there. */
@@ -53,6 +54,7 @@ const profile = process.env.BENCH_CPU_PROF
 export async function startWorker(role: Role): Promise<Worker> {
   const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [role], {
     execArgv: profile === undefined ? NODE_OPTIONS : [...NODE_OPTIONS, '--cpu-prof', `--cpu-prof-dir=${profile}`],
+    env: { ...process.env, MALLOC_ARENA_MAX: '2' },
     serialization: 'advanced',
   })
   const calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()

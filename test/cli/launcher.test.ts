@@ -79,6 +79,7 @@ test('arguments arrive as they were given, in the same process', async () => {
     '--disable-warning=ExperimentalWarning',
     '--external-memory-accounted-in-global-limit',
     '--max-semi-space-size=16',
+    '--heap-growing-percent=40',
     join(root, 'src/cli/main.ts'),
     'a b',
     '',

@@ -3,11 +3,14 @@ import { Level } from 'level'
 import { Catalogue } from '../../../src/domain/cells/catalogue.ts'
 import { bump, CellIndex } from '../../../src/domain/cells/cell-index.ts'
 import { CellLog } from '../../../src/domain/cells/cell-log.ts'
+import { CellNames } from '../../../src/domain/cells/cell-names.ts'
 import { type CellRecord, types } from '../../../src/domain/cells/records.ts'
 import { manifestDigest } from '../../../src/kernel/identity/manifest-signature.ts'
 import { MerkleLog } from '../../../src/kernel/log/merkle-log.ts'
 import type { BlobSummary } from '../../../src/kernel/plugins/packages/blob-stores.ts'
-import type { Transaction } from '../../../src/kernel/storage/store.ts'
+import { Store, type Transaction } from '../../../src/kernel/storage/store.ts'
+import { createLogger } from '../../../src/kernel/telemetry/logger.ts'
+import { TextIndex } from '../../../src/kernel/text/text-index.ts'
 import { ChosenProviders } from '../../../src/node/providers.ts'
 import { isolatedRegistry } from '../../../src/providers/built-in.ts'
 import { capabilityName, cellName, manifestFor, numbered } from '../cells.ts'
@@ -27,6 +30,16 @@ async function compact({ dataDir }: { dataDir: string }): Promise<void> {
   await database.open()
   await database.compactRange('', '\u{10ffff}')
   await database.close()
+}
+
+/** Brings the text index to where registering the cells would have brought it: a node does so when it starts, for a minute. */
+async function index({ dataDir }: { dataDir: string }): Promise<void> {
+  const store = await Store.open(join(dataDir, 'store'), { createIfMissing: false })
+  const text = new TextIndex(join(dataDir, 'text', 'index.sqlite'))
+  const logger = createLogger({ level: 'warn' })
+  await new CellNames({ store, log: new MerkleLog(store, ''), text, logger }).caughtUp()
+  await text.close()
+  await store.close()
 }
 
 /** A data directory with `cells` signed cells, which share one package unless each has its own. */
@@ -111,4 +124,4 @@ async function fill({ dataDir, cells, cellsPerCapability, ownPackages = false }:
   await store.close()
 }
 
-export const commands = { fill, compact }
+export const commands = { fill, compact, index }

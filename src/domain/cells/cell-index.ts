@@ -33,12 +33,12 @@ import { inRange, type Ranked } from './resolver.ts'
 import { type RatingPolicy, securityRating } from './security-rating.ts'
 import { TIERS } from './trust.ts'
 
-/** Candidates of the posting lists that are kept parsed: some 20 MB. */
-const MAX_CANDIDATES = 32_768
-/** Characters of answers that are kept in memory: those of some 8,000 cells. */
-const MAX_ANSWER_LENGTH = 16 * 1024 * 1024
-/** Keys of each kind that are remembered since they were asked for once. */
-const REMEMBERED = 8192
+/** Candidates of the posting lists that are kept parsed: some 10 MB. */
+const MAX_CANDIDATES = 16_384
+/** Characters of answers that are kept in memory: those of some 4,000 cells. */
+const MAX_ANSWER_LENGTH = 8 * 1024 * 1024
+/** Keys of each kind, in one of two generations, that are remembered since they were asked for once: some as many as there is room for. */
+const REMEMBERED = 1024
 
 /**
  * The cells that this node holds, registered or cached, and the lists by which they are found: capability and cell type, each with
