@@ -37,7 +37,10 @@ export interface Guarded {
   readonly upload: boolean
 }
 
-const EXPOSED = ['Access-Control-Expose-Headers', 'ETag, Content-Range, Accept-Ranges, Content-Length, Allow'] as const
+const EXPOSED = [
+  'Access-Control-Expose-Headers',
+  'ETag, Content-Range, Accept-Ranges, Content-Length, Allow, Request-Token, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset',
+] as const
 /** What a role is asked for by. */
 const NEEDED = {
   reader: 'a key',

@@ -18,7 +18,7 @@ export function refuseStray(request: FastifyRequest, reply: FastifyReply): undef
   const methods = methodsFor(url ?? '')
   // A path may look right and yet be none: with a parameter that is too long.
   if (methods.length === 0 || (method !== 'OPTIONS' && methods.includes(method ?? ''))) {
-    const message = `no such route: ${method} ${url?.slice(0, SHOWN)}`
+    const message = `no such route: ${method} ${url?.slice(0, SHOWN)}; /docs lists those that there are`
     return sendError(new ProviderError('PROV_001', message, { status: 404 }), request, reply)
   }
   const allow = methods.join(', ')
@@ -34,7 +34,7 @@ function answerOptions(request: FastifyRequest, reply: FastifyReply, allow: stri
     headers.push('Access-Control-Allow-Methods', allow)
     headers.push(
       'Access-Control-Allow-Headers',
-      'Authorization, Content-Type, If-None-Match, If-Range, Prefer, Range, X-API-Key',
+      'Authorization, Content-Type, If-None-Match, If-Range, Prefer, Quantum-Signature, Range, Request-Token, X-API-Key',
     )
     headers.push('Access-Control-Max-Age', String(PREFLIGHT_SECONDS))
   }

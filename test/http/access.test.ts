@@ -200,6 +200,10 @@ test('origins: pages of others read nothing and change nothing', async (t) => {
   assert.equal(preflight.headers['access-control-allow-origin'], page)
   assert.equal(preflight.headers['access-control-allow-methods'], 'GET, HEAD, OPTIONS, POST')
   assert.match(String(preflight.headers['access-control-allow-headers']), /X-API-Key/)
+  // A page that asked without a key polls with these.
+  assert.match(String(preflight.headers['access-control-allow-headers']), /Quantum-Signature, .*Request-Token/)
+  const asked = await ask(page)
+  assert.match(String(asked.headers['access-control-expose-headers']), /Request-Token/)
   assert.equal(preflight.headers['access-control-allow-credentials'], undefined)
 })
 
