@@ -45,6 +45,9 @@ async function run(url: string, options: AddOptions): Promise<void> {
   else if (answer.status === 'pending') printLine(`${safe(answer.partner_id)} is pending: ${safe(answer.message)}.`)
   else {
     printLine(`${safe(answer.partner_id)} is a partner: ${safe(answer.message)}.`)
+    printLine(
+      `next: cytoplex federation set ${safe(answer.partner_id)} --auto-forward asks it for cells that nobody announces`,
+    )
     // Between nodes with an invitation the tokens went over by themselves.
     if (!secret.startsWith('ci1.')) printLine(`\nfederation_token: ${safe(answer.federation_token ?? '')}`)
   }

@@ -81,6 +81,8 @@ export interface Network {
    * whose connection brought the signed record) is connected from the same range, or it is absent: the operator's configuration.
    */
   addAddresses(peer: string, addresses: readonly string[], learnedFrom?: string): Promise<void>
+  /** Connects to a peer whose address is known, unless it is connected already. Throws when it cannot, and the reason of `signal`. */
+  connect(peer: string, signal: AbortSignal): Promise<void>
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

@@ -155,6 +155,10 @@ export class Libp2pNetwork implements Network {
     else await peerStore.patch(peerIdFromString(peer), { multiaddrs })
   }
 
+  async connect(peer: string, signal: AbortSignal): Promise<void> {
+    await this.#host.dial(peerIdFromString(peer), { signal })
+  }
+
   connectedPeers(): ConnectedPeer[] {
     return this.#peers.list()
   }

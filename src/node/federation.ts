@@ -36,6 +36,9 @@ interface FederationNeeds {
   readonly records: Pick<RequestRecords, 'answered' | 'pending'>
 }
 
+/** Milliseconds for the dial to a partner. */
+const CONNECT_MS = 10_000
+
 /** Ids of forwarded requests. */
 const newRequestId = (): string => `fwd-${crypto.randomUUID()}`
 
@@ -133,6 +136,12 @@ export class Federation implements Part {
   async add(addition: PartnerAddition, by: string): Promise<PartnerAdded> {
     this.#checkEnabled()
     const invitation = readInvitation(addition.shared_secret, this.#parts.config.network.name)
+    if (invitation === undefined && addition.shared_secret.startsWith('ci1.')) {
+      throw new ProviderError(
+        'PROV_001',
+        'shared_secret begins as an invitation and is none: ci1.<provider id>.<secret>',
+      )
+    }
     if (invitation === undefined) return this.#addByDocument(addition, by)
     const partner = await this.#joining.join(invitation, addition, by)
     const partner_id = invitation.providerId
@@ -302,9 +311,23 @@ export class Federation implements Part {
     if (partner === undefined) return
     try {
       if (partner.trust_level === 'untrusted') await directory.forget(id)
-      else await network.addAddresses(id, dialable(partner))
+      else {
+        await network.addAddresses(id, dialable(partner))
+        if (partner.federation_policies.capability_sharing) void this.#connect(id)
+      }
     } catch (error) {
       logger.warn({ partner: id, reason: errorMessage(error) }, 'a partner is only partly in force')
+    }
+  }
+
+  /** Partners that share hear of each other's cells and yanks over a connection, so it is opened before anybody asks. Never rejects. */
+  async #connect(id: string): Promise<void> {
+    const { network, logger } = this.#parts
+    try {
+      await network.connect(id, AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(CONNECT_MS)]))
+    } catch (error) {
+      if (!this.#stopping.signal.aborted)
+        logger.info({ partner: id, reason: errorMessage(error) }, 'a partner is not reached')
     }
   }
 

@@ -158,3 +158,35 @@ test('two strangers become partners with one command each; one forwards, and rem
     assert.equal(bytes.includes(secret.split('.')[2]!), false, `${entry.name} holds the invitation`)
   }
 })
+
+/** Waits until a node knows a cell of its only partner. */
+async function hears(node: NodeProcess) {
+  const deadline = performance.now() + 20_000
+  while (true) {
+    const [partner] = (await statusOf(node)).federation_partners
+    if (partner?.cell_count === 1) return partner
+    if (performance.now() > deadline) throw new Error(`nothing is announced: ${JSON.stringify(partner)}`)
+    await new Promise((again) => setTimeout(again, 50))
+  }
+}
+
+test("partners connect by themselves and hear of each other's cells, after a restart too", async (t) => {
+  const { folder, a, b } = await strangers(t)
+  const invited = await cli(['federation', 'invite'], a)
+  const [, ...add] = invited.stdout.split('\n')[0]!.split(' ')
+  const added = await cli(add, b)
+  assert.match(added.stdout, /next: cytoplex federation set \S+ --auto-forward/)
+  assert.equal((await upload(a, cell('maps'), await readFile(SMALL_MODULE))).status, 201)
+  assert.equal((await hears(b)).status, 'active')
+  const nothing = await cli(['federation', 'set', a.provider_id], b)
+  assert.deepEqual([nothing.code, nothing.stderr], [2, 'cytoplex: say what is to change, such as --trust trusted\n'])
+  const moved = await cli(['federation', 'set', a.provider_id, '--url', 'http://127.0.0.1:1', '--name', 'a'], b)
+  assert.equal(moved.code, 0, moved.stderr)
+  const torn = await cli(['federation', 'add', a.http_url, '--secret', add.at(-1)!.slice(0, -9)], b)
+  assert.match(torn.stderr, /shared_secret begins as an invitation and is none/)
+
+  await b.stop()
+  const again = await nodeProcess(t, { dataDir: join(folder, 'b') })
+  const partner = await hears(again)
+  assert.deepEqual([partner.status, partner.url, partner.name], ['active', 'http://127.0.0.1:1', 'a'])
+})

@@ -36,10 +36,14 @@ const change = async (node: NodeWithServer, partner: NodeWithServer, what: Partn
   assert.equal(status, 200, JSON.stringify(body))
 }
 
-/** Two partners that are not connected. `a` invited `b`. */
-async function partners(t: TestContext, terms: object = {}): Promise<{ a: NodeWithServer; b: NodeWithServer }> {
+/** Two partners. `a` invited `b`. */
+async function partners(
+  t: TestContext,
+  terms: object = {},
+  more: object = {},
+): Promise<{ a: NodeWithServer; b: NodeWithServer }> {
   const [a, b] = await Promise.all([nodeWithServer(t), nodeWithServer(t)])
-  const added = await add(b, a.url, await invitation(a, { private_url: true, ...terms }))
+  const added = await add(b, a.url, await invitation(a, { private_url: true, ...terms }), more)
   assert.equal(added.status, 201, JSON.stringify(added.body))
   return { a, b }
 }
@@ -92,7 +96,9 @@ test('a node that does not answer is tried again, and the partner is there when 
 })
 
 test('a partner with auto_forward is asked for what nobody announces', async (t) => {
-  const { a, b } = await partners(t)
+  // `a` may not dial and `b` does not share, so they connect only when something is asked.
+  const apart = { federation_policies: { capability_sharing: false } }
+  const { a, b } = await partners(t, { private_url: false }, apart)
   await registerBytes(a.node, await readFile(SMALL_MODULE), metadata('maps'))
   const query = { by: 'capability', name: 'maps' } as const
   const before = await b.node.requestCell(query, 20_000)
