@@ -25,7 +25,7 @@ export function sendError(
     logFailure(error, request)
     return finished(request, 500)
   }
-  const known = asProviderError(error)
+  const known = asProviderError(error, request)
   // The operator has to mend a full disk too.
   if (known === undefined || (known !== error && known.status >= 500)) logFailure(error, request)
   const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
@@ -40,7 +40,7 @@ function logFailure(error: unknown, request: FastifyRequest): void {
 }
 
 /** What the framework refuses, in our terms; undefined for what nobody expected. */
-function asProviderError(error: unknown): ProviderError | undefined {
+function asProviderError(error: unknown, request: FastifyRequest): ProviderError | undefined {
   if (error instanceof ProviderError) return error
   if (hasCode(error, 'ECONNRESET'))
     return new ProviderError('PROV_001', 'the request ended before its body was complete')
@@ -49,7 +49,14 @@ function asProviderError(error: unknown): ProviderError | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined
   const { statusCode } = error
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return undefined
-  return new ProviderError('PROV_001', errorMessage(error), { status: statusCode })
+  const message = statusCode === 415 ? wrongType(request) : errorMessage(error)
+  return new ProviderError('PROV_001', message, { status: statusCode })
+}
+
+function wrongType({ headers, server }: FastifyRequest): string {
+  const found = JSON.stringify(headers['content-type'] ?? 'nothing').slice(0, 128)
+  const allowed = server.hasContentTypeParser('multipart/form-data') ? 'multipart/form-data' : 'application/json'
+  return `Content-Type: found ${found}, allowed is ${allowed}`
 }
 
 /** True when this error, or one that it was caused by, says that the disk or the quota is full. */
@@ -75,7 +82,7 @@ function unexpected(request: FastifyRequest): ErrorAnswer {
 }
 
 function errorBody(request: FastifyRequest, code: string, message: string): Readonly<Record<string, unknown>> {
-  return shape(request.exchange.route.family, code, message, request.body)
+  return shape(request.exchange.route.family, code, message, request.body ?? request.params)
 }
 
 function shape(family: Family, code: string, message: string, body: unknown): Readonly<Record<string, unknown>> {
@@ -85,7 +92,7 @@ function shape(family: Family, code: string, message: string, body: unknown): Re
     : { status: 'error', message, error }
 }
 
-/** The client's `request_id`, where the body was read far enough to know it. */
+/** The client's `request_id`, from the path, or where the body was read far enough to know it. */
 function requestIdOf(body: unknown): string {
   if (typeof body !== 'object' || body === null || !('request_id' in body)) return ''
   return typeof body.request_id === 'string' ? body.request_id.slice(0, 128) : ''

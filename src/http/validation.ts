@@ -88,6 +88,8 @@ function rule(error: TLocalizedValidationError): string {
       return `at least ${error.params.limit} items`
     case 'maxItems':
       return `at most ${error.params.limit} items`
+    case 'minProperties':
+      return error.params.limit === 1 ? 'an object with a field' : `an object with ${error.params.limit} fields`
     default:
       return `what ${error.message}`
   }

@@ -49,7 +49,8 @@ test('partners are added, changed and removed with the documented statuses', asy
   assert.equal((await add(addition)).status, 500)
 
   const path = `${PATH}/partners/partner`
-  assert.equal((await send({ method: 'PATCH', path, headers: ADMIN, body: {} })).status, 400)
+  const empty = await send({ method: 'PATCH', path, headers: ADMIN, body: {} })
+  assert.deepEqual([empty.status, empty.json().message], [400, 'body: found {}, allowed is an object with a field'])
   assert.equal((await send({ method: 'PATCH', path, headers: ADMIN, body: { trust_level: 'trusted' } })).status, 200)
   assert.equal((await send({ method: 'DELETE', path, headers: ADMIN })).status, 200)
   const unknown = await send({ method: 'DELETE', path: `${PATH}/partners/other`, headers: ADMIN })
