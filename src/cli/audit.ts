@@ -19,7 +19,10 @@ export function registerAudit(program: Command): void {
       .option('--limit <count>', 'acts to list, 500 at most', wholeNumber, 50)
       .option('--before <index>', 'only acts before this leaf of the log', wholeNumber),
   )
-    .addHelpText('after', '\nExample:\n  $ cytoplex audit --limit 10')
+    .addHelpText(
+      'after',
+      '\nNeeds the key of the administrator. What was done to cells is in the log itself.\n\nExample:\n  $ cytoplex audit --limit 10',
+    )
     .action(audit)
 }
 

@@ -37,7 +37,7 @@ export function keyFlags(command: Command): Command {
   return networkFlag(
     command
       .option('--key <file>', 'publisher key, created when there is none (default: ~/.config/cytoplex/publisher.json)')
-      .option('--hybrid', 'create a key that signs with Ed25519 and ML-DSA-65'),
+      .option('--hybrid', 'create a key that signs with Ed25519 and ML-DSA-65, which security level maximum asks for'),
   )
 }
 

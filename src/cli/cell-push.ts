@@ -38,6 +38,9 @@ export function registerPush(cell: Command): void {
 
 async function push(file: string, flags: PushFlags): Promise<void> {
   const path = flags.package ?? file
+  if (flags.package === undefined && flags.version === undefined && (await isDescription(file))) {
+    throw new CliError(`${file} is a cell description: --package says which package it is about`, EXIT.usage)
+  }
   const described =
     flags.package === undefined ? await describeCell(file, flags) : await checkedDescription(file, flags)
   const description = flags.unsigned ? unsigned(described) : vouchedFor(described, flags)
@@ -85,6 +88,13 @@ async function checkedDescription(file: string, flags: PushFlags): Promise<CellD
   }
   return description
 }
+
+const isDescription = async (file: string): Promise<boolean> =>
+  file.endsWith('.json') &&
+  (await readDescription(file).then(
+    () => true,
+    () => false,
+  ))
 
 function unsigned(description: CellDescription): CellDescription {
   return { ...description, signature: undefined }

@@ -25,6 +25,7 @@ async function sign(path: string, flags: KeyFlags & { readonly json?: true }): P
   printLine(`signed ${safe(path)} for the network ${safe(flags.network)}`)
   printLine(`  cell       ${cellId}`)
   printLine(`  publisher  ${manifest.publisher}`)
+  printLine(`next: cytoplex cell push ${safe(path)} --package <file>`)
 }
 
 /** The description, signed by the publisher that the flags name; a signature that it had is replaced. */

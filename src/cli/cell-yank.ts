@@ -51,7 +51,8 @@ async function yank(type: string, version: string, flags: YankFlags): Promise<vo
   )
   if (flags.json) return printJson(answer)
   const where = answer.by === 'publisher' ? 'everywhere' : 'at this node'
-  printLine(`${safe(type)} ${safe(version)} is ${answer.yanked ? '' : 'no longer '}yanked ${where}`)
+  const cell = `${safe(type)} ${safe(version)}`
+  printLine(answer.yanked ? `${cell} is yanked ${where}` : `the yank of ${cell} is undone ${where}`)
 }
 
 const orderOf = ({ reason, message, undo }: YankFlags): YankOrder => ({

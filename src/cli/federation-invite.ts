@@ -30,11 +30,11 @@ async function run(options: InviteOptions): Promise<void> {
     method: 'POST',
     body,
   })
+  const reached = options.url ?? answer.url ?? url
   if (options.json) {
-    printJson(answer)
+    printJson({ ...answer, url: reached })
     return
   }
-  const reached = options.url ?? answer.url ?? url
   printLine(`cytoplex federation add ${safe(reached)} --secret ${safe(answer.invitation)}`)
   if (LOOPBACK.test(reached)) printLine('\nThat URL is for this machine only: for another one, say --url.')
   printLine(`\nRun this on the other node before ${safe(answer.expires_at)}. It works once, and is shown only now.`)

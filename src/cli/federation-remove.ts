@@ -14,6 +14,7 @@ export function registerFederationRemove(federation: Command): void {
   targetOptions(
     federation
       .command('remove')
+      .alias('rm')
       .description('end a partnership: its token is worth nothing from then on')
       .argument('<id>', 'its provider id, from `cytoplex federation list`'),
   )

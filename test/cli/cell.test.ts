@@ -227,6 +227,11 @@ test('pack and sign replace nothing unasked, and refuse what they cannot read', 
     assert.equal(ran.code, 1)
     assert.match(ran.stderr, /does not exist/)
   }
+  const alone = await cell(folder, 'push', 'cell.json')
+  assert.deepEqual(
+    [alone.code, alone.stderr],
+    [2, 'cytoplex: cell.json is a cell description: --package says which package it is about\n'],
+  )
   const whole = await readFile(join(folder, 'cell.json'), 'utf8')
   await writeFile(join(folder, 'cell.json'), whole.replace('"format": 1', '"format": 1, "format": 2'))
   const doubled = await cell(folder, 'sign', 'cell.json')
@@ -362,7 +367,10 @@ test('request tells what was not found where, and escapes what a node says', asy
   )
   const pending = await cell(folder, 'request', 'parse', '--wait', '0', '--json', '--node', node.url)
   assert.equal(pending.code, 1)
-  assert.equal((JSON.parse(pending.stderr) as { error: { code: string } }).error.code, 'PENDING')
+  assert.deepEqual((JSON.parse(pending.stderr) as { error: object }).error, {
+    code: 'PENDING',
+    message: 'parse: the search goes on; ask again, or with a longer --wait',
+  })
 })
 
 test('get downloads by type or digest, and never leaves a part or replaces a file unasked', async (t) => {

@@ -88,7 +88,7 @@ test('a publisher withdraws a cell everywhere, and brings it back; nobody else c
   const checkpoint = await (await fetch(`${c.http_url}/api/v1/log/checkpoint`)).text()
   assert.equal(checkpoint.split('\n')[1], '2', 'its registration and its yank are in the log')
 
-  assert.equal((await yank('--undo')).stdout, 'parser 1.0.0 is no longer yanked everywhere\n')
+  assert.equal((await yank('--undo')).stdout, 'the yank of parser 1.0.0 is undone everywhere\n')
   await untilHeard(a, false, 1)
   assert.equal((await untilAnswered(a, 'parse')).cell_id, cell.id)
   await assert.rejects(yank('--undo'), /is not yanked by its publisher/)
