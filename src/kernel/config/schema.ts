@@ -92,7 +92,7 @@ export const ConfigSchema = Type.Object(
           {
             ...closed,
             ...fileOnly,
-            description: 'a mapping of anonymous, reader, publisher and admin to whole numbers',
+            description: 'a mapping of all of anonymous, reader, publisher and admin to whole numbers',
           },
         ),
       },
