@@ -123,13 +123,19 @@ function askEach(
   const deadline = Date.now() + waitMs
   const keys = ask.requestKeys ?? signing.keys
   return firstAnswer(transport, async (node) => {
+    // Of who asks without key and signature: with it the repeated request is the same one, and not searched for again.
+    let token: string | null = null
     while (true) {
       const left = Math.max(0, deadline - Date.now())
       const wait = Math.min(LIMITS.maxWaitSeconds, Math.ceil(left / 1000))
       const answer = await exchange(transport, node, {
         method: 'POST',
         path,
-        headers: { 'Content-Type': 'application/json', Prefer: `wait=${wait}` },
+        headers: {
+          'Content-Type': 'application/json',
+          Prefer: `wait=${wait}`,
+          ...(token === null ? {} : { 'Request-Token': token }),
+        },
         // A signature counts once, so each attempt has its own.
         body: JSON.stringify(
           keys === undefined
@@ -140,6 +146,7 @@ function askEach(
         signal: ask.signal,
       })
       if (answer.status !== 200 && answer.status !== 202) throw errorOf(answer)
+      token = answer.headers.get('Request-Token') ?? token
       if (!responseSchema.Check(answer.body)) throw badAnswer(node, answer.status, 'it is no cell response')
       const {
         request_id: id,

@@ -45,6 +45,7 @@ export interface Call {
 export interface Answer {
   readonly node: string
   readonly status: number
+  readonly headers: Headers
   /** Parsed JSON; text when the node sent something else. */
   readonly body: unknown
 }
@@ -110,7 +111,7 @@ export async function answerOf(response: Response, node: string, signal: AbortSi
   const isJson = /^application\/(?:[a-z.+-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '')
   try {
     const body = isJson ? parseStrictJson(bytes) : new TextDecoder().decode(bytes)
-    return { node, status: response.status, body }
+    return { node, status: response.status, headers: response.headers, body }
   } catch (error) {
     throw badAnswer(node, response.status, errorMessage(error))
   }

@@ -145,11 +145,16 @@ test('a pending request is repeated, the same each time, until it is answered', 
   const node = await fakeNode(t, (request, response) => {
     if (node.seen.length >= 3) return sendCell(request, response, cell.answer)
     const { request_id } = JSON.parse(String(request.body)) as { request_id: string }
+    response.setHeader('Request-Token', 'held')
     sendJson(response, 202, { request_id, status: 'pending', estimated_wait_time_ms: 1 })
   })
   const found = await createClient({ nodes: node.url }).request({ capability: 'parse', waitSeconds: 20 })
   assert.equal(found.cell_id, cell.answer.cell_id)
   assert.equal(new Set(node.seen.map(({ body }) => String(body))).size, 1)
+  assert.deepEqual(
+    node.seen.map(({ headers }) => headers['request-token']),
+    [undefined, 'held', 'held'],
+  )
 })
 
 test('a search that outlasts the time to wait is a PendingError with the request id', async (t) => {
