@@ -197,5 +197,5 @@ function outline(value: unknown, route: string): unknown {
   if (VARYING.includes(route)) return '#'
   if (typeof value === 'number') return 0
   if (typeof value !== 'string') return value
-  return value.replaceAll(/[A-Za-z0-9+/=_.:-]*[0-9][A-Za-z0-9+/=_.:-]*|[A-Za-z0-9+/=_-]{40,}/g, '#')
+  return value.replaceAll(/[A-Za-z0-9+/=_.:-]*[0-9][A-Za-z0-9+/=_.:-]*|[A-Za-z0-9+/=_-]{22,}/g, '#')
 }
