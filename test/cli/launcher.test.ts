@@ -100,14 +100,14 @@ test('it finds its place through links, relative and absolute', async () => {
   symlinkSync(launcher, join(bin, 'direct'))
   for (const link of [join(links, 'cytoplex'), join(bin, 'cytoplex'), join(bin, 'direct')]) {
     const { stdout } = await run(link, bin)
-    assert.equal(stdout.split('\n')[4], join(root, 'src/cli/main.ts'), link)
+    assert.equal(stdout.split('\n')[5], join(root, 'src/cli/main.ts'), link)
   }
 })
 
 test('a published package runs what was built', async () => {
   const { root, launcher, bin } = installation('dist/src/cli/main.js')
   fakeNode(join(bin, 'node'), 'v24.1.0')
-  assert.equal((await run(launcher, bin)).stdout.split('\n')[4], join(root, 'dist/src/cli/main.js'))
+  assert.equal((await run(launcher, bin)).stdout.split('\n')[5], join(root, 'dist/src/cli/main.js'))
 })
 
 test('an incomplete installation says so', async () => {
