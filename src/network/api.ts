@@ -1,3 +1,4 @@
+import type { Topic } from '../../protocol/protocol-ids.ts'
 import type { RoleCertificate, RpcMethods } from '../../protocol/rpc.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { SigningKey } from '../kernel/identity/keys.ts'
@@ -5,6 +6,7 @@ import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { NetworkHandlers } from './handlers.ts'
+import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
 import type { SeedState } from './seeds.ts'
 
@@ -22,6 +24,8 @@ export interface NetworkInit {
   readonly metrics: Pick<Metrics, 'registry'>
   readonly events: Pick<Events, 'emit'>
   readonly handlers: NetworkHandlers
+  /** Absent: TCP. */
+  readonly wiring?: Wiring
 }
 
 /** A request to a peer, without the fields that the network fills in. */
@@ -62,8 +66,8 @@ export interface Network {
     fromChunk: number,
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<Uint8Array>
-  /** Gossips an announcement. That nobody listens yet is not an error. */
-  publishAnnouncement(bytes: Uint8Array): Promise<void>
+  /** Gossips a message. That nobody listens yet is not an error. Throws `RangeError` for one that is too long for its topic. */
+  publish(topic: Topic, bytes: Uint8Array): Promise<void>
   /**
    * Tells the DHT that this node provides `key` (`capability/<name>`, `package/<digest>`), and keeps telling it. Resolves to the number of
    * peers that were told: 0 while none is known, and then nobody will find this node, so call again once a peer is connected.

@@ -1,9 +1,15 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type AddressRange, canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
 
-/** Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). */
+/**
+ * Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). An
+ * address inside this process counts as one on loopback.
+ */
 export function tcpTarget(address: Multiaddr): { host: string; port: string; peer: string | undefined } | undefined {
   const [host, port, peer, ...rest] = address.getComponents()
+  if (host?.name === 'memory' && peer === undefined && (port === undefined || port.name === 'p2p')) {
+    return { host: '127.0.0.1', port: `memory/${host.value}`, peer: port?.value }
+  }
   if (host?.value === undefined || !/^(ip4|ip6|dns|dns4|dns6)$/.test(host.name)) return undefined
   if (port?.value === undefined || port.name !== 'tcp') return undefined
   if (rest.length > 0 || (peer !== undefined && peer.name !== 'p2p')) return undefined

@@ -1,23 +1,23 @@
 import { type GossipSub, gossipsub, type Message, TopicValidatorResult } from '@libp2p/gossipsub'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { PeerId } from '@libp2p/interface'
-import { LIMITS } from '../../protocol/limits.ts'
+import { TOPICS, type Topic } from '../../protocol/protocol-ids.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { NetworkHandlers } from './handlers.ts'
 
-/** Bytes of one gossip exchange: it may carry many messages, each of which is bounded by `LIMITS.announcementBytes`. */
+/** Bytes of one gossip exchange: it may carry many messages, each of which is bounded by its topic. */
 const EXCHANGE_BYTES = 8 * 1024 * 1024
 /** Bytes that wait for a peer which does not read its gossip; beyond it the stream is reset. */
 const OUTBOUND_BYTES = 16 * 1024 * 1024
 
 /** The gossip service: every message is signed by who publishes it, and judged before it is passed on. */
-export function gossipService(topic: string) {
+export function gossipService(topics: Readonly<Record<Topic, string>>) {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
     emitSelf: false,
-    allowedTopics: [topic],
+    allowedTopics: Object.values(topics),
     maxInboundDataLength: EXCHANGE_BYTES,
     maxOutboundBufferSize: OUTBOUND_BYTES,
     scoreParams: {
@@ -25,20 +25,21 @@ export function gossipService(topic: string) {
       // mesh never completes.
       IPColocationFactorWeight: 0,
       // The only thing that costs score is a message that every honest node refuses.
-      topics: {
-        [topic]: createTopicScoreParams({
-          topicWeight: 1,
-          timeInMeshWeight: 0,
-          firstMessageDeliveriesWeight: 0,
-          meshMessageDeliveriesWeight: 0,
-          meshFailurePenaltyWeight: 0,
-          invalidMessageDeliveriesWeight: -1,
-          invalidMessageDeliveriesDecay: 0.9,
-        }),
-      },
+      topics: Object.fromEntries(Object.values(topics).map((topic) => [topic, scoreParams()])),
     },
   })
 }
+
+const scoreParams = () =>
+  createTopicScoreParams({
+    topicWeight: 1,
+    timeInMeshWeight: 0,
+    firstMessageDeliveriesWeight: 0,
+    meshMessageDeliveriesWeight: 0,
+    meshFailurePenaltyWeight: 0,
+    invalidMessageDeliveriesWeight: -1,
+    invalidMessageDeliveriesDecay: 0.9,
+  })
 
 const VERDICTS = {
   accept: TopicValidatorResult.Accept,
@@ -46,40 +47,46 @@ const VERDICTS = {
   reject: TopicValidatorResult.Reject,
 } as const
 
-/** Announcements over gossip. */
-export class AnnouncementGossip {
+/** What is gossiped, by topic. */
+export class Gossip {
   readonly #gossip: GossipSub
-  readonly #topic: string
-  readonly #handlers: Pick<NetworkHandlers, 'onAnnouncement'>
+  readonly #topics: Readonly<Record<Topic, string>>
+  readonly #judges: NetworkHandlers['gossip']
   readonly #logger: Logger
 
-  constructor(gossip: GossipSub, topic: string, handlers: Pick<NetworkHandlers, 'onAnnouncement'>, logger: Logger) {
+  constructor(
+    gossip: GossipSub,
+    topics: Readonly<Record<Topic, string>>,
+    judges: NetworkHandlers['gossip'],
+    logger: Logger,
+  ) {
     this.#gossip = gossip
-    this.#topic = topic
-    this.#handlers = handlers
+    this.#topics = topics
+    this.#judges = judges
     this.#logger = logger
   }
 
   start(): void {
-    this.#gossip.topicValidators.set(this.#topic, (peer, message) => this.#judge(peer, message))
-    this.#gossip.subscribe(this.#topic)
-  }
-
-  async publish(bytes: Uint8Array): Promise<void> {
-    if (bytes.byteLength > LIMITS.announcementBytes) {
-      throw new RangeError(
-        `an announcement of ${bytes.byteLength} bytes; at most ${LIMITS.announcementBytes} are allowed`,
-      )
+    for (const [topic, id] of Object.entries(this.#topics) as [Topic, string][]) {
+      this.#gossip.topicValidators.set(id, (peer, message) => this.#judge(topic, peer, message))
+      this.#gossip.subscribe(id)
     }
-    await this.#gossip.publish(this.#topic, bytes)
   }
 
-  #judge(peer: PeerId, message: Message): TopicValidatorResult {
-    if (message.data.byteLength > LIMITS.announcementBytes) return TopicValidatorResult.Reject
+  /** Throws `RangeError` for a message that is too long for its topic. */
+  async publish(topic: Topic, bytes: Uint8Array): Promise<void> {
+    if (bytes.byteLength > TOPICS[topic]) {
+      throw new RangeError(`a message of ${bytes.byteLength} bytes; at most ${TOPICS[topic]} are allowed in ${topic}`)
+    }
+    await this.#gossip.publish(this.#topics[topic], bytes)
+  }
+
+  #judge(topic: Topic, peer: PeerId, message: Message): TopicValidatorResult {
+    if (message.data.byteLength > TOPICS[topic]) return TopicValidatorResult.Reject
     try {
-      return VERDICTS[this.#handlers.onAnnouncement(message.data, peer.toString())]
+      return VERDICTS[this.#judges[topic](message.data, peer.toString())]
     } catch (error) {
-      this.#logger.error({ peer: peer.toString(), err: error }, 'an announcement could not be judged')
+      this.#logger.error({ topic, peer: peer.toString(), err: error }, 'a gossiped message could not be judged')
       return TopicValidatorResult.Ignore
     }
   }

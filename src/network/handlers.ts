@@ -1,5 +1,6 @@
 import type { Announcement } from '../../protocol/announcement.ts'
-import type { CellRequest, EvidenceResponse, OfferedCell, PackageRequest, YankRequest } from '../../protocol/rpc.ts'
+import type { Topic } from '../../protocol/protocol-ids.ts'
+import type { CellRequest, OfferedCell, PackageRequest, RpcMethods } from '../../protocol/rpc.ts'
 
 /** A package that is open for one transfer. */
 export interface OpenPackage {
@@ -29,6 +30,17 @@ export type AnnouncementsPage = (
   readonly next?: string
 }
 
+/** Requests without rules of their own: one message is answered by one message. */
+export type PlainMethod = Exclude<keyof RpcMethods, 'cell_request' | 'package_request' | 'announcements_request'>
+
+/** The fields of the answer to a request that are the handler's. */
+export type AnswerTo<M extends PlainMethod> = Omit<RpcMethods[M]['response'], 'type' | 'id'>
+
+/** How each plain request is answered. */
+export type Answers = {
+  readonly [M in PlainMethod]: (request: RpcMethods[M]['request'], from: string) => AnswerTo<M> | Promise<AnswerTo<M>>
+}
+
 /**
  * What a node answers to its peers; the composition root injects it. `from` is the provider id of the peer that asks, as the transport
  * authenticated it. Requests are already checked against their schema. What a handler throws is logged, and the peer gets `internal`.
@@ -52,15 +64,13 @@ export interface NetworkHandlers {
    * gets `internal`.
    */
   onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
-  /** The proof that this node registered a cell; undefined when it did not. */
-  onEvidenceRequest(cellId: string): Required<Pick<EvidenceResponse, 'certificate' | 'evidence'>> | undefined
-  /** What this node has of the publishers' words about cells, as tokens, in order. Read until a frame is full. */
-  onYankRequest(cells: YankRequest['cells'], from: string): Iterable<string>
+  /** Every other request. An answer must fit one frame, or the peer gets `internal`. */
+  readonly answers: Answers
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>
   /**
-   * Judges an announcement that gossip brought, before it is relayed. `from` is the peer that sent it, not its author. `reject` only
-   * for what every honest node would refuse (schema, signature, size): it costs the peer's score.
+   * Judges what gossip brought, before it is relayed. `from` is the peer that sent it, not its author. `reject` only for what every honest node
+   * would refuse (schema, signature, size): it costs the peer's score.
    */
-  onAnnouncement(bytes: Uint8Array, from: string): Verdict
+  readonly gossip: Readonly<Record<Topic, (bytes: Uint8Array, from: string) => Verdict>>
 }

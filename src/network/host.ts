@@ -8,7 +8,7 @@ import type { KadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { tcp } from '@libp2p/tcp'
-import { createLibp2p } from 'libp2p'
+import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { protocolIds } from '../../protocol/protocol-ids.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
@@ -48,6 +48,16 @@ export interface HostInit {
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'registry'>
   readonly dialRules: DialRules
+  /** What connections are made of; absent: TCP. For many nodes in one process. */
+  readonly wiring?: Wiring
+}
+
+/** A way of connecting other than TCP. */
+export interface Wiring {
+  readonly transports: NonNullable<Libp2pOptions['transports']>
+  readonly connectionEncrypters: NonNullable<Libp2pOptions['connectionEncrypters']>
+  /** Multiaddr to listen on. */
+  readonly listen: string
 }
 
 /** Makes the host, not started. Throws `StartError` when the configured host is no address. */
@@ -60,9 +70,9 @@ export async function createHost(init: HostInit): Promise<Host> {
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
-    addresses: { listen: [listenAddress(config)], announce: [...config.announce] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
+    addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
+    transports: init.wiring?.transports ?? [tcp()],
+    connectionEncrypters: init.wiring?.connectionEncrypters ?? [noise()],
     streamMuxers: [
       guardedYamux({
         maxInboundStreams: INBOUND_STREAMS,
@@ -93,7 +103,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       identify: identify({ protocolPrefix }),
       ping: ping({ protocolPrefix }),
       dht: dhtService(ids.dht),
-      gossip: gossipService(ids.announcements),
+      gossip: gossipService(ids.topics),
     },
   })
 }

@@ -2,14 +2,14 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type ProtocolIds, protocolIds } from '../../protocol/protocol-ids.ts'
+import { type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
 import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
 import { ProviderRecords } from './dht.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
-import { AnnouncementGossip } from './gossip.ts'
+import { Gossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
@@ -25,7 +25,7 @@ interface Running {
   readonly host: Host
   readonly client: RpcClient
   readonly records: ProviderRecords
-  readonly gossip: AnnouncementGossip
+  readonly gossip: Gossip
 }
 
 /** {@link Network} over libp2p. */
@@ -76,7 +76,7 @@ export class Libp2pNetwork implements Network {
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
     })
-    const gossip = new AnnouncementGossip(host.services.gossip, this.#ids.announcements, init.handlers, init.logger)
+    const gossip = new Gossip(host.services.gossip, this.#ids.topics, init.handlers.gossip, init.logger)
     const records = new ProviderRecords(host.services.dht, init.network, init.providerId)
     await this.#serve(host)
     await startHost(host, init.config)
@@ -123,8 +123,8 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  async publishAnnouncement(bytes: Uint8Array): Promise<void> {
-    await this.#parts.gossip.publish(bytes)
+  async publish(topic: Topic, bytes: Uint8Array): Promise<void> {
+    await this.#parts.gossip.publish(topic, bytes)
   }
 
   async provide(key: string, signal: AbortSignal): Promise<number> {

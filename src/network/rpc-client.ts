@@ -10,13 +10,9 @@ import { withSignal } from './streams.ts'
 type Method = keyof RpcMethods
 type Response = RpcMethods[Method]['response']
 
-const responseSchemas = {
-  cell_request: Compile(RPC_RESPONSES.cell_request),
-  package_request: Compile(RPC_RESPONSES.package_request),
-  announcements_request: Compile(RPC_RESPONSES.announcements_request),
-  evidence_request: Compile(RPC_RESPONSES.evidence_request),
-  yank_request: Compile(RPC_RESPONSES.yank_request),
-}
+const responseSchemas = Object.fromEntries(
+  Object.entries(RPC_RESPONSES).map(([method, schema]) => [method, Compile(schema)]),
+) as unknown as { readonly [M in Method]: { Check(value: unknown): value is RpcMethods[M]['response'] } }
 const errorSchema = Compile(ErrorMessage)
 
 /** Bytes of requests that wait for a peer which does not read: given-up requests stay in line. A thousand usual requests take a third. */

@@ -7,22 +7,32 @@ import {
   type ErrorMessage,
   type PackageRequest,
   RPC_REQUESTS,
-  type YankRequest,
+  RPC_RESPONSES,
+  type RpcMethods,
 } from '../../protocol/rpc.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
-import type { AnnouncementsPage, NetworkHandlers } from './handlers.ts'
+import type { AnnouncementsPage, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
 import { PeerError } from './peer-error.ts'
 import { PeerWarnings } from './peer-warnings.ts'
 import type { WireIdentity } from './session.ts'
 
-const requestSchemas = {
-  cell_request: Compile(RPC_REQUESTS.cell_request),
-  package_request: Compile(RPC_REQUESTS.package_request),
-  announcements_request: Compile(RPC_REQUESTS.announcements_request),
-  evidence_request: Compile(RPC_REQUESTS.evidence_request),
-  yank_request: Compile(RPC_REQUESTS.yank_request),
+type Method = keyof RpcMethods
+type RequestSchemas = {
+  readonly [M in Method]: {
+    Check(value: unknown): value is RpcMethods[M]['request']
+    Errors(value: unknown): { instancePath: string; message: string }[]
+  }
 }
+
+const requestSchemas = Object.fromEntries(
+  Object.entries(RPC_REQUESTS).map(([method, schema]) => [method, Compile(schema)]),
+) as unknown as RequestSchemas
+
+/** Type of the answer to each request. */
+const answerTypes = Object.fromEntries(
+  Object.entries(RPC_RESPONSES).map(([method, schema]) => [method, schema.properties.type.const]),
+) as Readonly<Record<Method, string>>
 
 /** Standing streams of one peer: one, and what is left of earlier ones whose end has not been noticed yet. */
 export const RPC_STREAMS_PER_PEER = 4
@@ -182,12 +192,8 @@ class AnsweringPeer {
     } else if (type === 'announcements_request') {
       if (requestSchemas.announcements_request.Check(request)) this.#answerAnnouncements(id, request.after)
       else this.#refuse(id, requestSchemas.announcements_request, request)
-    } else if (type === 'evidence_request') {
-      if (requestSchemas.evidence_request.Check(request)) this.#answerEvidence(id, request.cell_id)
-      else this.#refuse(id, requestSchemas.evidence_request, request)
-    } else if (type === 'yank_request') {
-      if (requestSchemas.yank_request.Check(request)) this.#answerYanks(id, request)
-      else this.#refuse(id, requestSchemas.yank_request, request)
+    } else if (isPlain(type, this.#handlers)) {
+      this.#answerPlain(id, type, request)
     } else this.#fail(id, 'bad_request', 'unknown type of request')
   }
 
@@ -243,24 +249,16 @@ class AnsweringPeer {
     })
   }
 
-  #answerEvidence(id: number, cellId: string): void {
-    try {
-      this.#send(id, JSON.stringify({ type: 'evidence_response', id, ...this.#handlers.onEvidenceRequest(cellId) }))
-    } catch (error) {
-      this.#failed(id, error)
+  #answerPlain<M extends PlainMethod>(id: number, method: M, request: object): void {
+    if (!requestSchemas[method].Check(request)) {
+      this.#refuse(id, requestSchemas[method], request)
+      return
     }
-  }
-
-  #answerYanks(id: number, { cells }: YankRequest): void {
+    const textOf = (answer: AnswerTo<M>): string => JSON.stringify({ type: answerTypes[method], id, ...answer })
     try {
-      const yanks: string[] = []
-      let room = LIMITS.frameBytes - ENVELOPE_BYTES
-      for (const token of this.#handlers.onYankRequest(cells, this.#remote)) {
-        room -= token.length + 3
-        if (room < 0) break
-        yanks.push(token)
-      }
-      this.#send(id, JSON.stringify({ type: 'yank_response', id, yanks }))
+      const answer = this.#handlers.answers[method](request, this.#remote)
+      if (answer instanceof Promise) this.#answer(id, async () => textOf(await answer))
+      else this.#send(id, textOf(answer))
     } catch (error) {
       this.#failed(id, error)
     }
@@ -307,6 +305,10 @@ class AnsweringPeer {
       JSON.stringify({ type: 'error', id, code, message: message.slice(0, MESSAGE_LENGTH).toWellFormed() }),
     )
   }
+}
+
+function isPlain(type: unknown, { answers }: Pick<NetworkHandlers, 'answers'>): type is PlainMethod {
+  return typeof type === 'string' && Object.hasOwn(answers, type)
 }
 
 function isId(id: unknown): id is number {

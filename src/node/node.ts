@@ -35,7 +35,7 @@ import { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
-import { createNetwork } from '../network/network.ts'
+import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
@@ -76,6 +76,8 @@ export interface NodeOptions {
   readonly clock?: Clock
   /** Where its parts come from. Default: the registry of this process, to which the configuration's plugins are added. */
   readonly registry?: ProviderRegistry
+  /** What connections to peers are made of. Default: TCP. */
+  readonly wiring?: Wiring
 }
 
 /** A node that runs. */
@@ -103,7 +105,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
 async function startIn(
   lifecycle: Lifecycle,
-  { config, logger, metrics, clock = systemClock, registry = globalRegistry }: NodeOptions,
+  { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring }: NodeOptions,
 ): Promise<RunningNode> {
   const maintenance = new Maintenance(config.node.maintenance)
   // What an isolated registry holds was put there by whoever made it.
@@ -194,6 +196,7 @@ async function startIn(
       providerId: keys.providerId,
       wire: keys.wire,
       config: config.p2p,
+      ...(wiring === undefined ? {} : { wiring }),
       logger: logger.child({ part: 'network' }),
       metrics,
       events,
@@ -201,10 +204,13 @@ async function startIn(
         onCellRequest: (request, from) => handlers.onCellRequest(request, from),
         onPackageRequest: (request, from) => handlers.onPackageRequest(request, from),
         onAnnouncementsRequest: (after, from) => handlers.onAnnouncementsRequest(after, from),
-        onEvidenceRequest: (cellId) => handlers.onEvidenceRequest(cellId),
-        onYankRequest: (cells, from) => handlers.onYankRequest(cells, from),
+        get answers() {
+          return handlers.answers
+        },
         openPackage: (digest) => handlers.openPackage(digest),
-        onAnnouncement: (bytes, from) => handlers.onAnnouncement(bytes, from),
+        get gossip() {
+          return handlers.gossip
+        },
       },
     }),
   }

@@ -39,9 +39,11 @@ test('a publisher withdraws a cell everywhere, and brings it back; nobody else c
 
   const claimed = Promise.withResolvers<void>()
   const lies = {
-    onYankRequest: () => {
-      claimed.resolve()
-      return []
+    answers: {
+      yank_request: () => {
+        claimed.resolve()
+        return { yanks: [] }
+      },
     },
   }
   const liar = await scriptedPeer(t, cell, bytes, lies, { status: 'yanked', yank_counter: 7 })

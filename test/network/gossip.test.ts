@@ -15,11 +15,13 @@ function ear(verdict: (text: string) => Verdict = () => 'accept') {
   let wake = (): void => undefined
   return {
     heard,
-    onAnnouncement: (bytes: Uint8Array, from: string): Verdict => {
-      const text = Buffer.from(bytes).toString()
-      heard.push({ text, from })
-      wake()
-      return verdict(text)
+    gossip: {
+      announcements: (bytes: Uint8Array, from: string): Verdict => {
+        const text = Buffer.from(bytes).toString()
+        heard.push({ text, from })
+        wake()
+        return verdict(text)
+      },
     },
     async until(text: string): Promise<Heard> {
       while (true) {
@@ -38,7 +40,7 @@ async function reaches(from: TestNode, to: ReturnType<typeof ear>): Promise<void
   const { signal } = within(20_000)
   for (let i = 0; ; i++) {
     signal.throwIfAborted()
-    await from.network.publishAnnouncement(Buffer.from(`warm-up ${from.providerId} ${i}`))
+    await from.network.publish('announcements', Buffer.from(`warm-up ${from.providerId} ${i}`))
     const answered = await Promise.race([
       to.until(`warm-up ${from.providerId} ${i}`).then(() => true),
       new Promise<false>((resolve) => setTimeout(resolve, 200, false)),
@@ -56,7 +58,7 @@ describe('announcements', () => {
     const a = await startNode(t, { handlers: far, seeds: b.network.addresses })
     await Promise.all([connectedTo(b, c.providerId), connectedTo(a, b.providerId)])
     await reaches(c, far)
-    for (const text of ['ignored', 'rejected', 'accepted']) await c.network.publishAnnouncement(Buffer.from(text))
+    for (const text of ['ignored', 'rejected', 'accepted']) await c.network.publish('announcements', Buffer.from(text))
     const { from } = await far.until('accepted')
     assert.equal(from, b.providerId, 'from is who sent it, not who made it')
     await middle.until('rejected')
@@ -71,13 +73,13 @@ describe('announcements', () => {
       throw new Error('judge')
     })
     const b = await startNode(t, { handlers: deaf })
-    await b.network.publishAnnouncement(Buffer.from('to nobody'))
+    await b.network.publish('announcements', Buffer.from('to nobody'))
     const a = await startNode(t, { seeds: b.network.addresses })
     await connectedTo(a, b.providerId)
     await reaches(a, deaf)
     await reaches(a, deaf)
-    await a.network.publishAnnouncement(new Uint8Array(LIMITS.announcementBytes).fill(97))
+    await a.network.publish('announcements', new Uint8Array(LIMITS.announcementBytes).fill(97))
     await deaf.until('a'.repeat(LIMITS.announcementBytes))
-    await assert.rejects(a.network.publishAnnouncement(new Uint8Array(LIMITS.announcementBytes + 1)), RangeError)
+    await assert.rejects(a.network.publish('announcements', new Uint8Array(LIMITS.announcementBytes + 1)), RangeError)
   })
 })

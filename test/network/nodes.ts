@@ -6,7 +6,13 @@ import { ed25519FromSeed, newSeed } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
-import { createNetwork, type Network, type NetworkHandlers, type NetworkInit } from '../../src/network/network.ts'
+import {
+  createNetwork,
+  type Network,
+  type NetworkHandlers,
+  type NetworkInit,
+  type Wiring,
+} from '../../src/network/network.ts'
 import type { WireIdentity } from '../../src/network/session.ts'
 
 export const NETWORK = 'test'
@@ -44,11 +50,22 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
-  onEvidenceRequest: () => undefined,
-  onYankRequest: () => [],
+  answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
   openPackage: async () => undefined,
-  onAnnouncement: () => 'accept',
+  gossip: { announcements: () => 'accept' },
 }
+
+/** Handlers of which a test cares about some. */
+export type TestHandlers = Partial<Omit<NetworkHandlers, 'answers' | 'gossip'>> & {
+  readonly [Table in 'answers' | 'gossip']?: Partial<NetworkHandlers[Table]>
+}
+
+const handlersWith = (some: TestHandlers = {}): NetworkHandlers => ({
+  ...emptyHandlers,
+  ...some,
+  answers: { ...emptyHandlers.answers, ...some.answers },
+  gossip: { ...emptyHandlers.gossip, ...some.gossip },
+})
 
 export interface TestNode {
   readonly network: Network
@@ -58,11 +75,12 @@ export interface TestNode {
 }
 
 export interface TestNodeOptions {
-  readonly handlers?: Partial<NetworkHandlers>
+  readonly handlers?: TestHandlers
   readonly seeds?: readonly string[]
   readonly identity?: ReturnType<typeof newIdentity>
   readonly port?: number
   readonly networkName?: string
+  readonly wiring?: Wiring
 }
 
 /** A node on a free port of 127.0.0.1, not started; stopped at the end of the test. */
@@ -85,7 +103,8 @@ export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNod
     logger: silentLogger,
     metrics: { registry: new Registry() },
     events,
-    handlers: { ...emptyHandlers, ...options.handlers },
+    handlers: handlersWith(options.handlers),
+    ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
   }
   const network = createNetwork(init)
   t.after(() => network.stop())

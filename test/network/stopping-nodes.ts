@@ -27,7 +27,7 @@ const b = make([...a.network.addresses, '127.0.0.1:1'])
 await b.network.start()
 await b.met
 await b.network.request(a.providerId, 'cell_request', askFor('x'), within())
-await b.network.publishAnnouncement(Buffer.from('hello'))
+await b.network.publish('announcements', Buffer.from('hello'))
 await b.network.provide('capability/x', AbortSignal.timeout(5000))
 for await (const _found of a.network.findProviders('capability/x', { limit: 3, signal: AbortSignal.timeout(5000) }))
   break

@@ -33,7 +33,7 @@ async function open(t: TestContext, pages: AnnouncedCell[][]) {
   const network = {
     addresses: [],
     failures: 0,
-    async publishAnnouncement(bytes: Uint8Array): Promise<void> {
+    async publish(_topic: 'announcements', bytes: Uint8Array): Promise<void> {
       if (this.failures-- > 0) throw new Error('the mesh is gone')
       const announcement = JSON.parse(new TextDecoder().decode(bytes)) as Announcement
       published.push(announcement)

@@ -309,10 +309,12 @@ describe('a yank', () => {
         cell,
         bytes,
         {
-          onYankRequest: (cells) => {
-            asks++
-            asked.resolve(cells)
-            return tokens
+          answers: {
+            yank_request: ({ cells }) => {
+              asks++
+              asked.resolve(cells)
+              return { yanks: tokens }
+            },
           },
           onCellRequest: () => {
             requests++
@@ -335,7 +337,13 @@ describe('a yank', () => {
   }
 
   it('that a peer proves counts for the copies of all', async (t) => {
-    const honest = await scriptedPeer(t, cell, bytes, { onYankRequest: () => [wordOf(alice)] }, claim)
+    const honest = await scriptedPeer(
+      t,
+      cell,
+      bytes,
+      { answers: { yank_request: () => ({ yanks: [wordOf(alice)] }) } },
+      claim,
+    )
     const ignorant = await scriptedPeer(t, cell, bytes)
     const b = await nodeInProcess(t, { seeds: [honest.address, ignorant.address] })
     await knowsProviders(b.node, 2)

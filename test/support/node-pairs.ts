@@ -14,10 +14,9 @@ import { loadConfig } from '../../src/kernel/config/load.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import type { EventMap, EventName } from '../../src/kernel/telemetry/events.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
-import type { NetworkHandlers } from '../../src/network/network.ts'
 import type { CellAnswerText, ProviderNode, Registered, Registration } from '../../src/node/api.ts'
 import { type RunningNode, startNode } from '../../src/node/node.ts'
-import { newIdentity, silentLogger, startNode as startNetwork } from '../network/nodes.ts'
+import { newIdentity, silentLogger, startNode as startNetwork, type TestHandlers } from '../network/nodes.ts'
 import { NETWORK, summaryOf } from './cells.ts'
 
 /** A whole node in this process, without HTTP. */
@@ -147,7 +146,7 @@ export async function scriptedPeer(
   t: TestContext,
   cell: VerifiedCell,
   bytes: Uint8Array,
-  handlers: Partial<NetworkHandlers> = {},
+  handlers: TestHandlers = {},
   announced: Partial<AnnouncedCell> = {},
 ): Promise<ScriptedPeer> {
   const identity = newIdentity(NETWORK)

@@ -10,7 +10,7 @@ interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'directory'> {
   readonly catalogue: Pick<NodeParts['catalogue'], 'lastPage' | 'page'>
   readonly config: Pick<NodeParts['config'], 'network' | 'announcements'>
   readonly keys: Pick<NodeParts['keys'], 'providerId' | 'identity'>
-  readonly network: Pick<NodeParts['network'], 'addresses' | 'publishAnnouncement'>
+  readonly network: Pick<NodeParts['network'], 'addresses' | 'publish'>
 }
 
 /** Milliseconds after an announcement in which further changes are collected. */
@@ -64,7 +64,7 @@ export class Announcer implements Part {
     }
     if (withdrawals.length === 0) return
     await directory.keep(...withdrawals)
-    for (const withdrawal of withdrawals) await network.publishAnnouncement(utf8(JSON.stringify(withdrawal)))
+    for (const withdrawal of withdrawals) await network.publish('announcements', utf8(JSON.stringify(withdrawal)))
   }
 
   /** A cell on these pages came, went, or is said to be something else. */
@@ -129,7 +129,7 @@ export class Announcer implements Part {
     if (announcement === undefined) return false
     // Kept first: a peer that joins between the two gets it by asking.
     await directory.keep(announcement)
-    await network.publishAnnouncement(utf8(JSON.stringify(announcement)))
+    await network.publish('announcements', utf8(JSON.stringify(announcement)))
     return true
   }
 

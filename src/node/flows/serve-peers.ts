@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../protocol/limits.ts'
-import type { CellRequest } from '../../../protocol/rpc.ts'
+import type { CellRequest, YankRequest } from '../../../protocol/rpc.ts'
 import { offeredCell } from '../../domain/cells/records.ts'
 import { inRange } from '../../domain/cells/resolver.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
@@ -14,6 +14,8 @@ type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory'
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
 const PAGE_COUNT = 64
+/** Bytes of an answer beside its list. */
+const ENVELOPE_BYTES = 64
 
 const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', source: 'local' }
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
@@ -32,15 +34,12 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
       return cell && { cell: offeredCell(cell), chunks: record.chunks }
     },
     onAnnouncementsRequest: (after) => parts.directory.page(after, { maxBytes: PAGE_BYTES, maxCount: PAGE_COUNT }),
-    onEvidenceRequest: (cellId) => {
-      const proof = proofs.registration(cellId)
-      return proof && { certificate: proof.certificate, evidence: proof.evidence }
-    },
-    *onYankRequest(cells) {
-      for (const { manifest_digest: id, publisher } of cells) {
-        const token = parts.yanks.token({ id, publisher })
-        if (token !== undefined) yield token
-      }
+    answers: {
+      evidence_request: ({ cell_id }) => {
+        const proof = proofs.registration(cell_id)
+        return proof === undefined ? {} : { certificate: proof.certificate, evidence: proof.evidence }
+      },
+      yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
@@ -52,8 +51,22 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         close: () => source.close(),
       }
     },
-    onAnnouncement: (bytes, from) => learner.gossiped(bytes, from),
+    gossip: { announcements: (bytes, from) => learner.gossiped(bytes, from) },
   }
+}
+
+/** What this node has of the publishers' words about cells, in order, as much as fits a frame. */
+function yanksOf({ yanks }: Pick<Parts, 'yanks'>, cells: YankRequest['cells']): string[] {
+  const tokens: string[] = []
+  let room = LIMITS.frameBytes - ENVELOPE_BYTES
+  for (const { manifest_digest: id, publisher } of cells) {
+    const token = yanks.token({ id, publisher })
+    if (token === undefined) continue
+    room -= token.length + 3
+    if (room < 0) break
+    tokens.push(token)
+  }
+  return tokens
 }
 
 /** JSON of the cells that fit and are not withdrawn, highest version first. The asker ranks them: tiers and devices are its own business. */
