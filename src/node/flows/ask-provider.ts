@@ -5,6 +5,7 @@ import type { CellQuery } from '../../domain/cells/query.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import { AnswerTimes } from './answer-times.ts'
 
 /** How a peer answered, as coverage reports it. */
 export type AskOutcome = Coverage['peers'][number]['outcome']
@@ -25,6 +26,7 @@ export class Asker {
   readonly #parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>
   /** Provider id → when it may be asked first again. */
   readonly #failures = new Map<string, number>()
+  readonly #times = new AnswerTimes()
 
   constructor(parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>) {
     this.#parts = parts
@@ -36,12 +38,19 @@ export class Asker {
     return until !== undefined && until > this.#parts.clock.now()
   }
 
+  /** Milliseconds after which somebody else is to be asked beside a peer. */
+  hedgeMs(provider: string): number {
+    return this.#times.hedgeMs(provider)
+  }
+
+  /** `deadline`: Unix milliseconds until which the whole search may take; the peer is told how long that is. */
   async ask(
     provider: string,
     query: CellQuery,
-    options: { signal: AbortSignal; deadlineMs: number },
+    options: { signal: AbortSignal; deadline: number },
   ): Promise<AskResult> {
-    const { network, offerVerifier, trust } = this.#parts
+    const { network, offerVerifier, trust, clock } = this.#parts
+    const askedAt = performance.now()
     try {
       const { cells } = await network.request(
         provider,
@@ -50,13 +59,14 @@ export class Asker {
           by: query.by,
           name: query.name,
           ...(query.range === undefined ? {} : { range: query.range }),
-          deadline_ms: options.deadlineMs,
+          deadline_ms: Math.max(1, Math.round(options.deadline - clock.now())),
           budget: 0,
           limit: LIMITS.cellsPerAnswer,
         },
         { signal: options.signal },
       )
       this.#failures.delete(provider)
+      this.#times.add(provider, performance.now() - askedAt)
       if (cells.length === 0) return { provider, outcome: 'not_found', offers: [] }
       const offers: VerifiedOffer[] = []
       for (const cell of cells) {

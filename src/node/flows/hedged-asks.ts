@@ -1,14 +1,14 @@
 import { firstFound, within } from '../../kernel/base/racing.ts'
 
 /**
- * Asks one peer after the other, as they are found, and beside a slow one the next after `hedgeMs` milliseconds. Resolves with the first
+ * Asks one peer after the other, as they are found, and beside a slow one the next after `hedgeMs(peer)` milliseconds. Resolves with the first
  * answer that is not undefined, with undefined when nobody is left to answer. Rejects when `peers` or `ask` does. Who is still being
  * asked, or looked for, when the answer is there is left to the caller to end.
  */
 export function firstAnswer<Peer, Answer>(
   peers: AsyncIterable<Peer>,
   ask: (peer: Peer) => Promise<Answer | undefined>,
-  hedgeMs: number,
+  hedgeMs: (peer: Peer) => number,
 ): Promise<Answer | undefined> {
   return new Promise((resolve, reject) => {
     const asks: Promise<Answer | undefined>[] = []
@@ -24,7 +24,7 @@ export function firstAnswer<Peer, Answer>(
           isAnswered = true
           resolve(answer)
         }, reject)
-        await within(firstFound(asks), hedgeMs, () => undefined)
+        await within(firstFound(asks), hedgeMs(peer), () => undefined)
         if (isAnswered) return undefined
       }
       return firstFound(asks)

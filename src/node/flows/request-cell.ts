@@ -16,14 +16,13 @@ import type { CloseNames } from './close-names.ts'
 import { type Elsewhere, fieldOf, heldOf, unbeaten } from './field.ts'
 import { firstAnswer } from './hedged-asks.ts'
 import type { LogProofs } from './log-proofs.ts'
+import { NegativeAnswers } from './negative-answers.ts'
 import { registrationProof } from './registration-proof.ts'
 import { resolveDependencies } from './resolve-dependencies.ts'
 import { MAX_ALTERNATIVES, SearchRecord, type Winner } from './search-record.ts'
 
 /** Milliseconds that a search may take, whether or not somebody still waits for it. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
-/** Milliseconds after which the next peer is asked beside a slow one. */
-const HEDGE_MS = 250
 /** Searches under way: past that, a request is answered from what is here. */
 const MAX_SEARCHES = 10_000
 
@@ -65,6 +64,12 @@ interface Found extends Winner {
   readonly outcome: RequestOutcome & { readonly status: 'success' }
 }
 
+/** What one search may take: `deadline` in Unix milliseconds. */
+interface Limits {
+  readonly signal: AbortSignal
+  readonly deadline: number
+}
+
 /** An outcome that says where was looked. */
 type Covered = Exclude<RequestOutcome, { status: 'pending' }> & { readonly coverage: Coverage }
 
@@ -83,6 +88,7 @@ export class CellRequests {
   readonly #parts: Parts
   readonly #proofs: Pick<LogProofs, 'isLogged' | 'registration'>
   readonly #asker: Asker
+  readonly #negatives: NegativeAnswers
   readonly #searches = new Map<string, Running>()
   readonly #controllers = new Set<AbortController>()
 
@@ -90,6 +96,7 @@ export class CellRequests {
     this.#parts = parts
     this.#proofs = proofs
     this.#asker = new Asker(parts)
+    this.#negatives = new NegativeAnswers(() => parts.clock.now())
   }
 
   /** Ends the searches under way. */
@@ -134,20 +141,31 @@ export class CellRequests {
   }
 
   async #run(query: CellQuery, reach: Reach): Promise<RequestOutcome> {
+    const negative = this.#isUnknown(query) ? this.#negatives.get(query) : undefined
+    if (negative !== undefined) return negative
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(new Error('the search took too long')), SEARCH_MS)
     this.#controllers.add(controller)
     const startedAt = this.#parts.clock.now()
     try {
-      const { search, found } = await this.#search(query, reach, controller.signal)
+      const limits = { signal: controller.signal, deadline: startedAt + SEARCH_MS }
+      const { search, found } = await this.#search(query, reach, limits)
       if (found !== undefined && !isElaborate(query)) return found.outcome
       const explained = await this.#explained(query, search, found)
+      if (reach === 'federation' && !isElaborate(query)) this.#negatives.add(query, explained)
       if (query.resolveDependencies !== true || explained.status !== 'success') return explained
       return await this.#withLock(query, reach, explained, startedAt)
     } finally {
       clearTimeout(timer)
       this.#controllers.delete(controller)
     }
+  }
+
+  /** Whether nobody is known to offer a name. */
+  #isUnknown({ by, name, explain, resolveDependencies }: CellQuery): boolean {
+    const { index, directory } = this.#parts
+    if (isElaborate({ explain, resolveDependencies })) return false
+    return index.candidates(by, name).length === 0 && !directory.has(by, name)
   }
 
   /** When nobody has answered in time: what is here, if it fits, and nothing more is asked. */
@@ -165,7 +183,7 @@ export class CellRequests {
   async #search(
     query: CellQuery,
     reach: Reach,
-    signal: AbortSignal,
+    limits: Limits,
   ): Promise<{ search: SearchRecord; found: Found | undefined }> {
     const field = fieldOf(query, this.#parts)
     const search = new SearchRecord(query, field, this.#parts.keys.providerId)
@@ -173,7 +191,7 @@ export class CellRequests {
     search.judged('directory', announced)
     search.source('directory', 'answered', announced.fitting.length)
     const here = this.#here(query, field.floor)
-    const found = (await this.#elsewhere(query, reach, search, { announced: announced.fitting, here, signal })) ?? here
+    const found = (await this.#elsewhere(query, reach, search, { announced: announced.fitting, here, limits })) ?? here
     return { search, found }
   }
 
@@ -182,16 +200,13 @@ export class CellRequests {
     query: CellQuery,
     reach: Reach,
     search: SearchRecord,
-    {
-      announced,
-      here,
-      signal,
-    }: { announced: readonly Ranked<Elsewhere>[]; here: Found | undefined; signal: AbortSignal },
+    { announced, here, limits }: { announced: readonly Ranked<Elsewhere>[]; here: Found | undefined; limits: Limits },
   ): Promise<Found | undefined> {
     const isBetter = (other: Ranked): boolean =>
       here === undefined || compare(query, other, here.ranked, this.#parts) < 0
     const providers = new Set(announced.filter(isBetter).map(({ candidate }) => candidate.provider))
     const lookup = new AbortController()
+    const { signal } = limits
     try {
       const holders = this.#holders(query, search, {
         announced: this.#healthyFirst(providers),
@@ -199,7 +214,7 @@ export class CellRequests {
         signal: AbortSignal.any([signal, lookup.signal]),
       })
       const ask = async ({ provider, source }: Holder): Promise<Found | undefined> => {
-        const result = await this.#asker.ask(provider, query, { signal, deadlineMs: SEARCH_MS })
+        const result = await this.#asker.ask(provider, query, limits)
         const ranked = this.#judge(query, result, search)
         if (ranked === undefined || !isBetter(ranked)) return undefined
         // Yanks reach this node by announcements only: that the cell is not yanked is not certain enough from high on.
@@ -208,7 +223,7 @@ export class CellRequests {
         const log = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
         return log && this.#offered(ranked, source, { log, stale: true })
       }
-      return await firstAnswer(holders, ask, HEDGE_MS)
+      return await firstAnswer(holders, ask, ({ provider }) => this.#asker.hedgeMs(provider))
     } finally {
       lookup.abort(new Error('the search is over'))
     }
@@ -336,7 +351,7 @@ export class CellRequests {
 }
 
 /** Whether more is asked than a cell. */
-const isElaborate = ({ explain, resolveDependencies }: CellQuery): boolean =>
+const isElaborate = ({ explain, resolveDependencies }: Pick<CellQuery, 'explain' | 'resolveDependencies'>): boolean =>
   explain === true || resolveDependencies === true
 
 const mayAutoForward = ({ federation_policies, trust_level }: PartnerRecord): boolean =>
