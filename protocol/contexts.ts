@@ -19,6 +19,8 @@ export const CONTEXTS = {
   request: 'request',
   /** What two nodes say to each other while they become partners, signed by their token keys; and the proof that both hold the invitation. */
   partner: 'partner',
+  /** A question that one node forwards to the next, signed by the wire key of each. */
+  hop: 'hop',
 } as const
 
 /** A context of the table above. */

@@ -57,6 +57,8 @@ export const LIMITS = {
   clockSkewMs: 300 * 1000,
   /** Peers asked for one request, hedges and retries included. */
   askBudget: 8,
+  /** Nodes that a forwarded question passes, its origin included: a partner of a partner of a partner. */
+  forwardHops: 4,
   /** Capabilities that a cell may depend on, directly or not, where a request resolves them: each may be looked for in the federation. */
   lockEntries: 64,
   /** Seconds that a client may wait for an answer (`Prefer: wait=N`). */

@@ -213,6 +213,59 @@ export const YankResponse = Type.Object(
 )
 export type YankResponse = Static<typeof YankResponse>
 
+/** What a node wants to know of its partners and theirs: neither who asked it nor for which device. */
+export const ForwardedQuestion = Type.Object(
+  {
+    by: CellRequest.properties.by,
+    name: Name,
+    range: Type.Optional(SemVerRange),
+    /** The node that asks first. */
+    origin: ProviderId,
+    /** 16 random bytes: with `origin` and `at`, what tells this question from every other one. */
+    nonce: Base64Url,
+    at: Milliseconds,
+  },
+  closed,
+)
+export type ForwardedQuestion = Static<typeof ForwardedQuestion>
+
+/**
+ * One node's part in a forward. It signs `{question, previous, next}` by its wire key (context `hop`): the SHA-256 of the question's
+ * RFC 8785 bytes, the signature of the hop before (empty at the origin), and the provider id that it asks.
+ */
+export const Hop = Type.Object({ certificate: RoleCertificate, next: ProviderId, signature: Base64Url }, closed)
+export type Hop = Static<typeof Hop>
+
+/** Asks a partner for cells that it or its own partners hold. */
+export const ForwardRequestMessage = Type.Object(
+  {
+    type: Type.Literal('forward_request'),
+    ...Correlation,
+    question: ForwardedQuestion,
+    hops: Type.Array(Hop, { minItems: 1, maxItems: LIMITS.forwardHops }),
+    /** Milliseconds that the asker will wait. */
+    deadline_ms: Type.Integer({ minimum: 1, maximum: LIMITS.maxWaitSeconds * 1000 }),
+    /** Further asks that this one may cause, in the whole tree below it. */
+    budget: Type.Integer({ minimum: 0, maximum: LIMITS.askBudget }),
+  },
+  closed,
+)
+export type ForwardRequestMessage = Static<typeof ForwardRequestMessage>
+
+export const ForwardAnswer = Type.Object(
+  {
+    type: Type.Literal('forward_response'),
+    ...Correlation,
+    cells: Type.Array(OfferedCell, { maxItems: LIMITS.cellsPerAnswer }),
+    /** Where the packages can be had: the last of those who answered. Absent: at the peer that answers. */
+    provider: Type.Optional(ProviderId),
+    /** The least that anybody on the way trusts whom it asked. */
+    trust: Type.Union([Type.Literal('trusted'), Type.Literal('limited')]),
+  },
+  closed,
+)
+export type ForwardAnswer = Static<typeof ForwardAnswer>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -244,6 +297,7 @@ export interface RpcMethods {
   announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
   evidence_request: { request: EvidenceRequest; response: EvidenceResponse }
   yank_request: { request: YankRequest; response: YankResponse }
+  forward_request: { request: ForwardRequestMessage; response: ForwardAnswer }
 }
 
 export const RPC_REQUESTS = {
@@ -252,6 +306,7 @@ export const RPC_REQUESTS = {
   announcements_request: AnnouncementsRequest,
   evidence_request: EvidenceRequest,
   yank_request: YankRequest,
+  forward_request: ForwardRequestMessage,
 } as const
 
 export const RPC_RESPONSES = {
@@ -260,4 +315,5 @@ export const RPC_RESPONSES = {
   announcements_request: AnnouncementsResponse,
   evidence_request: EvidenceResponse,
   yank_request: YankResponse,
+  forward_request: ForwardAnswer,
 } as const

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { LIMITS } from '../../protocol/limits.ts'
 import type { CellDetails } from '../../protocol/repository.ts'
 import { Administration } from '../domain/access/administration.ts'
 import { ApiKeys } from '../domain/access/api-keys.ts'
@@ -51,11 +52,12 @@ import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
+import { QuestionRelay } from './flows/relay-question.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
 import { searchCapabilities } from './flows/search-capabilities.ts'
 import { searchCells } from './flows/search-cells.ts'
-import { peerHandlers } from './flows/serve-peers.ts'
+import { offeredCells, peerHandlers } from './flows/serve-peers.ts'
 import { signedReport } from './flows/signed-report.ts'
 import { stagePackage } from './flows/stage-package.ts'
 import { updateCell } from './flows/update-cell.ts'
@@ -222,9 +224,12 @@ async function startIn(
   const announcer = new Announcer(parts)
   const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
   const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
-  const handlers = peerHandlers(parts, learner, proofs)
+  const relay = new QuestionRelay(parts, (question) =>
+    offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
+  )
+  const handlers = peerHandlers(parts, learner, proofs, relay)
   const provider = new DhtProvider(parts)
-  const requests = new CellRequests({ ...parts, closeNames }, proofs)
+  const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({
     store,
     clock,

@@ -57,6 +57,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     network: network as Partial<Network> as Network,
     keys: { providerId: 'self' },
     closeNames: { alternatives: async () => [] },
+    relay: { ask: async () => undefined },
   }
   const requests = new CellRequests(parts, { isLogged: () => false, registration: () => undefined })
   t.after(() => requests.stop())

@@ -15,6 +15,10 @@ export interface AskResult {
   readonly provider: string
   readonly outcome: AskOutcome
   readonly offers: readonly VerifiedOffer[]
+  /** Who holds them, where it is not the peer itself. */
+  readonly holder?: string
+  /** Whether everybody on the way to them is trusted; absent when nobody is. */
+  readonly isVouched?: boolean
 }
 
 /** Milliseconds after which a peer that failed to answer is asked again when there is somebody else to ask. */

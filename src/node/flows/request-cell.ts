@@ -5,7 +5,6 @@ import type { Candidate } from '../../domain/cells/candidate.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { best, compare, type Ranked, rank, type SelectionPolicy } from '../../domain/cells/resolver.ts'
 import { TIERS, type Tier } from '../../domain/cells/trust.ts'
-import type { PartnerRecord } from '../../domain/federation/partners.ts'
 import { within } from '../../kernel/base/racing.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { RequestOutcome } from '../api.ts'
@@ -18,6 +17,7 @@ import { firstAnswer } from './hedged-asks.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { NegativeAnswers } from './negative-answers.ts'
 import { registrationProof } from './registration-proof.ts'
+import { mayForwardTo, type QuestionRelay } from './relay-question.ts'
 import { resolveDependencies } from './resolve-dependencies.ts'
 import { MAX_ALTERNATIVES, SearchRecord, type Winner } from './search-record.ts'
 
@@ -48,12 +48,15 @@ interface Parts
   readonly config: Pick<NodeParts['config'], 'network'>
   readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
   readonly closeNames: Pick<CloseNames, 'alternatives'>
+  readonly relay: Pick<QuestionRelay, 'ask'>
 }
 
 /** A peer that may hold what is asked for, and how this node came to know. */
 interface Holder {
   readonly provider: string
   readonly source: 'directory' | 'partners' | 'dht'
+  /** Asks that a partner may make for it. */
+  readonly budget?: number
 }
 
 /** How far a question may travel. */
@@ -213,8 +216,10 @@ export class CellRequests {
         beyond: here === undefined && reach === 'federation',
         signal: AbortSignal.any([signal, lookup.signal]),
       })
-      const ask = async ({ provider, source }: Holder): Promise<Found | undefined> => {
-        const result = await this.#asker.ask(provider, query, limits)
+      const ask = async ({ provider, source, budget }: Holder): Promise<Found | undefined> => {
+        const result = await (budget === undefined
+          ? this.#asker.ask(provider, query, limits)
+          : this.#askPartner(provider, query, { ...limits, budget }))
         const ranked = this.#judge(query, result, search)
         if (ranked === undefined || !isBetter(ranked)) return undefined
         // Yanks reach this node by announcements only: that the cell is not yanked is not certain enough from high on.
@@ -226,6 +231,19 @@ export class CellRequests {
       return await firstAnswer(holders, ask, ({ provider }) => this.#asker.hedgeMs(provider))
     } finally {
       lookup.abort(new Error('the search is over'))
+    }
+  }
+
+  /** What a partner knows, or its partners. Never throws. */
+  async #askPartner(partner: string, query: CellQuery, limits: Limits & { budget: number }): Promise<AskResult> {
+    try {
+      const answer = await this.#parts.relay.ask(partner, query, limits)
+      if (answer === undefined) return { provider: partner, outcome: 'not_found', offers: [] }
+      const { provider, offers, trust } = answer
+      return { provider: partner, holder: provider, isVouched: trust === 'trusted', outcome: 'answered', offers }
+    } catch (error) {
+      this.#parts.logger.debug({ partner, err: error }, 'a partner did not answer')
+      return { provider: partner, outcome: limits.signal.aborted ? 'timed_out' : 'unreachable', offers: [] }
     }
   }
 
@@ -259,11 +277,15 @@ export class CellRequests {
     }
     if (!beyond) return
     const { network, keys, partners } = this.#parts
-    const asked = partners.list().filter(mayAutoForward)
+    const asked = partners.list().filter(mayForwardTo)
     if (asked.length > 0) search.source('partners', 'answered', asked.length)
+    // The DHT keeps half of what is left.
+    const budget = Math.max(0, Math.floor(search.left / 2 / asked.length) - 1)
     for (const { provider_id: provider } of asked) {
       if (signal.aborted) return
-      if (search.mayAsk(provider)) yield { provider, source: 'partners' }
+      if (!search.mayAsk(provider)) continue
+      search.give(budget)
+      yield { provider, source: 'partners', budget }
     }
     let found = 0
     try {
@@ -287,7 +309,9 @@ export class CellRequests {
     const candidates = result.offers.flatMap((offer): Elsewhere[] => {
       const candidate = candidateOf(offer, query)
       if (candidate === undefined) return []
-      return [{ ...candidate, registered: vouched.has(candidate.publisher), provider: result.provider, offer }]
+      // Who answers for others answers for their word, too: the least that anybody on the way is trusted counts.
+      const registered = result.isVouched !== false && vouched.has(candidate.publisher)
+      return [{ ...candidate, registered, provider: result.holder ?? result.provider, offer }]
     })
     const judged = rank(query, candidates, this.#parts, floor)
     search.judged('peer', judged)
@@ -353,6 +377,3 @@ export class CellRequests {
 /** Whether more is asked than a cell. */
 const isElaborate = ({ explain, resolveDependencies }: Pick<CellQuery, 'explain' | 'resolveDependencies'>): boolean =>
   explain === true || resolveDependencies === true
-
-const mayAutoForward = ({ federation_policies, trust_level }: PartnerRecord): boolean =>
-  federation_policies.auto_forward && trust_level !== 'untrusted'

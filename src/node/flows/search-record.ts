@@ -34,6 +34,8 @@ export class SearchRecord {
   readonly #query: CellQuery
   readonly #self: string
   readonly #asked = new Set<string>()
+  /** Asks that others may cause for this search. */
+  #given = 0
   readonly #judged: Judged[] = []
 
   /** `self`: provider id of this node. */
@@ -45,9 +47,19 @@ export class SearchRecord {
 
   /** Whether a provider is to be asked: once each, and no more of them than the budget. Counts it as asked. */
   mayAsk(provider: string): boolean {
-    if (this.#asked.size >= LIMITS.askBudget || this.#asked.has(provider)) return false
+    if (this.left <= 0 || this.#asked.has(provider)) return false
     this.#asked.add(provider)
     return true
+  }
+
+  /** Lets who is asked ask `count` others. */
+  give(count: number): void {
+    this.#given += count
+  }
+
+  /** Asks that are left. */
+  get left(): number {
+    return LIMITS.askBudget - this.#asked.size - this.#given
   }
 
   source(

@@ -8,6 +8,7 @@ import type { NodeParts } from '../parts.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
+import type { QuestionRelay } from './relay-question.ts'
 
 type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
 
@@ -21,7 +22,12 @@ const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', s
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
-export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
+export function peerHandlers(
+  parts: Parts,
+  learner: Learner,
+  proofs: Pick<LogProofs, 'registration'>,
+  relay: Pick<QuestionRelay, 'answer'>,
+): NetworkHandlers {
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -40,6 +46,7 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         return proof === undefined ? {} : { certificate: proof.certificate, evidence: proof.evidence }
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
+      forward_request: (request, from) => relay.answer(request, from),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
@@ -70,9 +77,9 @@ function yanksOf({ yanks }: Pick<Parts, 'yanks'>, cells: YankRequest['cells']): 
 }
 
 /** JSON of the cells that fit and are not withdrawn, highest version first. The asker ranks them: tiers and devices are its own business. */
-function offeredCells(
+export function offeredCells(
   { index, yanks, events }: Pick<Parts, 'index' | 'yanks' | 'events'>,
-  request: CellRequest,
+  request: Pick<CellRequest, 'by' | 'name' | 'range' | 'limit'>,
 ): string {
   const texts: string[] = []
   for (const candidate of index.candidates(request.by, request.name)) {

@@ -67,6 +67,7 @@ const kinds = {
   batch: session,
   request: { header: { alg: 'ed25519' }, body: {} },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
+  hop: { question: 'ab'.repeat(32), previous: '', next: 'b' },
 } satisfies Record<keyof typeof CONTEXTS, object>
 
 test('a signature of one kind never passes as another, nor in another network', () => {
