@@ -144,7 +144,7 @@ export class CellRequests {
   }
 
   async #run(query: CellQuery, reach: Reach): Promise<RequestOutcome> {
-    const negative = this.#isUnknown(query) ? this.#negatives.get(query) : undefined
+    const negative = this.#negative(query)
     if (negative !== undefined) return negative
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(new Error('the search took too long')), SEARCH_MS)
@@ -164,11 +164,15 @@ export class CellRequests {
     }
   }
 
-  /** Whether nobody is known to offer a name. */
-  #isUnknown({ by, name, explain, resolveDependencies }: CellQuery): boolean {
-    const { index, directory } = this.#parts
-    if (isElaborate({ explain, resolveDependencies })) return false
-    return index.candidates(by, name).length === 0 && !directory.has(by, name)
+  /** What a search for the same name has just found out, when there is nobody else to ask since. */
+  #negative(query: CellQuery): RequestOutcome | undefined {
+    const { index, directory, partners } = this.#parts
+    const { by, name } = query
+    if (isElaborate(query) || index.candidates(by, name).length > 0 || directory.has(by, name)) return undefined
+    const negative = this.#negatives.get(query)
+    const asked = negative?.coverage.peers.map(({ provider_id }) => provider_id)
+    const isCurrent = partners.list().every((partner) => !mayForwardTo(partner) || asked?.includes(partner.provider_id))
+    return isCurrent ? negative : undefined
   }
 
   /** When nobody has answered in time: what is here, if it fits, and nothing more is asked. */
