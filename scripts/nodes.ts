@@ -28,29 +28,25 @@ export interface NodeProcessOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Lets the node outlive this process. */
   readonly detached?: boolean
+  /** Where it listens; loopback when not given. */
+  readonly hosts?: { readonly http: string; readonly p2p: string }
+  /** A command that runs the node, such as `ip netns exec NAME`, with its arguments. */
+  readonly runner?: readonly string[]
 }
 
-/** Starts `cytoplex start` on loopback with free ports, and resolves when it says that it is ready. Its log is `<dataDir>.log`. */
+/** Starts `cytoplex start` with free ports, and resolves when it says that it is ready. Its log is `<dataDir>.log`. */
 export async function startNodeProcess(options: NodeProcessOptions): Promise<NodeProcess> {
-  const { dataDir, seeds = [], args = [], env = {}, detached = false } = options
+  const { dataDir, seeds = [], args = [], env = {}, detached = false, runner = [] } = options
+  const { http, p2p } = options.hosts ?? { http: '127.0.0.1', p2p: '127.0.0.1' }
   await mkdir(dirname(dataDir), { recursive: true })
   const log = openSync(`${dataDir}.log`, 'a')
+  const [program, ...before] = [...runner, CYTOPLEX]
   const child = spawn(
-    CYTOPLEX,
+    program!,
     [
+      ...before,
       'start',
-      ...[
-        '--data-dir',
-        dataDir,
-        '--http-host',
-        '127.0.0.1',
-        '--http-port',
-        '0',
-        '--p2p-host',
-        '127.0.0.1',
-        '--p2p-port',
-        '0',
-      ],
+      ...['--data-dir', dataDir, '--http-host', http, '--http-port', '0', '--p2p-host', p2p, '--p2p-port', '0'],
       ...seeds.flatMap((seed) => ['--seed', seed]),
       ...args,
     ],

@@ -42,7 +42,13 @@ export interface EventMap {
   /** The last connection to a peer is closed. */
   peer_disconnected: { readonly providerId: string }
   /** A page of another provider's announcement was verified and is newer than what was known. */
-  announcement_received: { readonly providerId: string; readonly sequence: number; readonly cells: number }
+  announcement_received: {
+    readonly providerId: string
+    readonly sequence: number
+    readonly cells: number
+    /** The peer that told of it. */
+    readonly from: string
+  }
   /** An announcement was not taken. */
   announcement_refused: {
     /** Who claims to have made it; absent when it could not be read. */

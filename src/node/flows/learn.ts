@@ -124,7 +124,7 @@ export class Learner implements Part {
     network.addAddresses(providerId, announcement.addresses, from).catch((error: unknown) => {
       logger.debug({ providerId, reason: errorMessage(error) }, 'addresses of an announcement were not taken')
     })
-    events.emit('announcement_received', { providerId, sequence, cells: cells.length })
+    events.emit('announcement_received', { providerId, sequence, cells: cells.length, from })
     this.#onTaken(announcement)
     return true
   }

@@ -76,7 +76,7 @@ const ONE_OF_EACH: EventMap = {
   cell_evicted: { digest: 'sha256:0', bytes: 30, publisher: 'f' },
   peer_connected: { providerId: 'p', address: '/ip4/127.0.0.1/tcp/1', direction: 'inbound' },
   peer_disconnected: gone,
-  announcement_received: { providerId: 'p', sequence: 1, cells: 2 },
+  announcement_received: { providerId: 'p', sequence: 1, cells: 2, from: 'q' },
   announcement_refused: { reason: 'stale' },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
