@@ -1,3 +1,5 @@
+import { quantile } from './measure.ts'
+
 /** How much to do: `count` things numbered from `first` on, `concurrency` at a time. */
 export interface Amount {
   readonly count: number
@@ -21,21 +23,29 @@ export async function doAll(
   return (count * 1000) / (performance.now() - since)
 }
 
-/** Does `work` for the numbers from 0 on, `concurrency` at a time, for `ms` milliseconds. Returns how many per second. */
+/** How fast things were done. */
+export interface Asked {
+  readonly perSecond: number
+  /** Half of all took less. */
+  readonly medianMs: number
+}
+
+/** Does `work` for the numbers from 0 on, `concurrency` at a time, for `ms` milliseconds. */
 export async function doFor(
   { ms, concurrency }: { ms: number; concurrency: number },
   work: (number: number) => Promise<unknown>,
-): Promise<number> {
+): Promise<Asked> {
   let next = 0
-  let done = 0
+  const times: number[] = []
   const since = performance.now()
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       while (performance.now() - since < ms) {
+        const begun = performance.now()
         await work(next++)
-        done++
+        times.push(performance.now() - begun)
       }
     }),
   )
-  return (done * 1000) / (performance.now() - since)
+  return { perSecond: (times.length * 1000) / (performance.now() - since), medianMs: quantile(times, 0.5) }
 }

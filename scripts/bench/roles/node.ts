@@ -6,7 +6,7 @@ import { createLogger } from '../../../src/kernel/telemetry/logger.ts'
 import { createMetrics } from '../../../src/kernel/telemetry/metrics.ts'
 import { type RunningNode, startNode } from '../../../src/node/node.ts'
 import { capabilityName, cellName } from '../cells.ts'
-import { type Amount, doAll, doFor } from '../concurrent.ts'
+import { type Amount, type Asked, doAll, doFor } from '../concurrent.ts'
 import { ADMIN_KEY } from '../upload-body.ts'
 import { renumber, wasmOf } from '../wasm.ts'
 
@@ -102,7 +102,7 @@ async function registerMany({ size, ...amount }: Amount & { size: number }): Pro
 }
 
 /**
- * Asks for one capability after the other, `concurrency` at a time, for `ms` milliseconds. Returns the answers per second; `elsewhere` says how many did not
+ * Asks for one capability after the other, `concurrency` at a time, for `ms` milliseconds; `elsewhere` says how many did not
  * come from a peer that the directory named.
  */
 async function ask({
@@ -113,14 +113,14 @@ async function ask({
   capabilities: number
   concurrency: number
   ms: number
-}): Promise<{ perSecond: number; elsewhere: number }> {
+}): Promise<Asked & { elsewhere: number }> {
   let elsewhere = 0
-  const perSecond = await doFor({ ms, concurrency }, async (number) => {
+  const asked = await doFor({ ms, concurrency }, async (number) => {
     const query = { by: 'capability', name: capabilityName(number % capabilities), range: '^1.0.0' } as const
     const outcome = await node.requestCell(query, 10_000)
     if (outcome.status !== 'success' || outcome.source !== 'directory') elsewhere++
   })
-  return { perSecond, elsewhere }
+  return { ...asked, elsewhere }
 }
 
 /** Resolves when a peer is connected that announces `cells` cells. */

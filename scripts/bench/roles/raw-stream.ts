@@ -5,7 +5,7 @@ import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { drained, partsOf } from '../../../src/network/streams.ts'
-import { doFor } from '../concurrent.ts'
+import { type Asked, doFor } from '../concurrent.ts'
 
 /** The windows of a node's own host. */
 const WINDOW_BYTES = 16 * 1024 * 1024
@@ -90,7 +90,7 @@ async function sendBytes(stream: Stream, content: Buffer): Promise<void> {
   await stream.close()
 }
 
-/** Asks the host at `address` over one stream, `concurrency` at a time, for `ms` milliseconds. Returns the answers per second. */
+/** Asks the host at `address` over one stream, `concurrency` at a time, for `ms` milliseconds. */
 async function ask({
   address,
   request,
@@ -101,7 +101,7 @@ async function ask({
   request: object
   concurrency: number
   ms: number
-}): Promise<number> {
+}): Promise<Asked> {
   const stream = await host.dialProtocol(multiaddr(address), FRAMES)
   const waiting = new Map<number, () => void>()
   const frames = new Frames(stream, (payload) => {
@@ -109,13 +109,13 @@ async function ask({
     waiting.get(id)?.()
     waiting.delete(id)
   })
-  const perSecond = await doFor({ ms, concurrency }, (id) => {
+  const asked = await doFor({ ms, concurrency }, (id) => {
     const reply = new Promise<void>((resolve) => waiting.set(id, resolve))
     frames.send(JSON.stringify({ ...request, id }))
     return reply
   })
   await stream.close()
-  return perSecond
+  return asked
 }
 
 /** Receives one transfer, and returns the milliseconds that took. */

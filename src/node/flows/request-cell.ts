@@ -23,6 +23,8 @@ import { MAX_ALTERNATIVES, SearchRecord, type Winner } from './search-record.ts'
 
 /** Milliseconds that a search may take, whether or not somebody still waits for it. */
 const SEARCH_MS = LIMITS.maxWaitSeconds * 1000
+/** Milliseconds after which others are looked for beside a slow peer. */
+const SEEK_MS = 250
 /** Searches under way: past that, a request is answered from what is here. */
 const MAX_SEARCHES = 10_000
 
@@ -57,6 +59,8 @@ interface Holder {
   readonly source: 'directory' | 'partners' | 'dht'
   /** Asks that a partner may make for it. */
   readonly budget?: number
+  /** Whether who comes next has to be looked for. */
+  readonly isLast: boolean
 }
 
 /** How far a question may travel. */
@@ -232,7 +236,7 @@ export class CellRequests {
         const log = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
         return log && this.#offered(ranked, source, { log, stale: true })
       }
-      return await firstAnswer(holders, ask, ({ provider }) => this.#asker.hedgeMs(provider))
+      return await firstAnswer(holders, ask, (holder) => this.#hedgeMs(holder))
     } finally {
       lookup.abort(new Error('the search is over'))
     }
@@ -265,6 +269,12 @@ export class CellRequests {
     return heldOf(query, this.#parts, { isLogged: (id) => this.#proofs.isLogged(id), get: (id) => index.get(id) })
   }
 
+  /** Milliseconds after which somebody else is asked beside a holder. Looking for somebody costs more than asking. */
+  #hedgeMs({ provider, isLast }: Holder): number {
+    const ms = this.#asker.hedgeMs(provider)
+    return isLast ? Math.max(ms, SEEK_MS) : ms
+  }
+
   #healthyFirst(providers: Iterable<string>): string[] {
     return [...providers].sort((a, b) => Number(this.#asker.isFailing(a)) - Number(this.#asker.isFailing(b)))
   }
@@ -275,21 +285,22 @@ export class CellRequests {
     search: SearchRecord,
     { announced, beyond, signal }: { announced: readonly string[]; beyond: boolean; signal: AbortSignal },
   ): AsyncGenerator<Holder> {
-    for (const provider of announced) {
+    const { network, keys, partners } = this.#parts
+    const asked = beyond ? partners.list().filter(mayForwardTo) : []
+    for (const [i, provider] of announced.entries()) {
       if (signal.aborted) return
-      if (search.mayAsk(provider)) yield { provider, source: 'directory' }
+      const isLast = asked.length === 0 && i === announced.length - 1
+      if (search.mayAsk(provider)) yield { provider, source: 'directory', isLast }
     }
     if (!beyond) return
-    const { network, keys, partners } = this.#parts
-    const asked = partners.list().filter(mayForwardTo)
     if (asked.length > 0) search.source('partners', 'answered', asked.length)
     // The DHT keeps half of what is left.
     const budget = Math.max(0, Math.floor(search.left / 2 / asked.length) - 1)
-    for (const { provider_id: provider } of asked) {
+    for (const [i, { provider_id: provider }] of asked.entries()) {
       if (signal.aborted) return
       if (!search.mayAsk(provider)) continue
       search.give(budget)
-      yield { provider, source: 'partners', budget }
+      yield { provider, source: 'partners', budget, isLast: i === asked.length - 1 }
     }
     let found = 0
     try {
@@ -297,7 +308,7 @@ export class CellRequests {
       for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
         found++
         if (providerId === keys.providerId || partners.isUntrusted(providerId)) continue
-        if (search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
+        if (search.mayAsk(providerId)) yield { provider: providerId, source: 'dht', isLast: true }
       }
       search.source('dht', 'answered', found)
     } catch (error) {
