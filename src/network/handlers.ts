@@ -30,8 +30,11 @@ export type AnnouncementsPage = (
   readonly next?: string
 }
 
-/** Requests without rules of their own: one message is answered by one message. */
-export type PlainMethod = Exclude<keyof RpcMethods, 'cell_request' | 'package_request' | 'announcements_request'>
+/** Requests without rules of their own: one message is answered by one message. The network answers `ping` itself. */
+export type PlainMethod = Exclude<
+  keyof RpcMethods,
+  'cell_request' | 'package_request' | 'announcements_request' | 'ping'
+>
 
 /** The fields of the answer to a request that are the handler's. */
 export type AnswerTo<M extends PlainMethod> = Omit<RpcMethods[M]['response'], 'type' | 'id'>

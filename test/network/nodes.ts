@@ -50,7 +50,12 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
-  answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
+  answers: {
+    evidence_request: () => ({}),
+    yank_request: () => ({ yanks: [] }),
+    state_request: () => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }),
+    peer_exchange: () => ({ records: [] }),
+  },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept' },
 }

@@ -70,7 +70,9 @@ describe('handshake', () => {
       () => shake(wireIdentity(a), wireIdentity(b), undefined, other.providerId),
       /but the connection is to/,
     )
-    assert.throws(() => shake(wireIdentity(a), wireIdentity(b), other.providerId), /but the connection is to/)
+    assert.throws(() => shake(wireIdentity(a), wireIdentity(b), other.providerId), /is meant for/)
+    const { finish } = openHandshake(wireIdentity(a), other.providerId)
+    assert.throws(() => finish(Buffer.from(shake(wireIdentity(a), wireIdentity(b)).response)), /but the connection is/)
     const late = { now: () => Date.now() + LIMITS.clockSkewMs + 5000 }
     assert.throws(() => shake({ ...wireIdentity(a), clock: late }, wireIdentity(b)), /clock differs/)
   })

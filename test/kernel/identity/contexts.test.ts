@@ -64,7 +64,10 @@ const kinds = {
   keyRecord: record,
   roleCertificate: certificate,
   announcement,
+  handshake: { type: 'handshake_challenge', sender_id: 'a', recipient_id: 'b', nonce: 'c', ephemeral_key: 'd' },
   batch: session,
+  contribution: { type: 'contribution', goal: 'ab'.repeat(32), pack_hash: 'cd'.repeat(32) },
+  contributionAnnounce: { type: 'contribution_announce', sender_id: 'a', contribution: {} },
   request: { header: { alg: 'ed25519' }, body: {} },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
 } satisfies Record<keyof typeof CONTEXTS, object>
