@@ -24,9 +24,19 @@ export function sessionKey(shared: Uint8Array, binding: KeyBinding): Uint8Array 
   return hkdf(shared, salt, `cytoplex/${binding.network}/session-key/v1`)
 }
 
-/** A key for one use of a session, named by `label`: both ends derive the same, and what is done with it betrays no other. */
-export const derivedKey = (key: Uint8Array, network: string, label: string): Uint8Array =>
-  hkdf(key, new Uint8Array(), `cytoplex/${network}/session-key/${label}/v1`)
+/** A session as its users see it. Each direction has a stream, and so a session, of its own: what is agreed on belongs to the opener's. */
+export interface PeerSession {
+  /** Hexadecimal, the same at both ends. */
+  readonly id: string
+  /** A key of 32 bytes for one use, named by `label`: both ends derive the same, and what is done with it betrays no other. */
+  derive(label: string): Uint8Array
+}
+
+/** The users' view of a session with this key. */
+export const peerSession = (id: string, key: Uint8Array, network: string): PeerSession => ({
+  id,
+  derive: (label) => hkdf(key, new Uint8Array(), `cytoplex/${network}/session-key/${label}/v1`),
+})
 
 const hkdf = (secret: Uint8Array, salt: Uint8Array, info: string): Uint8Array =>
   new Uint8Array(hkdfSync('sha256', secret, salt, info, KEY_BYTES))

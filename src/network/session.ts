@@ -38,7 +38,7 @@ export interface WireIdentity {
 export interface Session {
   /** Hexadecimal SHA-256 of challenge nonce ‖ response nonce ‖ opener's id ‖ other's id. */
   readonly id: string
-  /** 32 bytes that nobody else can know, whoever reads the identities' keys later. Not used as it is: `derivedKey` makes one for each purpose. */
+  /** 32 bytes that nobody else can know, whoever reads the identities' keys later. Not used as it is: `peerSession` derives one for each purpose. */
   readonly key: Uint8Array
   /** Provider id of the other end. */
   readonly remote: string

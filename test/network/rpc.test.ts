@@ -111,6 +111,54 @@ describe('requests to peers', () => {
     }
   })
 
+  it('belong to a session that both ends derive the same keys from, for as long as the stream lasts', async (t) => {
+    const seen: { id: string; key: Uint8Array }[] = []
+    const { a, b } = await pair(t, {
+      handlers: {
+        answers: {
+          peer_exchange: (_, __, { id, derive }) => {
+            seen.push({ id, key: derive('test') })
+            return { records: [] }
+          },
+        },
+      },
+    })
+    const session = await a.network.session(b.providerId, within())
+    const ask = () => a.network.request(b.providerId, 'peer_exchange', {}, { ...within(), session: session.id })
+    await ask()
+    assert.deepEqual(seen, [{ id: session.id, key: session.derive('test') }])
+
+    await b.network.addAddresses(a.providerId, a.network.addresses)
+    const back = await b.network.session(a.providerId, within())
+    assert.notEqual(back.id, session.id)
+
+    const lost = new Promise<void>((resolve) => a.events.on('peer_disconnected', () => resolve()))
+    await b.network.stop()
+    await lost
+    await b.network.start()
+    await a.network.addAddresses(b.providerId, b.network.addresses)
+    await a.network.request(b.providerId, 'ping', {}, within())
+    await assert.rejects(ask(), /the session with .* has ended/)
+    assert.equal(seen.length, 1)
+  })
+
+  it('measure how long a round trip takes', async (t) => {
+    const { a, b } = await pair(t)
+    assert.equal(a.network.roundTripMs(b.providerId), undefined)
+    await a.network.request(b.providerId, 'ping', {}, within())
+    // One was sent before this one, when the stream was opened; its answer has been dealt with when a second round trip is over.
+    await a.network.request(b.providerId, 'ping', {}, within())
+    const ms = a.network.roundTripMs(b.providerId)
+    assert.ok(ms !== undefined && ms > 0, `${ms} ms`)
+    assert.equal(a.network.connectedPeers()[0]?.roundTripMs, ms)
+    // b opened no stream, so it has nothing to measure with.
+    assert.equal(b.network.roundTripMs(a.providerId), undefined)
+    const lost = new Promise<void>((resolve) => a.events.on('peer_disconnected', () => resolve()))
+    await b.network.stop()
+    await lost
+    assert.equal(a.network.roundTripMs(b.providerId), undefined)
+  })
+
   it('for yanks name at least one cell and at most so many', async (t) => {
     const token = `ys1.${'A'.repeat(90 * 1024)}`
     const { a, b } = await pair(t, {
