@@ -2,30 +2,14 @@ import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it, type TestContext } from 'node:test'
-import type { Stream } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
-import { Registry } from 'prom-client'
 import { LIMITS } from '../../protocol/limits.ts'
-import { protocolIds } from '../../protocol/protocol-ids.ts'
 import type { CellRequest } from '../../protocol/rpc.ts'
-import { BatchSealer } from '../../src/network/batch.ts'
-import { DialRules } from '../../src/network/dial-rules.ts'
-import { encodeFrame, FrameDecoder } from '../../src/network/frames.ts'
-import { createHost, startHost } from '../../src/network/host.ts'
+import type { BatchSealer } from '../../src/network/batch.ts'
+import { encodeFrame } from '../../src/network/frames.ts'
 import { PeerError } from '../../src/network/peer-error.ts'
 import { openHandshake, type WireIdentity } from '../../src/network/session.ts'
-import { partsOf } from '../../src/network/streams.ts'
-import {
-  askFor,
-  connectedTo,
-  NETWORK,
-  newIdentity,
-  silentLogger,
-  startNode,
-  type TestNode,
-  wireIdentity,
-  within,
-} from './nodes.ts'
+import { type AttackStream, shaken, wireAttacker } from '../support/wire-attacker.ts'
+import { askFor, connectedTo, newIdentity, startNode, type TestNode, within } from './nodes.ts'
 
 async function pair(
   t: TestContext,
@@ -351,44 +335,9 @@ describe('requests to peers', () => {
 })
 
 /** A peer that writes what it likes on the RPC stream of `target`. */
-async function hostileStream(
-  t: TestContext,
-  target: TestNode,
-): Promise<{ stream: Stream; self: WireIdentity; closed: Promise<void> }> {
-  const identity = newIdentity()
-  const config = { ...target.init.config, seeds: [] }
-  const host = await createHost({
-    network: NETWORK,
-    identitySeed: identity.identitySeed,
-    config,
-    logger: silentLogger,
-    metrics: { registry: new Registry() },
-    dialRules: new DialRules(() => ['loopback']),
-  })
-  await startHost(host, config)
-  t.after(() => host.stop())
-  const stream = await host.dialProtocol(multiaddr(target.network.addresses[0]), protocolIds(NETWORK).rpc)
-  const closed = new Promise<void>((resolve) => stream.addEventListener('close', () => resolve()))
-  return { stream, self: wireIdentity(identity), closed }
-}
-
-/** Shakes hands, and gives back the means to write batches and to read what comes. */
-async function shaken(stream: Stream, self: WireIdentity, remote: string) {
-  const frames: string[] = []
-  const decoder = new FrameDecoder()
-  let arrived = (): void => undefined
-  stream.addEventListener('message', ({ data }) => {
-    for (const part of partsOf(data)) for (const frame of decoder.push(part)) frames.push(Buffer.from(frame).toString())
-    arrived()
-  })
-  const next = async (): Promise<string> => {
-    while (frames.length === 0) await new Promise<void>((resolve) => (arrived = resolve))
-    return frames.shift()!
-  }
-  const { challenge, finish } = openHandshake(self, remote)
-  stream.send(encodeFrame(challenge))
-  const session = finish(Buffer.from(await next()))
-  return { next, sealer: new BatchSealer({ network: NETWORK, session: session.id, from: self.providerId }, self.key) }
+async function hostileStream(t: TestContext, target: TestNode): Promise<AttackStream & { self: WireIdentity }> {
+  const { self, open } = await wireAttacker(t)
+  return { self, ...(await open(target)) }
 }
 
 const request = (id: number, body: object = {}) =>
