@@ -13,8 +13,14 @@ export const CONTEXTS = {
   roleCertificate: 'role-certificate',
   /** One page of what a node offers, signed by the node's identity. */
   announcement: 'announcement',
+  /** How two nodes begin a stream, signed by their wire keys. */
+  handshake: 'handshake',
   /** The frames of one written batch on a peer stream, signed by the node's wire key. */
   batch: 'batch',
+  /** A contribution to a goal, signed by its contributor. */
+  contribution: 'contribution',
+  /** That there is a new contribution, signed by the identity of the node that says so. */
+  contributionAnnounce: 'contribution-announce',
   /** An assembler's request, signed by a key of its choice: the quantum signature. */
   request: 'request',
   /** What two nodes say to each other while they become partners, signed by their token keys; and the proof that both hold the invitation. */

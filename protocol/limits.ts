@@ -39,6 +39,20 @@ export const LIMITS = {
   requestsPerStream: 1024,
   /** Cells in one answer to a peer. */
   cellsPerAnswer: 8,
+  /** Sets of signed records that a node tells of: a few that every node has, and those of the goals that it joined. */
+  setsPerState: 256,
+  /** Peer records in one exchange: enough to find the rest, too few to list a network. */
+  peersPerExchange: 32,
+  /** Characters of a signed peer record in base64url: one with `announcementAddresses` long addresses fits. */
+  peerRecordCharacters: 8192,
+  /** Contributions in one request or answer. */
+  contributionsPerRequest: 16,
+  /** Bytes of a contribution's parameters: in base64url, with eight proofs and the metadata, they fit a frame. */
+  contributionParameterBytes: 384 * 1024,
+  /** Bytes of one of a contribution's proofs, for the same reason. */
+  contributionProofBytes: 32 * 1024,
+  /** Bytes of an announced contribution: the record without the pack is a few hundred. */
+  contributionAnnounceBytes: 4 * 1024,
   /** Bytes of one gossip message. */
   announcementBytes: 128 * 1024,
   /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */

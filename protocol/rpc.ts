@@ -34,28 +34,35 @@ export const RoleCertificate = Type.Object(
 )
 export type RoleCertificate = Static<typeof RoleCertificate>
 
+/** 32 bytes: a nonce, or an X25519 public key. */
+const Bytes32 = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })
+
+/** What both handshake messages carry. */
+const handshake = {
+  sender_id: ProviderId,
+  /** Who it is meant for: nobody else takes it. */
+  recipient_id: ProviderId,
+  timestamp: Milliseconds,
+  nonce: Bytes32,
+  /** X25519, used for this stream only. */
+  ephemeral_key: Bytes32,
+  /** Of the sender's `wire` key, by the identity that the transport authenticated. */
+  certificate: RoleCertificate,
+  /** By the certified key, context `handshake`. */
+  signature: Base64Url,
+} as const
+
 /**
- * First frame of the node that opens a stream, and the other's answer. Both nonces and both ids make the session:
- * SHA-256(challenge nonce ‖ response nonce ‖ opener's id ‖ other's id). These two frames stand outside batches;
- * the certificate inside is signed by the identity that the transport authenticated.
+ * First frame of the node that opens a stream, and the other's answer; both stand outside batches. Both nonces and both ids make the session,
+ * SHA-256(challenge nonce ‖ response nonce ‖ opener's id ‖ other's id); the ephemeral keys make its key.
  */
-export const HandshakeChallenge = Type.Object(
-  {
-    type: Type.Literal('handshake_challenge'),
-    sender_id: ProviderId,
-    timestamp: Milliseconds,
-    nonce: Base64Url,
-    certificate: RoleCertificate,
-  },
-  closed,
-)
+export const HandshakeChallenge = Type.Object({ type: Type.Literal('handshake_challenge'), ...handshake }, closed)
 export const HandshakeResponse = Type.Object(
   {
     type: Type.Literal('handshake_response'),
-    sender_id: ProviderId,
-    timestamp: Milliseconds,
-    nonce: Base64Url,
-    certificate: RoleCertificate,
+    ...handshake,
+    /** SHA-256 of the challenge's bytes, as they came. */
+    challenge: Sha256Hex,
   },
   closed,
 )
@@ -76,6 +83,9 @@ export const BatchSignature = Type.Object(
   closed,
 )
 export type BatchSignature = Static<typeof BatchSignature>
+
+/** How many there are. */
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
 const Correlation = { id: Type.Integer({ minimum: 0, maximum: 0xffffffff }) }
 
@@ -188,6 +198,7 @@ export const EvidenceResponse = Type.Object(
   closed,
 )
 export type EvidenceResponse = Static<typeof EvidenceResponse>
+
 /** Asks a peer that announces yanks for the publishers' words about these cells. */
 export const YankRequest = Type.Object(
   {
@@ -266,6 +277,58 @@ export const ForwardAnswer = Type.Object(
 )
 export type ForwardAnswer = Static<typeof ForwardAnswer>
 
+/** Whether the peer is alive, and how long a round trip takes. */
+export const Ping = Type.Object({ type: Type.Literal('ping'), ...Correlation }, closed)
+export type Ping = Static<typeof Ping>
+
+export const Pong = Type.Object({ type: Type.Literal('pong'), ...Correlation }, closed)
+export type Pong = Static<typeof Pong>
+
+/** Asks what a peer holds of everything that nodes share. */
+export const StateRequest = Type.Object({ type: Type.Literal('state_request'), ...Correlation }, closed)
+export type StateRequest = Static<typeof StateRequest>
+
+export const StateResponse = Type.Object(
+  {
+    type: Type.Literal('state_response'),
+    ...Correlation,
+    /** Sets of signed records. */
+    sets: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ pattern: '^[a-z0-9][a-z0-9._/-]{0,127}$' }),
+          count: Count,
+          /** Of a permanent set: it depends on what is in it alone. */
+          root: Type.Optional(Sha256Hex),
+        },
+        closed,
+      ),
+      { maxItems: LIMITS.setsPerState },
+    ),
+    /** The peer's own log: leaves, and the RFC 9162 root over them. */
+    log: Type.Object({ size: Count, root: Sha256Hex }, closed),
+  },
+  closed,
+)
+export type StateResponse = Static<typeof StateResponse>
+
+/** Asks for peers that this one knows. The answer has the same type. */
+export const PeerExchangeRequest = Type.Object({ type: Type.Literal('peer_exchange'), ...Correlation }, closed)
+export type PeerExchangeRequest = Static<typeof PeerExchangeRequest>
+
+export const PeerExchange = Type.Object(
+  {
+    type: Type.Literal('peer_exchange'),
+    ...Correlation,
+    /** libp2p signed envelopes (RFC 0002) of peer records (RFC 0003), each signed by the peer that it is about. */
+    records: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength: LIMITS.peerRecordCharacters }), {
+      maxItems: LIMITS.peersPerExchange,
+    }),
+  },
+  closed,
+)
+export type PeerExchange = Static<typeof PeerExchange>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -298,6 +361,9 @@ export interface RpcMethods {
   evidence_request: { request: EvidenceRequest; response: EvidenceResponse }
   yank_request: { request: YankRequest; response: YankResponse }
   forward_request: { request: ForwardRequestMessage; response: ForwardAnswer }
+  ping: { request: Ping; response: Pong }
+  state_request: { request: StateRequest; response: StateResponse }
+  peer_exchange: { request: PeerExchangeRequest; response: PeerExchange }
 }
 
 export const RPC_REQUESTS = {
@@ -307,6 +373,9 @@ export const RPC_REQUESTS = {
   evidence_request: EvidenceRequest,
   yank_request: YankRequest,
   forward_request: ForwardRequestMessage,
+  ping: Ping,
+  state_request: StateRequest,
+  peer_exchange: PeerExchangeRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -316,4 +385,7 @@ export const RPC_RESPONSES = {
   evidence_request: EvidenceResponse,
   yank_request: YankResponse,
   forward_request: ForwardAnswer,
+  ping: Pong,
+  state_request: StateResponse,
+  peer_exchange: PeerExchange,
 } as const

@@ -1,5 +1,8 @@
 import { writeFile } from 'node:fs/promises'
+import { contributionVectors } from './vectors/contribution.ts'
 import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
+import { handshakeVectors } from './vectors/handshake.ts'
+import { messageVectors } from './vectors/messages.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
@@ -19,6 +22,9 @@ export function buildVectors(): Map<string, string> {
     'quantum-signature.json': quantumSignatureVectors(),
     'chunks-root.json': chunksRootVectors(),
     'batch-root.json': batchRootVectors(),
+    'handshake.json': handshakeVectors(),
+    'messages.json': messageVectors(),
+    'contribution.json': contributionVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }

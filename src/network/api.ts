@@ -9,6 +9,7 @@ import type { NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
 import type { SeedState } from './seeds.ts'
+import type { PeerSession } from './session-key.ts'
 
 /** What a network is made of. */
 export interface NetworkInit {
@@ -54,8 +55,17 @@ export interface Network {
     peer: string,
     method: M,
     body: RequestBody<M>,
-    options: { readonly signal: AbortSignal },
+    options: {
+      readonly signal: AbortSignal
+      /** Id of the session that the request belongs to: `unreachable` when it has ended meanwhile. */
+      readonly session?: string
+    },
   ): Promise<RpcMethods[M]['response']>
+  /**
+   * The session in which a peer is asked; the peer's handlers see the same one. It is opened when needed, and lasts as long as the standing stream.
+   * Throws as `request` does.
+   */
+  session(peer: string, options: { readonly signal: AbortSignal }): Promise<PeerSession>
   /**
    * A package's bytes from chunk `fromChunk` on, as they arrive, unverified. At most four at once per peer: the next one waits. The peer is slowed down while nobody asks for more. Throws
    * `PeerError`, or the reason of `signal`, when the bytes stop before the peer said that they end.
@@ -87,6 +97,8 @@ export interface Network {
   addAddresses(peer: string, addresses: readonly string[], learnedFrom?: string): Promise<void>
   /** Connects to a peer whose address is known, unless it is connected already. Throws when it cannot, and the reason of `signal`. */
   connect(peer: string, signal: AbortSignal): Promise<void>
+  /** Milliseconds of a round trip to a peer that is asked now and then, smoothed; undefined while none was measured. */
+  roundTripMs(peer: string): number | undefined
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

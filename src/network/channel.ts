@@ -11,6 +11,7 @@ import {
   type Session,
   type WireIdentity,
 } from './session.ts'
+import { type PeerSession, peerSession } from './session-key.ts'
 import { partsOf } from './streams.ts'
 
 /**
@@ -56,6 +57,7 @@ export class Channel {
   readonly #user: ChannelUser
   readonly #pauseWhenFull: boolean
   readonly #decoder = new FrameDecoder(HANDSHAKE_FRAME_BYTES)
+  #session: PeerSession | undefined
   #sealer: BatchSealer | undefined
   #opener: BatchOpener | undefined
   #handshake: ((frame: Uint8Array) => void) | undefined
@@ -92,6 +94,12 @@ export class Channel {
 
   get isOpen(): boolean {
     return this.#closed === undefined
+  }
+
+  /** What both ends agreed on. Throws before they did, which no user of a channel sees. */
+  get session(): PeerSession {
+    if (this.#session === undefined) throw new HandshakeError(`no handshake with ${this.remote} yet`)
+    return this.#session
   }
 
   /** Bytes that wait for the peer to take them. */
@@ -156,6 +164,7 @@ export class Channel {
   #begin(self: WireIdentity, session: Session): void {
     const { network } = self
     this.#decoder.maxBytes = LIMITS.frameBytes
+    this.#session = peerSession(session.id, session.key, network)
     this.#sealer = new BatchSealer({ network, session: session.id, from: self.providerId }, self.key)
     this.#opener = new BatchOpener(
       { network, session: session.id, from: session.remote },

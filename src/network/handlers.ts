@@ -1,6 +1,7 @@
 import type { Announcement } from '../../protocol/announcement.ts'
 import type { Topic } from '../../protocol/protocol-ids.ts'
 import type { CellRequest, OfferedCell, PackageRequest, RpcMethods } from '../../protocol/rpc.ts'
+import type { PeerSession } from './session-key.ts'
 
 /** A package that is open for one transfer. */
 export interface OpenPackage {
@@ -30,15 +31,22 @@ export type AnnouncementsPage = (
   readonly next?: string
 }
 
-/** Requests without rules of their own: one message is answered by one message. */
-export type PlainMethod = Exclude<keyof RpcMethods, 'cell_request' | 'package_request' | 'announcements_request'>
+/** Requests without rules of their own: one message is answered by one message. The network answers `ping` itself. */
+export type PlainMethod = Exclude<
+  keyof RpcMethods,
+  'cell_request' | 'package_request' | 'announcements_request' | 'ping'
+>
 
 /** The fields of the answer to a request that are the handler's. */
 export type AnswerTo<M extends PlainMethod> = Omit<RpcMethods[M]['response'], 'type' | 'id'>
 
-/** How each plain request is answered. */
+/** How each plain request is answered. `session` is that of the stream on which it came. */
 export type Answers = {
-  readonly [M in PlainMethod]: (request: RpcMethods[M]['request'], from: string) => AnswerTo<M> | Promise<AnswerTo<M>>
+  readonly [M in PlainMethod]: (
+    request: RpcMethods[M]['request'],
+    from: string,
+    session: PeerSession,
+  ) => AnswerTo<M> | Promise<AnswerTo<M>>
 }
 
 /**

@@ -18,7 +18,8 @@ import { componentLogger } from './component-logger.ts'
 import { dhtService } from './dht.ts'
 import { type DialRules, tcpTarget } from './dial-rules.ts'
 import { gossipService } from './gossip.ts'
-import { InboundLimit } from './inbound-limit.ts'
+import { HalfOpen } from './half-open.ts'
+import { addressGroup, InboundLimit } from './inbound-limit.ts'
 import { guardedYamux } from './muxer.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
@@ -37,8 +38,8 @@ const INBOUND_STREAMS = 128
  * whole stream window of them: on a link of 2 Mbit/s that is a minute.
  */
 const PING_MS = 60_000
-/** Inbound connections whose handshake is under way. */
-const PENDING_CONNECTIONS = 64
+/** Inbound connections whose handshake is under way: one from further away takes a second, in which that many others may come. */
+const PENDING_CONNECTIONS = 256
 
 /** What a host is made of. */
 export interface HostInit {
@@ -67,6 +68,7 @@ export async function createHost(init: HostInit): Promise<Host> {
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
   const inbound = new InboundLimit(config.max_connections)
+  const halfOpen = new HalfOpen(PENDING_CONNECTIONS)
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
@@ -86,12 +88,17 @@ export async function createHost(init: HostInit): Promise<Host> {
     connectionManager: {
       maxConnections: config.max_connections,
       inboundConnectionThreshold: config.inbound_per_second,
-      maxIncomingPendingConnections: PENDING_CONNECTIONS,
+      // Those that are displaced count until libp2p has noticed that they ended.
+      maxIncomingPendingConnections: 4 * PENDING_CONNECTIONS,
     },
     connectionMonitor: { protocolPrefix, pingTimeout: { minTimeout: PING_MS, maxTimeout: PING_MS } },
     connectionGater: {
       denyDialMultiaddr: (address) => init.dialRules.denies(address),
-      denyInboundConnection: (connection) => deniesInbound(inbound, connection),
+      denyInboundConnection: (connection) => deniesInbound(inbound, halfOpen, connection),
+      denyInboundUpgradedConnection: (_, connection) => {
+        halfOpen.leave(connection)
+        return false
+      },
     },
     metrics: prometheusMetrics({
       registry: init.metrics.registry,
@@ -127,14 +134,25 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
   }
 }
 
-/** Whether an inbound connection is one too many for its address; one that is not is counted until it ends. */
-function deniesInbound(limit: InboundLimit, connection: MultiaddrConnection): boolean {
+/** Whether an inbound connection is one too many for its address; one that is not is counted until it ends, and its handshake until that is over. */
+function deniesInbound(limit: InboundLimit, halfOpen: HalfOpen, connection: MultiaddrConnection): boolean {
   const host = tcpTarget(connection.remoteAddr)?.host
   if (host === undefined) return true
   const leave = limit.enter(host)
   if (leave === undefined) return true
-  if (connection.status === 'open') connection.addEventListener('close', leave, { once: true })
-  else leave()
+  if (connection.status !== 'open') {
+    leave()
+    return false
+  }
+  halfOpen.enter(connection, addressGroup(host))
+  connection.addEventListener(
+    'close',
+    () => {
+      halfOpen.leave(connection)
+      leave()
+    },
+    { once: true },
+  )
   return false
 }
 

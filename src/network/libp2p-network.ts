@@ -14,10 +14,12 @@ import { createHost, type Host, startHost } from './host.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
+import { RoundTrips } from './round-trips.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
 import { SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
+import type { PeerSession } from './session-key.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
 
 /** What exists while the network runs. */
@@ -26,6 +28,7 @@ interface Running {
   readonly client: RpcClient
   readonly records: ProviderRecords
   readonly gossip: Gossip
+  readonly roundTrips: RoundTrips
 }
 
 /** {@link Network} over libp2p. */
@@ -65,6 +68,7 @@ export class Libp2pNetwork implements Network {
       events: init.events,
       connectionsOf: (peer) => this.#connectionsOf(peer),
       isSeed: (peer) => this.#seeds.isSeed(peer),
+      roundTripMs: (peer) => this.roundTripMs(peer),
     })
   }
 
@@ -75,13 +79,19 @@ export class Libp2pNetwork implements Network {
     const client = new RpcClient({
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
+      onOpen: (peer) => roundTrips.measure(peer),
+    })
+    const roundTrips = new RoundTrips({
+      peers: () => client.peers(),
+      ping: async (peer, signal) => void (await client.request(peer, 'ping', {}, signal)),
     })
     const gossip = new Gossip(host.services.gossip, this.#ids.topics, init.handlers.gossip, init.logger)
     const records = new ProviderRecords(host.services.dht, init.network, init.providerId)
     await this.#serve(host)
     await startHost(host, init.config)
-    this.#running = { host, client, records, gossip }
+    this.#running = { host, client, records, gossip, roundTrips }
     gossip.start()
+    roundTrips.start()
     this.#seeds.start()
   }
 
@@ -89,6 +99,7 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return
     this.#seeds.stop()
+    running.roundTrips.stop()
     running.client.stop()
     await running.host.stop()
     this.#running = undefined
@@ -102,10 +113,18 @@ export class Libp2pNetwork implements Network {
     peer: string,
     method: M,
     body: RequestBody<M>,
-    { signal }: { readonly signal: AbortSignal },
+    { signal, session }: { readonly signal: AbortSignal; readonly session?: string },
   ): Promise<RpcMethods[M]['response']> {
     if (method === 'package_request') return this.#requestInLane(peer, method, body, signal)
-    return this.#parts.client.request(peer, method, body, signal)
+    return this.#parts.client.request(peer, method, body, signal, session)
+  }
+
+  async session(peer: string, { signal }: { readonly signal: AbortSignal }): Promise<PeerSession> {
+    return this.#parts.client.session(peer, signal)
+  }
+
+  roundTripMs(peer: string): number | undefined {
+    return this.#running?.roundTrips.of(peer)
   }
 
   async *fetchPackage(
@@ -191,6 +210,7 @@ export class Libp2pNetwork implements Network {
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
       this.#peers.disconnected(peer)
+      this.#running?.roundTrips.forget(peer)
       this.#seeds.disconnected(peer)
     })
   }

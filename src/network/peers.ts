@@ -11,6 +11,8 @@ export interface ConnectedPeer {
   /** Milliseconds since then. */
   readonly connectedMs: number
   readonly seed: boolean
+  /** Milliseconds of a round trip, smoothed; absent until one was measured. */
+  readonly roundTripMs?: number
 }
 
 /** What the table needs from the host. */
@@ -18,6 +20,7 @@ export interface PeerTableInit {
   readonly events: Pick<Events, 'emit'>
   connectionsOf(peer: string): readonly Connection[]
   isSeed(peer: string): boolean
+  roundTripMs(peer: string): number | undefined
 }
 
 /** Who is connected. A peer counts from the moment when it is known to speak this network's protocol. */
@@ -44,12 +47,16 @@ export class PeerTable {
 
   list(): ConnectedPeer[] {
     const now = Date.now()
-    return [...this.#peers].map(([providerId, { since, direction }]) => ({
-      providerId,
-      addresses: this.#init.connectionsOf(providerId).map(({ remoteAddr }) => remoteAddr.toString()),
-      direction,
-      connectedMs: Math.max(0, now - since),
-      seed: this.#init.isSeed(providerId),
-    }))
+    return [...this.#peers].map(([providerId, { since, direction }]) => {
+      const roundTripMs = this.#init.roundTripMs(providerId)
+      return {
+        providerId,
+        addresses: this.#init.connectionsOf(providerId).map(({ remoteAddr }) => remoteAddr.toString()),
+        direction,
+        connectedMs: Math.max(0, now - since),
+        seed: this.#init.isSeed(providerId),
+        ...(roundTripMs === undefined ? {} : { roundTripMs }),
+      }
+    })
   }
 }

@@ -5,6 +5,7 @@ import { ErrorMessage, RPC_RESPONSES, type RpcMethods } from '../../protocol/rpc
 import { Channel } from './channel.ts'
 import { PeerError } from './peer-error.ts'
 import type { WireIdentity } from './session.ts'
+import type { PeerSession } from './session-key.ts'
 import { withSignal } from './streams.ts'
 
 type Method = keyof RpcMethods
@@ -58,6 +59,12 @@ class StandingStream {
 
   get isOpen(): boolean {
     return this.#channel?.isOpen === true
+  }
+
+  /** That of an open stream. */
+  get session(): PeerSession {
+    if (this.#channel === undefined) throw new PeerError('unreachable', `the stream to ${this.remote} was lost`)
+    return this.#channel.session
   }
 
   ask(method: Method, body: object, signal: AbortSignal): Promise<Response> {
@@ -141,6 +148,8 @@ export interface RpcClientInit {
   readonly self: WireIdentity
   /** Opens a stream of the RPC protocol to a peer, connecting when necessary. */
   openStream(peer: string, signal: AbortSignal): Promise<Stream>
+  /** A standing stream to a peer is open. */
+  onOpen(peer: string): void
 }
 
 /** Asks peers. One standing stream per peer is opened on first use, shared by all callers, and replaced after it failed. */
@@ -153,18 +162,38 @@ export class RpcClient {
     this.#init = init
   }
 
-  /** Throws the reason of `signal` when that fires first, and `PeerError` otherwise. */
+  /**
+   * Throws the reason of `signal` when that fires first, and `PeerError` otherwise: `unreachable` also when the standing stream has another session
+   * than the one that is named.
+   */
   async request<M extends Method>(
     peer: string,
     method: M,
     body: object,
     signal: AbortSignal,
+    session?: string,
   ): Promise<RpcMethods[M]['response']> {
     signal.throwIfAborted()
     const known = this.#streams.get(peer)
     const standing =
       known instanceof StandingStream && known.isOpen ? known : await withSignal(this.#open(peer), signal)
+    if (session !== undefined && standing.session.id !== session) {
+      throw new PeerError('unreachable', `the session with ${peer} has ended`)
+    }
     return standing.ask(method, body, signal)
+  }
+
+  /** The session of the standing stream, which is opened when needed. Throws as `request` does. */
+  async session(peer: string, signal: AbortSignal): Promise<PeerSession> {
+    signal.throwIfAborted()
+    const known = this.#streams.get(peer)
+    const open = known instanceof StandingStream && known.isOpen
+    return (open ? known : await withSignal(this.#open(peer), signal)).session
+  }
+
+  /** Peers to whom a standing stream is open. */
+  *peers(): Generator<string, void, undefined> {
+    for (const [peer, standing] of this.#streams) if (standing instanceof StandingStream && standing.isOpen) yield peer
   }
 
   /** Ends every stream; requests under way fail. */
@@ -183,8 +212,11 @@ export class RpcClient {
     this.#streams.set(peer, opening)
     opening.then(
       (standing) => {
-        if (this.#streams.get(peer) === opening && standing.isOpen) this.#streams.set(peer, standing)
-        else if (this.#streams.get(peer) === opening) this.#streams.delete(peer)
+        if (this.#streams.get(peer) !== opening) return
+        if (standing.isOpen) {
+          this.#streams.set(peer, standing)
+          this.#init.onOpen(peer)
+        } else this.#streams.delete(peer)
       },
       () => {
         if (this.#streams.get(peer) === opening) this.#streams.delete(peer)

@@ -192,6 +192,9 @@ class AnsweringPeer {
     } else if (type === 'announcements_request') {
       if (requestSchemas.announcements_request.Check(request)) this.#answerAnnouncements(id, request.after)
       else this.#refuse(id, requestSchemas.announcements_request, request)
+    } else if (type === 'ping') {
+      if (requestSchemas.ping.Check(request)) this.#send(id, `{"type":"pong","id":${id}}`)
+      else this.#refuse(id, requestSchemas.ping, request)
     } else if (isPlain(type, this.#handlers)) {
       this.#answerPlain(id, type, request)
     } else this.#fail(id, 'bad_request', 'unknown type of request')
@@ -250,13 +253,15 @@ class AnsweringPeer {
   }
 
   #answerPlain<M extends PlainMethod>(id: number, method: M, request: object): void {
+    const { channel } = this
+    if (channel === undefined) return
     if (!requestSchemas[method].Check(request)) {
       this.#refuse(id, requestSchemas[method], request)
       return
     }
     const textOf = (answer: AnswerTo<M>): string => JSON.stringify({ type: answerTypes[method], id, ...answer })
     try {
-      const answer = this.#handlers.answers[method](request, this.#remote)
+      const answer = this.#handlers.answers[method](request, this.#remote, channel.session)
       if (answer instanceof Promise) this.#answer(id, async () => textOf(await answer))
       else this.#send(id, textOf(answer))
     } catch (error) {

@@ -54,6 +54,8 @@ export const emptyHandlers: NetworkHandlers = {
     evidence_request: () => ({}),
     yank_request: () => ({ yanks: [] }),
     forward_request: () => ({ cells: [], trust: 'limited' }),
+    state_request: () => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }),
+    peer_exchange: () => ({ records: [] }),
   },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept' },

@@ -2,30 +2,14 @@ import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it, type TestContext } from 'node:test'
-import type { Stream } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
-import { Registry } from 'prom-client'
 import { LIMITS } from '../../protocol/limits.ts'
-import { protocolIds } from '../../protocol/protocol-ids.ts'
 import type { CellRequest } from '../../protocol/rpc.ts'
-import { BatchSealer } from '../../src/network/batch.ts'
-import { DialRules } from '../../src/network/dial-rules.ts'
-import { encodeFrame, FrameDecoder } from '../../src/network/frames.ts'
-import { createHost, startHost } from '../../src/network/host.ts'
+import type { BatchSealer } from '../../src/network/batch.ts'
+import { encodeFrame } from '../../src/network/frames.ts'
 import { PeerError } from '../../src/network/peer-error.ts'
 import { openHandshake, type WireIdentity } from '../../src/network/session.ts'
-import { partsOf } from '../../src/network/streams.ts'
-import {
-  askFor,
-  connectedTo,
-  NETWORK,
-  newIdentity,
-  silentLogger,
-  startNode,
-  type TestNode,
-  wireIdentity,
-  within,
-} from './nodes.ts'
+import { type AttackStream, shaken, wireAttacker } from '../support/wire-attacker.ts'
+import { askFor, connectedTo, newIdentity, startNode, type TestNode, within } from './nodes.ts'
 
 async function pair(
   t: TestContext,
@@ -109,6 +93,54 @@ describe('requests to peers', () => {
       const { cells } = await a.network.request(b.providerId, 'cell_request', askFor(name), within())
       assert.ok(cells.length > 1 && cells.length < 8, `${cells.length} cells`)
     }
+  })
+
+  it('belong to a session that both ends derive the same keys from, for as long as the stream lasts', async (t) => {
+    const seen: { id: string; key: Uint8Array }[] = []
+    const { a, b } = await pair(t, {
+      handlers: {
+        answers: {
+          peer_exchange: (_, __, { id, derive }) => {
+            seen.push({ id, key: derive('test') })
+            return { records: [] }
+          },
+        },
+      },
+    })
+    const session = await a.network.session(b.providerId, within())
+    const ask = () => a.network.request(b.providerId, 'peer_exchange', {}, { ...within(), session: session.id })
+    await ask()
+    assert.deepEqual(seen, [{ id: session.id, key: session.derive('test') }])
+
+    await b.network.addAddresses(a.providerId, a.network.addresses)
+    const back = await b.network.session(a.providerId, within())
+    assert.notEqual(back.id, session.id)
+
+    const lost = new Promise<void>((resolve) => a.events.on('peer_disconnected', () => resolve()))
+    await b.network.stop()
+    await lost
+    await b.network.start()
+    await a.network.addAddresses(b.providerId, b.network.addresses)
+    await a.network.request(b.providerId, 'ping', {}, within())
+    await assert.rejects(ask(), /the session with .* has ended/)
+    assert.equal(seen.length, 1)
+  })
+
+  it('measure how long a round trip takes', async (t) => {
+    const { a, b } = await pair(t)
+    assert.equal(a.network.roundTripMs(b.providerId), undefined)
+    await a.network.request(b.providerId, 'ping', {}, within())
+    // One was sent before this one, when the stream was opened; its answer has been dealt with when a second round trip is over.
+    await a.network.request(b.providerId, 'ping', {}, within())
+    const ms = a.network.roundTripMs(b.providerId)
+    assert.ok(ms !== undefined && ms > 0, `${ms} ms`)
+    assert.equal(a.network.connectedPeers()[0]?.roundTripMs, ms)
+    // b opened no stream, so it has nothing to measure with.
+    assert.equal(b.network.roundTripMs(a.providerId), undefined)
+    const lost = new Promise<void>((resolve) => a.events.on('peer_disconnected', () => resolve()))
+    await b.network.stop()
+    await lost
+    assert.equal(a.network.roundTripMs(b.providerId), undefined)
   })
 
   it('for yanks name at least one cell and at most so many', async (t) => {
@@ -303,44 +335,9 @@ describe('requests to peers', () => {
 })
 
 /** A peer that writes what it likes on the RPC stream of `target`. */
-async function hostileStream(
-  t: TestContext,
-  target: TestNode,
-): Promise<{ stream: Stream; self: WireIdentity; closed: Promise<void> }> {
-  const identity = newIdentity()
-  const config = { ...target.init.config, seeds: [] }
-  const host = await createHost({
-    network: NETWORK,
-    identitySeed: identity.identitySeed,
-    config,
-    logger: silentLogger,
-    metrics: { registry: new Registry() },
-    dialRules: new DialRules(() => ['loopback']),
-  })
-  await startHost(host, config)
-  t.after(() => host.stop())
-  const stream = await host.dialProtocol(multiaddr(target.network.addresses[0]), protocolIds(NETWORK).rpc)
-  const closed = new Promise<void>((resolve) => stream.addEventListener('close', () => resolve()))
-  return { stream, self: wireIdentity(identity), closed }
-}
-
-/** Shakes hands, and gives back the means to write batches and to read what comes. */
-async function shaken(stream: Stream, self: WireIdentity, remote: string) {
-  const frames: string[] = []
-  const decoder = new FrameDecoder()
-  let arrived = (): void => undefined
-  stream.addEventListener('message', ({ data }) => {
-    for (const part of partsOf(data)) for (const frame of decoder.push(part)) frames.push(Buffer.from(frame).toString())
-    arrived()
-  })
-  const next = async (): Promise<string> => {
-    while (frames.length === 0) await new Promise<void>((resolve) => (arrived = resolve))
-    return frames.shift()!
-  }
-  const { challenge, finish } = openHandshake(self, remote)
-  stream.send(encodeFrame(challenge))
-  const session = finish(Buffer.from(await next()))
-  return { next, sealer: new BatchSealer({ network: NETWORK, session: session.id, from: self.providerId }, self.key) }
+async function hostileStream(t: TestContext, target: TestNode): Promise<AttackStream & { self: WireIdentity }> {
+  const { self, open } = await wireAttacker(t)
+  return { self, ...(await open(target)) }
 }
 
 const request = (id: number, body: object = {}) =>

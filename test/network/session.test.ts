@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CONTEXTS } from '../../protocol/contexts.ts'
 import { LIMITS } from '../../protocol/limits.ts'
+import { toBase64Url } from '../../src/kernel/base/bytes.ts'
+import { ephemeralKey } from '../../src/kernel/identity/key-agreement.ts'
+import { signObject } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { answerHandshake, HandshakeError, openHandshake, type WireIdentity } from '../../src/network/session.ts'
+import { peerSession } from '../../src/network/session-key.ts'
 import { NETWORK, newIdentity, wireIdentity } from './nodes.ts'
 
 const a = newIdentity()
@@ -35,7 +40,107 @@ function withCertificate(changes: Partial<Parameters<typeof issueRoleCertificate
   return { ...wireIdentity(a), certificate }
 }
 
+/** A message with other members, signed again by `signer`. */
+function resigned(text: string, changes: object, signer = a): Buffer {
+  const message = { ...JSON.parse(text), ...changes }
+  return Buffer.from(
+    JSON.stringify({ ...message, signature: signObject(signer.wire.key, NETWORK, CONTEXTS.handshake, message) }),
+  )
+}
+
+/** Public keys with which every private key agrees on zero, and other encodings of the same points (RFC 7748 §6.1, "Curve25519"). */
+const SMALL_ORDER = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+  `${'00'.repeat(31)}80`,
+  `01${'00'.repeat(30)}80`,
+]
+
 describe('handshake', () => {
+  it('gives both ends one key, fresh each time, and one key for each use of it', () => {
+    const { mine, theirs } = shake(wireIdentity(a), wireIdentity(b))
+    assert.deepEqual(mine.key, theirs.key)
+    assert.equal(mine.key.length, 32)
+    assert.notDeepEqual(shake(wireIdentity(a), wireIdentity(b)).mine.key, mine.key)
+    const [one, other] = [mine, theirs].map(({ id, key }) => peerSession(id, key, NETWORK))
+    assert.deepEqual(one!.derive('sync'), other!.derive('sync'))
+    assert.notDeepEqual(one!.derive('sync'), one!.derive('other'))
+    assert.notDeepEqual(one!.derive('sync'), mine.key)
+    assert.notDeepEqual(one!.derive('sync'), peerSession(mine.id, mine.key, 'other').derive('sync'))
+  })
+
+  it('fails when somebody between the two puts in a key of their own', () => {
+    const between = ephemeralKey()
+    const ephemeral_key = toBase64Url(between.publicKey)
+    const { challenge, response, finish } = shake(wireIdentity(a), wireIdentity(b))
+    const put = (text: string) => Buffer.from(JSON.stringify({ ...JSON.parse(text), ephemeral_key }))
+    assert.throws(() => answerHandshake(wireIdentity(b), a.providerId, put(challenge)), /its signature is wrong/)
+    assert.throws(() => finish(put(response)), /its signature is wrong/)
+    // Signing with a key of their own does not help: the identity certified another one.
+    const mallory = newIdentity()
+    assert.throws(
+      () => answerHandshake(wireIdentity(b), a.providerId, resigned(challenge, { ephemeral_key }, mallory)),
+      /its signature is wrong/,
+    )
+    assert.throws(() => finish(resigned(response, { ephemeral_key }, mallory)), /its signature is wrong/)
+  })
+
+  it('fails when any member is changed', () => {
+    const { challenge, response, finish } = shake(wireIdentity(a), wireIdentity(b))
+    const changes = {
+      recipient_id: newIdentity().providerId,
+      timestamp: Date.now() + 1,
+      nonce: toBase64Url(new Uint8Array(32)),
+      ephemeral_key: toBase64Url(ephemeralKey().publicKey),
+      challenge: '0'.repeat(64),
+      signature: toBase64Url(new Uint8Array(64)),
+    }
+    for (const [member, value] of Object.entries(changes)) {
+      const changed = (text: string) => Buffer.from(JSON.stringify({ ...JSON.parse(text), [member]: value }))
+      assert.throws(() => finish(changed(response)), HandshakeError, `response ${member}`)
+      assert.throws(
+        () => answerHandshake(wireIdentity(b), a.providerId, changed(challenge)),
+        HandshakeError,
+        `challenge ${member}`,
+      )
+    }
+  })
+
+  it('fails with the answer to another challenge, with a challenge for another node, and with a reflected one', () => {
+    const first = shake(wireIdentity(a), wireIdentity(b))
+    const second = openHandshake(wireIdentity(a), b.providerId)
+    assert.throws(() => second.finish(Buffer.from(first.response)), /to another challenge/)
+    const c = newIdentity()
+    assert.throws(() => answerHandshake(wireIdentity(c), a.providerId, Buffer.from(first.challenge)), /is meant for/)
+    assert.throws(
+      () => answerHandshake(wireIdentity(a), b.providerId, Buffer.from(first.challenge)),
+      /but the connection is to/,
+    )
+    assert.throws(() => second.finish(Buffer.from(second.challenge)), HandshakeError)
+  })
+
+  it('makes another session and another key of a challenge that is repeated', () => {
+    const { challenge, theirs } = shake(wireIdentity(a), wireIdentity(b))
+    const { session } = answerHandshake(wireIdentity(b), a.providerId, Buffer.from(challenge))
+    assert.notEqual(session.id, theirs.id)
+    assert.notDeepEqual(session.key, theirs.key)
+  })
+
+  it('refuses keys of small order, although their owner signed them', () => {
+    const { challenge, response, finish } = shake(wireIdentity(a), wireIdentity(b))
+    for (const hex of SMALL_ORDER) {
+      const ephemeral_key = Buffer.from(hex, 'hex').toString('base64url')
+      const frame = resigned(challenge, { ephemeral_key })
+      assert.throws(() => answerHandshake(wireIdentity(b), a.providerId, frame), /small order/, hex)
+      assert.throws(() => finish(resigned(response, { ephemeral_key }, b)), /small order/, hex)
+    }
+  })
+
   it('gives both ends one session and the other’s certified key', () => {
     const { mine, theirs } = shake(wireIdentity(a), wireIdentity(b))
     assert.equal(mine.id, theirs.id)
@@ -70,7 +175,9 @@ describe('handshake', () => {
       () => shake(wireIdentity(a), wireIdentity(b), undefined, other.providerId),
       /but the connection is to/,
     )
-    assert.throws(() => shake(wireIdentity(a), wireIdentity(b), other.providerId), /but the connection is to/)
+    assert.throws(() => shake(wireIdentity(a), wireIdentity(b), other.providerId), /is meant for/)
+    const { finish } = openHandshake(wireIdentity(a), other.providerId)
+    assert.throws(() => finish(Buffer.from(shake(wireIdentity(a), wireIdentity(b)).response)), /but the connection is/)
     const late = { now: () => Date.now() + LIMITS.clockSkewMs + 5000 }
     assert.throws(() => shake({ ...wireIdentity(a), clock: late }, wireIdentity(b)), /clock differs/)
   })

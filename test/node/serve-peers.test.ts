@@ -11,6 +11,6 @@ test('a request for yanks is answered with as many tokens as one frame holds', a
     manifest_digest: 'ab'.repeat(32),
     publisher: 'cd'.repeat(32),
   }))
-  const { yanks } = await answers.yank_request({ type: 'yank_request', id: 1, cells }, 'peer')
+  const { yanks } = await answers.yank_request({ type: 'yank_request', id: 1, cells }, 'peer', undefined as never)
   assert.equal(yanks.length, Math.floor(LIMITS.frameBytes / (token.length + 3)))
 })

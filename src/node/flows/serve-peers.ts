@@ -2,6 +2,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellRequest, YankRequest } from '../../../protocol/rpc.ts'
 import { offeredCell } from '../../domain/cells/records.ts'
 import { inRange } from '../../domain/cells/resolver.ts'
+import { toHex } from '../../kernel/base/bytes.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
@@ -10,7 +11,7 @@ import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
 import type { QuestionRelay } from './relay-question.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
+type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events' | 'log'>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -47,6 +48,8 @@ export function peerHandlers(
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
       forward_request: (request, from) => relay.answer(request, from),
+      state_request: () => ({ sets: [], log: { size: parts.log.size, root: toHex(parts.log.root()) } }),
+      peer_exchange: () => ({ records: [] }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
