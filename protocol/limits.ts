@@ -39,6 +39,10 @@ export const LIMITS = {
   requestsPerStream: 1024,
   /** Cells in one answer to a peer. */
   cellsPerAnswer: 8,
+  /** Peer records in one exchange: enough to find the rest, too few to list a network. */
+  peersPerExchange: 32,
+  /** Characters of a signed peer record in base64url: one with `announcementAddresses` long addresses fits. */
+  peerRecordCharacters: 8192,
   /** Bytes of one gossip message. */
   announcementBytes: 128 * 1024,
   /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */

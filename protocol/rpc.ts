@@ -213,6 +213,23 @@ export const YankResponse = Type.Object(
 )
 export type YankResponse = Static<typeof YankResponse>
 
+/** Asks for peers that this one knows. The answer has the same type. */
+export const PeerExchangeRequest = Type.Object({ type: Type.Literal('peer_exchange'), ...Correlation }, closed)
+export type PeerExchangeRequest = Static<typeof PeerExchangeRequest>
+
+export const PeerExchange = Type.Object(
+  {
+    type: Type.Literal('peer_exchange'),
+    ...Correlation,
+    /** libp2p signed envelopes (RFC 0002) of peer records (RFC 0003), each signed by the peer that it is about. */
+    records: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength: LIMITS.peerRecordCharacters }), {
+      maxItems: LIMITS.peersPerExchange,
+    }),
+  },
+  closed,
+)
+export type PeerExchange = Static<typeof PeerExchange>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -244,6 +261,7 @@ export interface RpcMethods {
   announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
   evidence_request: { request: EvidenceRequest; response: EvidenceResponse }
   yank_request: { request: YankRequest; response: YankResponse }
+  peer_exchange: { request: PeerExchangeRequest; response: PeerExchange }
 }
 
 export const RPC_REQUESTS = {
@@ -252,6 +270,7 @@ export const RPC_REQUESTS = {
   announcements_request: AnnouncementsRequest,
   evidence_request: EvidenceRequest,
   yank_request: YankRequest,
+  peer_exchange: PeerExchangeRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -260,4 +279,5 @@ export const RPC_RESPONSES = {
   announcements_request: AnnouncementsResponse,
   evidence_request: EvidenceResponse,
   yank_request: YankResponse,
+  peer_exchange: PeerExchange,
 } as const

@@ -81,6 +81,8 @@ export interface TestNodeOptions {
   readonly port?: number
   readonly networkName?: string
   readonly wiring?: Wiring
+  readonly config?: Partial<NetworkInit['config']>
+  readonly store?: NetworkInit['store']
 }
 
 /** A node on a free port of 127.0.0.1, not started; stopped at the end of the test. */
@@ -99,12 +101,16 @@ export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNod
       seeds: [...(options.seeds ?? [])],
       max_connections: 100,
       inbound_per_second: 1000,
+      dht_mode: 'auto',
+      mdns: false,
+      ...options.config,
     },
     logger: silentLogger,
     metrics: { registry: new Registry() },
     events,
     handlers: handlersWith(options.handlers),
     ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
+    ...(options.store === undefined ? {} : { store: options.store }),
   }
   const network = createNetwork(init)
   t.after(() => network.stop())

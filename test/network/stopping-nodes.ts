@@ -12,7 +12,16 @@ function make(seeds: string[]) {
     identitySeed,
     providerId,
     wire,
-    config: { host: '127.0.0.1', port: 0, announce: [], seeds, max_connections: 10, inbound_per_second: 100 },
+    config: {
+      host: '127.0.0.1',
+      port: 0,
+      announce: [],
+      seeds,
+      max_connections: 10,
+      inbound_per_second: 100,
+      dht_mode: 'auto',
+      mdns: false,
+    },
     logger: pino({ level: 'silent' }),
     metrics: { registry: new Registry() },
     events: { emit: (name) => name === 'peer_connected' && met.resolve() },
@@ -28,7 +37,7 @@ await b.network.start()
 await b.met
 await b.network.request(a.providerId, 'cell_request', askFor('x'), within())
 await b.network.publish('announcements', Buffer.from('hello'))
-await b.network.provide('capability/x', AbortSignal.timeout(5000))
+await b.network.provide(['capability/x'], AbortSignal.timeout(5000))
 for await (const _found of a.network.findProviders('capability/x', { limit: 3, signal: AbortSignal.timeout(5000) }))
   break
 await Promise.all([a.network.stop(), b.network.stop()])
