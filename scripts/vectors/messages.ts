@@ -12,6 +12,7 @@ import {
   BatchSignature,
   ErrorMessage,
   HandshakeChallenge,
+  type HandshakeChallenge as HandshakeChallengeMessage,
   HandshakeResponse,
   PackageStreamRequest,
   RPC_REQUESTS,
@@ -67,6 +68,8 @@ const cell: NonNullable<RpcMethods['package_request']['response']['cell']> = {
   annotations: {},
 }
 
+const hop = (JSON.parse(handshakeVectors().challenge) as HandshakeChallengeMessage).certificate
+
 /** An example of every request. */
 export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M]['request'] } = {
   cell_request: {
@@ -86,6 +89,20 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
   ping: { type: 'ping', id: 6 },
   state_request: { type: 'state_request', id: 7 },
   peer_exchange: { type: 'peer_exchange', id: 8 },
+  forward_request: {
+    type: 'forward_request',
+    id: 9,
+    question: {
+      by: 'capability',
+      name: 'json-parse',
+      origin: hop.provider_id,
+      nonce: 'AAAAAAAAAAAAAAAAAAAAAA',
+      at: 1000,
+    },
+    hops: [{ certificate: hop, next: hop.provider_id, signature: 'AAAA' }],
+    deadline_ms: 5000,
+    budget: 2,
+  },
 }
 
 /** The same of every answer. */
@@ -103,6 +120,7 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
     log: { size: 3, root: HEX },
   },
   peer_exchange: { type: 'peer_exchange', id: 8, records: ['AAAA'] },
+  forward_request: { type: 'forward_response', id: 9, cells: [cell], trust: 'limited' },
 }
 
 function messages(): Message[] {

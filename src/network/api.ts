@@ -2,12 +2,14 @@ import type { Topic } from '../../protocol/protocol-ids.ts'
 import type { RoleCertificate, RpcMethods } from '../../protocol/rpc.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { SigningKey } from '../kernel/identity/keys.ts'
+import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
+import type { Swept } from './provide-sweep.ts'
 import type { SeedState } from './seeds.ts'
 import type { PeerSession } from './session-key.ts'
 
@@ -27,6 +29,8 @@ export interface NetworkInit {
   readonly handlers: NetworkHandlers
   /** Absent: TCP. */
   readonly wiring?: Wiring
+  /** Where known peers outlive the process. */
+  readonly store?: Pick<Store, 'scan' | 'transact'>
 }
 
 /** A request to a peer, without the fields that the network fills in. */
@@ -79,12 +83,13 @@ export interface Network {
   /** Gossips a message. That nobody listens yet is not an error. Throws `RangeError` for one that is too long for its topic. */
   publish(topic: Topic, bytes: Uint8Array): Promise<void>
   /**
-   * Tells the DHT that this node provides `key` (`capability/<name>`, `package/<digest>`), and keeps telling it. Resolves to the number of
-   * peers that were told: 0 while none is known, and then nobody will find this node, so call again once a peer is connected.
+   * Tells the DHT that this node provides `keys` (`capability/<name>`, `cell_type/<name>`), region by region, and says so itself to who asks. Resolves to
+   * what was done: nothing was told while no peer is known, so call again once one is connected; and within a third of `PROVIDER_VALIDITY_MS`,
+   * because records expire.
    */
-  provide(key: string, signal: AbortSignal): Promise<number>
-  /** Stops telling. What the DHT holds already expires by itself. */
-  unprovide(key: string): Promise<void>
+  provide(keys: readonly string[], signal: AbortSignal): Promise<Swept>
+  /** Stops saying so. What the DHT holds already expires by itself. */
+  unprovide(key: string): void
   /** Asks the DHT who provides `key`. Ends after `limit` providers; this node is never among them. */
   findProviders(
     key: string,
@@ -99,6 +104,10 @@ export interface Network {
   connect(peer: string, signal: AbortSignal): Promise<void>
   /** Milliseconds of a round trip to a peer that is asked now and then, smoothed; undefined while none was measured. */
   roundTripMs(peer: string): number | undefined
+  /** Keeps a peer connected, as seeds are: dialled again and again while it is not there, ever more slowly. */
+  keepConnected(peer: string): void
+  /** Ends that. A connection that is open stays. */
+  letGo(peer: string): void
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

@@ -1,5 +1,6 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type AddressRange, canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
+import { groupOfHost } from './inbound-limit.ts'
 
 /**
  * Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). An
@@ -22,7 +23,10 @@ export function rangeOf(address: Multiaddr): AddressRange {
   return target === undefined ? 'special' : rangeOfHost(target.host)
 }
 
-/** Dials per minute to one host and port, over all peer ids, so that nobody can point this node at a victim. */
+/**
+ * Dials per minute to one target, over all peer ids and ports, so that nobody can point this node at a victim: an IPv4 address or an IPv6 /64. At private
+ * and loopback addresses, where many nodes share one, a target is an address and port.
+ */
 const DIALS_PER_MINUTE = 10
 const MINUTE_MS = 60_000
 /** Targets that are remembered; beyond it the oldest make room. */
@@ -60,7 +64,7 @@ export class DialRules {
     if (this.#approved.size > REMEMBERED) dropFirst(this.#approved)
   }
 
-  /** Whether a dial is refused. A dial that is not counts against the rate. */
+  /** Whether a dial is refused. Asking does not count as one. */
   denies(address: Multiaddr): boolean {
     const key = keyOf(address)
     if (key === undefined) return true
@@ -68,19 +72,32 @@ export class DialRules {
     const range = rangeOf(address)
     if (range === 'special') return true
     if (range !== 'public' && !this.#approved.has(key) && !contains(this.#openRanges(), range)) return true
-    return !this.#count(key)
+    return this.#recent(targetOf(address)).length >= DIALS_PER_MINUTE
   }
 
-  #count(key: string): boolean {
-    const now = this.#now()
-    const recent = (this.#dials.get(key) ?? []).filter((at) => now - at < MINUTE_MS)
+  /** To be called for every dial, right before it. False when it is one too many for its target. */
+  count(address: Multiaddr): boolean {
+    const key = keyOf(address)
+    if (key === undefined || this.#configured.has(key)) return true
+    const target = targetOf(address)
+    const recent = this.#recent(target)
     if (recent.length >= DIALS_PER_MINUTE) return false
-    recent.push(now)
-    this.#dials.delete(key)
-    this.#dials.set(key, recent)
+    this.#dials.delete(target)
+    this.#dials.set(target, [...recent, this.#now()])
     if (this.#dials.size > REMEMBERED) dropFirst(this.#dials)
     return true
   }
+
+  #recent(target: string): number[] {
+    const now = this.#now()
+    return (this.#dials.get(target) ?? []).filter((at) => now - at < MINUTE_MS)
+  }
+}
+
+/** What the rate of dials is counted by. */
+function targetOf(address: Multiaddr): string {
+  const { host, port } = tcpTarget(address) ?? { host: '', port: '' }
+  return groupOfHost(host) ?? `${host} ${port}`
 }
 
 function keyOf(address: Multiaddr): string | undefined {

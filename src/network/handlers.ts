@@ -37,6 +37,9 @@ export type PlainMethod = Exclude<
   'cell_request' | 'package_request' | 'announcements_request' | 'ping'
 >
 
+/** Plain requests that the network answers by itself. */
+export type OwnMethod = 'peer_exchange'
+
 /** The fields of the answer to a request that are the handler's. */
 export type AnswerTo<M extends PlainMethod> = Omit<RpcMethods[M]['response'], 'type' | 'id'>
 
@@ -73,7 +76,7 @@ export interface NetworkHandlers {
    */
   onAnnouncementsRequest(after: string | undefined, from: string): Promise<AnnouncementsPage>
   /** Every other request. An answer must fit one frame, or the peer gets `internal`. */
-  readonly answers: Answers
+  readonly answers: Omit<Answers, OwnMethod>
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>
   /**

@@ -3,11 +3,12 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, MultiaddrConnection } from '@libp2p/interface'
-import type { KadDHT } from '@libp2p/kad-dht'
+import type { Connection, Libp2p, MultiaddrConnection } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { protocolIds } from '../../protocol/protocol-ids.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
@@ -15,16 +16,17 @@ import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { componentLogger } from './component-logger.ts'
-import { dhtService } from './dht.ts'
+import { type Dht, dhtService } from './dht.ts'
 import { type DialRules, tcpTarget } from './dial-rules.ts'
 import { gossipService } from './gossip.ts'
 import { HalfOpen } from './half-open.ts'
-import { addressGroup, InboundLimit } from './inbound-limit.ts'
+import { groupOfHost, InboundLimit } from './inbound-limit.ts'
+import { localDiscovery } from './local-discovery.ts'
 import { guardedYamux } from './muxer.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
-export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: KadDHT; gossip: GossipSub }>
+export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: Dht; gossip: GossipSub }>
 
 /**
  * Unread bytes of a stream at which it is reset, whatever its window allows: those of the requests of a peer that does not read the answers, or
@@ -49,6 +51,8 @@ export interface HostInit {
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'registry'>
   readonly dialRules: DialRules
+  /** Hears of peers that multicast DNS found, where that is on. */
+  foundLocally?(peer: string, addresses: readonly Multiaddr[]): void
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -59,6 +63,8 @@ export interface Wiring {
   readonly connectionEncrypters: NonNullable<Libp2pOptions['connectionEncrypters']>
   /** Multiaddr to listen on. */
   readonly listen: string
+  /** The public address group of a peer, where addresses do not say it. */
+  groupOf?(peer: string): string | undefined
 }
 
 /** Makes the host, not started. Throws `StartError` when the configured host is no address. */
@@ -73,7 +79,8 @@ export async function createHost(init: HostInit): Promise<Host> {
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
     addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
-    transports: init.wiring?.transports ?? [tcp()],
+    transports: (init.wiring?.transports ?? [tcp()]).map((make) => counted(make, init.dialRules)),
+    peerDiscovery: config.mdns && init.foundLocally ? [localDiscovery(network, init.foundLocally)] : [],
     connectionEncrypters: init.wiring?.connectionEncrypters ?? [noise()],
     streamMuxers: [
       guardedYamux({
@@ -109,7 +116,13 @@ export async function createHost(init: HostInit): Promise<Host> {
     services: {
       identify: identify({ protocolPrefix }),
       ping: ping({ protocolPrefix }),
-      dht: dhtService(ids.dht),
+      dht: dhtService({
+        protocol: ids.dht,
+        clientMode: config.dht_mode === 'client',
+        groupOf: (peer, components) =>
+          init.wiring?.groupOf?.(peer) ??
+          groupOfPeer(components.connectionManager.getConnections(peerIdFromString(peer))),
+      }),
       gossip: gossipService(ids.topics),
     },
   })
@@ -134,6 +147,21 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
   }
 }
 
+type MakeTransport = NonNullable<Libp2pOptions['transports']>[number]
+
+/** A transport whose dials count: libp2p asks the rules about many addresses that it does not dial then. */
+const counted =
+  (make: MakeTransport, rules: DialRules): MakeTransport =>
+  (components) => {
+    const transport = make(components)
+    const dial = transport.dial.bind(transport)
+    transport.dial = async (address, options) => {
+      if (!rules.count(address)) throw new Error(`too many dials to ${address}`)
+      return dial(address, options)
+    }
+    return transport
+  }
+
 /** Whether an inbound connection is one too many for its address; one that is not is counted until it ends, and its handshake until that is over. */
 function deniesInbound(limit: InboundLimit, halfOpen: HalfOpen, connection: MultiaddrConnection): boolean {
   const host = tcpTarget(connection.remoteAddr)?.host
@@ -144,7 +172,7 @@ function deniesInbound(limit: InboundLimit, halfOpen: HalfOpen, connection: Mult
     leave()
     return false
   }
-  halfOpen.enter(connection, addressGroup(host))
+  halfOpen.enter(connection, groupOfHost(host) ?? host)
   connection.addEventListener(
     'close',
     () => {
@@ -154,6 +182,12 @@ function deniesInbound(limit: InboundLimit, halfOpen: HalfOpen, connection: Mult
     { once: true },
   )
   return false
+}
+
+/** The public address group that a peer is connected from. A peer that is not connected counts to one group with all others that are not. */
+function groupOfPeer([connection]: readonly Connection[]): string | undefined {
+  const host = connection && tcpTarget(connection.remoteAddr)?.host
+  return host === undefined ? 'unknown' : groupOfHost(host)
 }
 
 function listenAddress({ host, port }: Config['p2p']): string {

@@ -14,6 +14,12 @@ export function addressGroup(literal: string): string {
   return [...first, ...zeros, ...last].slice(0, 4).join(':')
 }
 
+/** The group by which a host is limited; undefined where it is not: at loopback and private addresses, which have many nodes behind one. */
+export function groupOfHost(host: string): string | undefined {
+  const range = rangeOfHost(host)
+  return range === 'loopback' || range.startsWith('private:') ? undefined : addressGroup(host)
+}
+
 /**
  * Inbound connections per address group: at most a quarter of all. Loopback and private addresses are exempt: a household, a container
  * network or a proxy in front of the node has one address for many nodes, and who is in there is the operator's business.
@@ -28,9 +34,8 @@ export class InboundLimit {
 
   /** Counts a connection from `host`. Undefined when it is one too many; otherwise to be called once, when the connection has ended. */
   enter(host: string): (() => void) | undefined {
-    const range = rangeOfHost(host)
-    if (range === 'loopback' || range.startsWith('private:')) return () => undefined
-    const group = addressGroup(host)
+    const group = groupOfHost(host)
+    if (group === undefined) return () => undefined
     const open = this.#open.get(group) ?? 0
     if (open >= this.#most) return undefined
     this.#open.set(group, open + 1)

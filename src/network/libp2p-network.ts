@@ -1,4 +1,4 @@
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { LIMITS } from '../../protocol/limits.ts'
@@ -8,16 +8,23 @@ import { errorMessage } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
 import { ProviderRecords } from './dht.ts'
+import { dhtModeOf } from './dht-mode.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
+import { KnownPeers } from './known-peers.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
+import { PeerExchange } from './peer-exchange.ts'
+import { PeerFinder } from './peer-finder.ts'
+import { openPeerRecord, recordText } from './peer-records.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
+import type { Swept } from './provide-sweep.ts'
+import { Redialler, type RedialTarget } from './redialler.ts'
 import { RoundTrips } from './round-trips.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
-import { SeedKeeper, type SeedState } from './seeds.ts'
+import { reasonOf, SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
@@ -39,6 +46,12 @@ export class Libp2pNetwork implements Network {
   readonly #seeds: SeedKeeper
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
+  readonly #redialler: Redialler
+  readonly #known: KnownPeers
+  readonly #exchange: PeerExchange
+  readonly #finder: PeerFinder
+  readonly #kept = new Map<string, RedialTarget>()
+  #dhtMode: Promise<void> = Promise.resolve()
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   #running: Running | undefined
@@ -57,12 +70,33 @@ export class Libp2pNetwork implements Network {
       verifier: nativeVerifier,
     }
     this.#dialRules = new DialRules(() => this.#openRanges())
+    const isConnected = (peer: string): boolean => this.#connectionsOf(peer).length > 0
+    this.#redialler = new Redialler(isConnected)
     this.#seeds = new SeedKeeper({
       seeds: init.config.seeds,
       self: init.providerId,
       logger: init.logger,
+      redialler: this.#redialler,
       dial: async (address, signal) => (await this.#host.dial(address, { signal })).remotePeer.toString(),
-      isConnected: (peer) => this.#connectionsOf(peer).length > 0,
+      isConnected,
+    })
+    this.#known = new KnownPeers(init.store, init.logger)
+    this.#exchange = new PeerExchange({
+      self: init.providerId,
+      known: this.#known,
+      logger: init.logger,
+      isConnected,
+      request: async (peer, signal) => (await this.request(peer, 'peer_exchange', {}, { signal })).records,
+      allowed: (peer, addresses, learnedFrom) => this.#allowedAddresses(peer, addresses.map(String), learnedFrom),
+      punish: (peer, event) => init.logger.debug({ peer, event }, 'a peer broke a rule'),
+    })
+    this.#finder = new PeerFinder({
+      known: this.#known,
+      exchange: this.#exchange,
+      maxConnections: init.config.max_connections,
+      connected: () => this.#peers.list().map(({ providerId }) => providerId),
+      isConnected,
+      dial: (peer, addresses, signal) => this.#dialKnown(peer, addresses, signal),
     })
     this.#peers = new PeerTable({
       events: init.events,
@@ -75,7 +109,12 @@ export class Libp2pNetwork implements Network {
   async start(): Promise<void> {
     const init = this.#init
     for (const address of this.#seeds.addresses) this.#dialRules.configure(address)
-    const host = await createHost({ ...init, dialRules: this.#dialRules })
+    await this.#known.load()
+    const host = await createHost({
+      ...init,
+      dialRules: this.#dialRules,
+      foundLocally: (peer, addresses) => this.#foundLocally(peer, addresses),
+    })
     const client = new RpcClient({
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
@@ -86,23 +125,33 @@ export class Libp2pNetwork implements Network {
       ping: async (peer, signal) => void (await client.request(peer, 'ping', {}, signal)),
     })
     const gossip = new Gossip(host.services.gossip, this.#ids.topics, init.handlers.gossip, init.logger)
-    const records = new ProviderRecords(host.services.dht, init.network, init.providerId)
+    const records = new ProviderRecords({
+      dht: host.services.dht,
+      network: init.network,
+      self: init.providerId,
+      addresses: () => host.getMultiaddrs().map(({ bytes }) => bytes),
+      openStream: (peer, signal) => this.#openStream(peer, this.#ids.dht, signal),
+    })
     await this.#serve(host)
     await startHost(host, init.config)
     this.#running = { host, client, records, gossip, roundTrips }
     gossip.start()
     roundTrips.start()
-    this.#seeds.start()
+    this.#chooseDhtMode(host)
+    this.#redialler.start()
+    this.#finder.start()
   }
 
   async stop(): Promise<void> {
     const running = this.#running
     if (running === undefined) return
-    this.#seeds.stop()
+    this.#redialler.stop()
     running.roundTrips.stop()
+    await this.#finder.stop()
     running.client.stop()
     await running.host.stop()
     this.#running = undefined
+    await this.#known.close()
   }
 
   get addresses(): readonly string[] {
@@ -146,12 +195,12 @@ export class Libp2pNetwork implements Network {
     await this.#parts.gossip.publish(topic, bytes)
   }
 
-  async provide(key: string, signal: AbortSignal): Promise<number> {
-    return this.#parts.records.provide(key, signal)
+  async provide(keys: readonly string[], signal: AbortSignal): Promise<Swept> {
+    return this.#parts.records.provide(keys, signal)
   }
 
-  async unprovide(key: string): Promise<void> {
-    await this.#parts.records.unprovide(key)
+  unprovide(key: string): void {
+    this.#running?.records.unprovide(key)
   }
 
   async *findProviders(
@@ -178,6 +227,26 @@ export class Libp2pNetwork implements Network {
     await this.#host.dial(peerIdFromString(peer), { signal })
   }
 
+  keepConnected(peer: string): void {
+    if (this.#kept.has(peer) || peer === this.#init.providerId) return
+    const target: RedialTarget = {
+      peer: () => peer,
+      dial: async (signal) => void (await this.#host.dial(peerIdFromString(peer), { signal })),
+      failed: (error) => {
+        this.#init.logger.debug({ peer, reason: reasonOf(error) }, 'a peer that is kept connected does not answer')
+        return true
+      },
+    }
+    this.#kept.set(peer, target)
+    this.#redialler.add(target)
+  }
+
+  letGo(peer: string): void {
+    const target = this.#kept.get(peer)
+    this.#kept.delete(peer)
+    if (target !== undefined) this.#redialler.remove(target)
+  }
+
   connectedPeers(): ConnectedPeer[] {
     return this.#peers.list()
   }
@@ -197,7 +266,11 @@ export class Libp2pNetwork implements Network {
 
   async #serve(host: Host): Promise<void> {
     const { handlers, logger } = this.#init
-    const rpc = new RpcServer({ self: this.#self, handlers, logger })
+    const answers = {
+      ...handlers.answers,
+      peer_exchange: (_request: object, from: string) => ({ records: this.#exchange.answer(from) }),
+    }
+    const rpc = new RpcServer({ self: this.#self, handlers: { ...handlers, answers }, logger })
     const packages = new PackageServer(handlers, logger)
     await host.handle(this.#ids.rpc, (stream, { remotePeer }) => rpc.serve(stream, remotePeer.toString()), {
       maxInboundStreams: RPC_STREAMS_PER_PEER,
@@ -206,13 +279,72 @@ export class Libp2pNetwork implements Network {
       // Those that are being sent, and those whose end has not been noticed yet.
       maxInboundStreams: 2 * UPLOADS_PER_PEER,
     })
-    await host.register(this.#ids.rpc, { onConnect: this.#peers.connected })
+    await host.register(this.#ids.rpc, {
+      onConnect: (peer, connection) => {
+        this.#peers.connected(peer, connection)
+        void this.#met(peer, connection)
+      },
+    })
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
       this.#peers.disconnected(peer)
       this.#running?.roundTrips.forget(peer)
-      this.#seeds.disconnected(peer)
+      this.#redialler.disconnected(peer)
+      this.#finder.changed()
+      this.#chooseDhtMode(host)
     })
+    host.addEventListener('self:peer:update', () => this.#chooseDhtMode(host))
+  }
+
+  /** A peer that speaks the protocol is connected. Never rejects. */
+  async #met(peer: PeerId, connection: Connection): Promise<void> {
+    const { host } = this.#parts
+    this.#finder.changed()
+    this.#chooseDhtMode(host)
+    try {
+      const { peerRecordEnvelope } = await host.peerStore.get(peer)
+      const record = peerRecordEnvelope && recordText(peerRecordEnvelope)
+      const told = record === undefined ? [] : (await openPeerRecord(record)).addresses
+      const name = peer.toString()
+      const allowed = this.#allowedAddresses(name, told.map(String), name)
+      if (connection.direction === 'inbound') this.#known.heard(name, allowed, record)
+      else if (rangeOf(connection.remoteAddr) === 'special') this.#known.reached(name, allowed, record)
+      else this.#known.reached(name, [connection.remoteAddr, ...allowed], record)
+    } catch (error) {
+      this.#init.logger.debug({ peer: peer.toString(), reason: errorMessage(error) }, 'a peer is not remembered')
+    }
+  }
+
+  /** Multicast reaches this network only, so that private addresses may be dialled that a peer tells over it. */
+  #foundLocally(peer: string, addresses: readonly Multiaddr[]): void {
+    if (peer === this.#init.providerId) return
+    const near = addresses
+      .slice(0, LIMITS.announcementAddresses)
+      .filter((address) => !['public', 'special'].includes(rangeOf(address)))
+    for (const address of near) this.#dialRules.approve(address)
+    this.#known.heard(peer, near)
+    this.#finder.changed()
+  }
+
+  /** What is known was learned over a connection of its range, now or before a restart. */
+  async #dialKnown(peer: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    const multiaddrs = addresses.map((address) => multiaddr(`${address}/p2p/${peer}`))
+    for (const address of multiaddrs) if (rangeOf(address) !== 'public') this.#dialRules.approve(address)
+    await this.#host.dial(multiaddrs, { signal })
+  }
+
+  /** Changes follow each other: the library loses one that comes while another is under way. */
+  #chooseDhtMode(host: Host): void {
+    const { config, logger } = this.#init
+    if (config.dht_mode !== 'auto') return
+    this.#dhtMode = this.#dhtMode
+      .then(() => {
+        if (this.#running?.host !== host) return
+        return host.services.dht.setMode(dhtModeOf(host.getMultiaddrs().map(rangeOf), this.#openRanges()))
+      })
+      .catch((error: unknown) => {
+        logger.warn({ reason: errorMessage(error) }, 'the DHT did not change its mode')
+      })
   }
 
   async #requestInLane<M extends keyof RpcMethods>(

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/rpc.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
-import type { AnnouncementsPage, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
+import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
 import { PeerError } from './peer-error.ts'
 import { PeerWarnings } from './peer-warnings.ts'
 import type { WireIdentity } from './session.ts'
@@ -55,13 +55,16 @@ const MESSAGE_LENGTH = 512
 /** What the server needs. */
 export interface RpcServerInit {
   readonly self: WireIdentity
-  readonly handlers: NetworkHandlers
+  readonly handlers: AllHandlers
   readonly logger: Logger
 }
 
+/** The node's handlers, and what the network answers by itself. */
+type AllHandlers = Omit<NetworkHandlers, 'answers'> & { readonly answers: Answers }
+
 /** What the streams of all peers have in common. */
 class Shared {
-  readonly handlers: NetworkHandlers
+  readonly handlers: AllHandlers
   readonly warnings: PeerWarnings
   /** Peers whose request for announcements is under way. */
   readonly announcing = new Set<string>()
@@ -150,7 +153,7 @@ class AnsweringPeer {
   channel: Channel | undefined
   readonly #remote: string
   readonly #shared: Shared
-  readonly #handlers: NetworkHandlers
+  readonly #handlers: AllHandlers
   #underWay = 0
   #packages = 0
 
@@ -312,7 +315,7 @@ class AnsweringPeer {
   }
 }
 
-function isPlain(type: unknown, { answers }: Pick<NetworkHandlers, 'answers'>): type is PlainMethod {
+function isPlain(type: unknown, { answers }: Pick<AllHandlers, 'answers'>): type is PlainMethod {
   return typeof type === 'string' && Object.hasOwn(answers, type)
 }
 

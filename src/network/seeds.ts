@@ -4,6 +4,7 @@ import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import { publicKeyOf } from '../kernel/identity/ids.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { tcpTarget } from './dial-rules.ts'
+import type { Redialler, RedialTarget } from './redialler.ts'
 
 /** How one seed is doing. */
 export interface SeedState {
@@ -61,62 +62,40 @@ function malformed(text: string, reason: string): StartError {
   return new StartError(`The seed "${text}" cannot be used: ${reason}. Allowed are ${ALLOWED}.`)
 }
 
-/** Milliseconds before the second dial, and at most between two; each wait is the one before, doubled. */
-const FIRST_WAIT_MS = 500
-const LONGEST_WAIT_MS = 60_000
 /** Milliseconds between two warnings about one seed. */
 const WARNING_MS = 60_000
-/** Milliseconds for one dial. */
-const DIAL_MS = 10_000
 
 /** What the keeper needs. */
 export interface SeedKeeperInit {
   readonly seeds: readonly string[]
   readonly self: string
   readonly logger: Logger
+  readonly redialler: Redialler
   /** Connects, and tells to whom. */
   dial(address: Multiaddr, signal: AbortSignal): Promise<string>
   isConnected(peer: string): boolean
 }
 
-interface Seed {
+interface Seed extends RedialTarget {
   readonly text: string
   readonly address: Multiaddr
-  /** Known from the address, or since the first connection. */
-  peer: string | undefined
   attempts: number
-  failures: number
   lastError: string | null
-  warnedAt: number
-  timer: NodeJS.Timeout | undefined
-  dialling: boolean
 }
 
-/** Keeps the seeds connected: dials them, for ever, ever more slowly, and again when a connection is lost. A seed that is this node is dropped. */
+/** Keeps the seeds connected. A seed that is this node is dropped. */
 export class SeedKeeper {
   readonly #init: SeedKeeperInit
   #seeds: Seed[] = []
-  #stop = new AbortController()
 
   /** Throws `StartError` for a malformed seed. */
   constructor(init: SeedKeeperInit) {
     this.#init = init
     for (const text of new Set(init.seeds)) {
       const address = parseSeed(text)
-      const peer = tcpTarget(address)?.peer
-      if (peer === init.self) continue
-      this.#seeds.push({
-        text,
-        address,
-        peer,
-        attempts: 0,
-        failures: 0,
-        lastError: null,
-        warnedAt: Number.NEGATIVE_INFINITY,
-        timer: undefined,
-        dialling: false,
-      })
+      if (tcpTarget(address)?.peer !== init.self) this.#seeds.push(this.#seed(text, address))
     }
+    for (const seed of this.#seeds) init.redialler.add(seed)
   }
 
   /** The addresses that are dialled. */
@@ -124,98 +103,61 @@ export class SeedKeeper {
     return this.#seeds.map(({ address }) => address)
   }
 
-  start(): void {
-    this.#stop = new AbortController()
-    for (const seed of this.#seeds) this.#attempt(seed)
-  }
-
-  stop(): void {
-    this.#stop.abort(new Error('the network stopped'))
-    for (const seed of this.#seeds) {
-      clearTimeout(seed.timer)
-      seed.timer = undefined
-    }
-  }
-
-  /** To be called when the last connection to a peer is lost. */
-  disconnected(peer: string): void {
-    for (const seed of this.#seeds) if (seed.peer === peer) this.#schedule(seed)
-  }
-
   isSeed(peer: string): boolean {
-    return this.#seeds.some((seed) => seed.peer === peer)
+    return this.#seeds.some((seed) => seed.peer() === peer)
   }
 
   states(): SeedState[] {
-    return this.#seeds.map((seed) => ({
-      address: seed.text,
-      connected: this.#isConnected(seed),
-      attempts: seed.attempts,
-      lastError: seed.lastError,
-    }))
+    return this.#seeds.map((seed) => {
+      const peer = seed.peer()
+      return {
+        address: seed.text,
+        connected: peer !== undefined && this.#init.isConnected(peer),
+        attempts: seed.attempts,
+        lastError: seed.lastError,
+      }
+    })
   }
 
-  #isConnected(seed: Seed): boolean {
-    return seed.peer !== undefined && this.#init.isConnected(seed.peer)
-  }
-
-  /** Half of the wait is random, so that nodes which lost the same seed do not come back at the same moment. */
-  #schedule(seed: Seed): void {
-    if (this.#stop.signal.aborted || seed.timer !== undefined || seed.dialling) return
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.max(0, Math.min(seed.failures, 20) - 1))
-    seed.timer = setTimeout(
-      () => {
-        seed.timer = undefined
-        this.#attempt(seed)
+  #seed(text: string, address: Multiaddr): Seed {
+    const { logger, dial } = this.#init
+    /** Known from the address, or since the first connection. */
+    let peer = tcpTarget(address)?.peer
+    let warnedAt = Number.NEGATIVE_INFINITY
+    const seed: Seed = {
+      text,
+      address,
+      attempts: 0,
+      lastError: null,
+      peer: () => peer,
+      async dial(signal) {
+        seed.attempts++
+        peer = await dial(address, signal)
+        seed.lastError = null
+        logger.info({ seed: text, peer }, 'connected to a seed')
       },
-      wait / 2 + (Math.random() * wait) / 2,
-    )
-  }
-
-  #attempt(seed: Seed): void {
-    if (this.#isConnected(seed)) return
-    seed.dialling = true
-    seed.attempts++
-    const { signal } = this.#stop
-    this.#init
-      .dial(seed.address, AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]))
-      .then(
-        (peer) => this.#reached(seed, peer),
-        (error: unknown) => this.#failed(seed, error),
-      )
-      .finally(() => {
-        seed.dialling = false
-        if (this.#seeds.includes(seed) && !this.#isConnected(seed)) this.#schedule(seed)
-      })
-  }
-
-  #reached(seed: Seed, peer: string): void {
-    this.#init.logger.info({ seed: seed.text, peer }, 'connected to a seed')
-    seed.peer = peer
-    seed.failures = 0
-    seed.lastError = null
-  }
-
-  #failed(seed: Seed, error: unknown): void {
-    if (this.#stop.signal.aborted) return
-    const { logger } = this.#init
-    if (isDialToSelf(error)) {
-      this.#seeds = this.#seeds.filter((other) => other !== seed)
-      logger.info({ seed: seed.text }, 'a seed is this node itself; it is dropped')
-      return
+      failed: (error) => {
+        if (isDialToSelf(error)) {
+          this.#seeds = this.#seeds.filter((other) => other !== seed)
+          logger.info({ seed: text }, 'a seed is this node itself; it is dropped')
+          return false
+        }
+        seed.lastError = reasonOf(error)
+        if (Date.now() - warnedAt < WARNING_MS) return true
+        warnedAt = Date.now()
+        logger.warn(
+          { seed: text, reason: seed.lastError, attempts: seed.attempts },
+          'a seed does not answer; it will be tried again',
+        )
+        return true
+      },
     }
-    seed.failures++
-    seed.lastError = reasonOf(error)
-    if (Date.now() - seed.warnedAt < WARNING_MS) return
-    seed.warnedAt = Date.now()
-    logger.warn(
-      { seed: seed.text, reason: seed.lastError, attempts: seed.attempts },
-      'a seed does not answer; it will be tried again',
-    )
+    return seed
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Why a dial failed, over all addresses. */
+export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
   return errorMessage(error)
 }

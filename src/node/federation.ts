@@ -36,9 +36,6 @@ interface FederationNeeds {
   readonly records: Pick<RequestRecords, 'answered' | 'pending'>
 }
 
-/** Milliseconds for the dial to a partner. */
-const CONNECT_MS = 10_000
-
 /** Ids of forwarded requests. */
 const newRequestId = (): string => `fwd-${crypto.randomUUID()}`
 
@@ -308,26 +305,16 @@ export class Federation implements Part {
     const trusted = partners.list().filter(({ trust_level }) => trust_level === 'trusted')
     trust.followPartners(trusted.flatMap(({ publisher }) => publisher ?? []))
     const partner = partners.get(id)
+    const shares = partner?.trust_level !== 'untrusted' && partner?.federation_policies.capability_sharing === true
+    if (!shares) network.letGo(id)
     if (partner === undefined) return
     try {
       if (partner.trust_level === 'untrusted') await directory.forget(id)
-      else {
-        await network.addAddresses(id, dialable(partner))
-        if (partner.federation_policies.capability_sharing) void this.#connect(id)
-      }
+      else await network.addAddresses(id, dialable(partner))
+      // Partners that share hear of each other's cells and yanks over a connection, so it is there before anybody asks.
+      if (shares) network.keepConnected(id)
     } catch (error) {
       logger.warn({ partner: id, reason: errorMessage(error) }, 'a partner is only partly in force')
-    }
-  }
-
-  /** Partners that share hear of each other's cells and yanks over a connection, so it is opened before anybody asks. Never rejects. */
-  async #connect(id: string): Promise<void> {
-    const { network, logger } = this.#parts
-    try {
-      await network.connect(id, AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(CONNECT_MS)]))
-    } catch (error) {
-      if (!this.#stopping.signal.aborted)
-        logger.info({ partner: id, reason: errorMessage(error) }, 'a partner is not reached')
     }
   }
 

@@ -36,7 +36,6 @@ async function victim(t: TestContext, options: TestNodeOptions = {}) {
         evidence_request: count(() => ({}), 'evidence_request'),
         yank_request: count(() => ({ yanks: [] }), 'yank_request'),
         state_request: count(() => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }), 'state_request'),
-        peer_exchange: count(() => ({ records: [] }), 'peer_exchange'),
       },
     },
   })

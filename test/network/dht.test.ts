@@ -12,7 +12,7 @@ describe('the DHT', () => {
     await connectedTo(b, c.providerId)
     const { signal } = within(20_000)
     // The routing table takes a moment to learn of a new connection.
-    while ((await c.network.provide('capability/json-parse', signal)) === 0) await turn()
+    while ((await c.network.provide(['capability/json-parse'], signal)).told === 0) await turn()
     const a = await startNode(t, { seeds: b.network.addresses })
     await connectedTo(a, b.providerId)
     const found: string[] = []
@@ -34,13 +34,13 @@ describe('the DHT', () => {
       assert.fail(other.providerId)
     for await (const none of a.network.findProviders('capability/json-parse', { signal, limit: 0 }))
       assert.fail(none.providerId)
-    await c.network.unprovide('capability/json-parse')
+    c.network.unprovide('capability/json-parse')
   })
 
   it('works for a node that is alone, and never names the asker', async (t) => {
     const a = await startNode(t)
     const { signal } = within(20_000)
-    await a.network.provide('capability/mine', signal)
+    await a.network.provide(['capability/mine'], signal)
     for await (const found of a.network.findProviders('capability/mine', { signal, limit: 5 }))
       assert.fail(found.providerId)
   })

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { type AddressRange, rangeOfHost } from '../../src/kernel/egress/address-range.ts'
 import { DialRules } from '../../src/network/dial-rules.ts'
-import { askFor, newIdentity, startNode, within } from './nodes.ts'
+import { askFor, connectedTo, newIdentity, startNode, within } from './nodes.ts'
 
 const at = (host: string, port = 9000) => multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
 
@@ -65,23 +67,56 @@ describe('dial rules', () => {
     }
   })
 
-  it('allow ten dials per minute to one target, over all peers', () => {
+  it('allow ten dials per minute to one address, over all peers and ports; asking does not count', () => {
     let now = 0
     const rules = new DialRules(
-      () => [],
+      () => ['loopback'],
       () => now,
     )
-    const dials = () =>
-      [newIdentity(), newIdentity()].map(({ providerId }) =>
-        rules.denies(at('8.8.8.8').encapsulate(`/p2p/${providerId}`)),
-      )
-    for (let i = 0; i < 5; i++) assert.deepEqual(dials(), [false, false])
-    assert.deepEqual(dials(), [true, true])
+    const peers = [newIdentity(), newIdentity()]
+    const dial = (host: string, port = 9000) =>
+      peers.map(({ providerId }) => {
+        const address = at(host, port).encapsulate(`/p2p/${providerId}`)
+        return !rules.denies(address) && rules.count(address)
+      })
+    for (let i = 0; i < 100; i++) assert.equal(rules.denies(at('8.8.8.8')), false)
+    for (let i = 0; i < 5; i++) assert.deepEqual(dial('8.8.8.8', 9000 + i), [true, true])
+    assert.deepEqual(dial('8.8.8.8'), [false, false])
+    assert.equal(rules.count(at('8.8.8.8')), false)
     assert.equal(rules.denies(at('::ffff:8.8.8.8')), true)
     assert.equal(rules.denies(at('::ffff:808:808')), true)
-    assert.equal(rules.denies(at('8.8.8.8', 9001)), false)
+    assert.equal(rules.denies(at('8.8.8.8', 22)), true)
+    assert.equal(rules.denies(at('8.8.4.4')), false)
+    for (let i = 0; i < 5; i++) dial(`2606:4700:1:2::${i}`)
+    assert.equal(rules.denies(at('2606:4700:1:2:3::1')), true)
+    assert.equal(rules.denies(at('2606:4700:1:3::1')), false)
+    // One machine may have many nodes.
+    for (let i = 0; i < 5; i++) dial('127.0.0.1')
+    assert.equal(rules.denies(at('127.0.0.1')), true)
+    assert.equal(rules.denies(at('127.0.0.1', 9001)), false)
     now = 60_001
-    assert.deepEqual(dials(), [false, false])
+    assert.deepEqual(dial('8.8.8.8'), [true, true])
+  })
+
+  it('bound what a flood of forged records makes a node do to one victim', async (t) => {
+    let connections = 0
+    const victim = createServer((socket) => {
+      connections++
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    await once(victim, 'listening')
+    t.after(() => victim.close())
+    const { port } = victim.address() as AddressInfo
+    const liar = await startNode(t)
+    const a = await startNode(t, { seeds: liar.network.addresses })
+    await connectedTo(a, liar.providerId)
+    const tried = Array.from({ length: 200 }, async () => {
+      const { providerId } = newIdentity()
+      await a.network.addAddresses(providerId, [`/ip4/127.0.0.1/tcp/${port}`], liar.providerId)
+      await assert.rejects(a.network.connect(providerId, AbortSignal.timeout(10_000)))
+    })
+    await Promise.all(tried)
+    assert.equal(connections, 10)
   })
 
   it('keep a node from dialling loopback because of a record from elsewhere', async (t) => {

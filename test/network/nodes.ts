@@ -1,6 +1,8 @@
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { loadConfig } from '../../src/kernel/config/load.ts'
+import type { Config } from '../../src/kernel/config/schema.ts'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, newSeed } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
@@ -55,7 +57,6 @@ export const emptyHandlers: NetworkHandlers = {
     yank_request: () => ({ yanks: [] }),
     forward_request: () => ({ cells: [], trust: 'limited' }),
     state_request: () => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }),
-    peer_exchange: () => ({ records: [] }),
   },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept' },
@@ -87,7 +88,19 @@ export interface TestNodeOptions {
   readonly port?: number
   readonly networkName?: string
   readonly wiring?: Wiring
+  readonly config?: Partial<NetworkInit['config']>
+  readonly store?: NetworkInit['store']
 }
+
+/** The default configuration, on a free port of 127.0.0.1, for nodes that come in crowds. */
+export const testP2p = (more: Partial<Config['p2p']> = {}): Config['p2p'] => ({
+  ...loadConfig({ env: {} }).config.p2p,
+  host: '127.0.0.1',
+  port: 0,
+  max_connections: 100,
+  inbound_per_second: 1000,
+  ...more,
+})
 
 /** A node on a free port of 127.0.0.1, not started; stopped at the end of the test. */
 export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNode {
@@ -98,19 +111,13 @@ export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNod
     identitySeed: identity.identitySeed,
     providerId: identity.providerId,
     wire: identity.wire,
-    config: {
-      host: '127.0.0.1',
-      port: options.port ?? 0,
-      announce: [],
-      seeds: [...(options.seeds ?? [])],
-      max_connections: 100,
-      inbound_per_second: 1000,
-    },
+    config: testP2p({ port: options.port ?? 0, seeds: [...(options.seeds ?? [])], ...options.config }),
     logger: silentLogger,
     metrics: { registry: new Registry() },
     events,
     handlers: handlersWith(options.handlers),
     ...(options.wiring === undefined ? {} : { wiring: options.wiring }),
+    ...(options.store === undefined ? {} : { store: options.store }),
   }
   const network = createNetwork(init)
   t.after(() => network.stop())

@@ -100,15 +100,16 @@ describe('requests to peers', () => {
     const { a, b } = await pair(t, {
       handlers: {
         answers: {
-          peer_exchange: (_, __, { id, derive }) => {
+          yank_request: (_, __, { id, derive }) => {
             seen.push({ id, key: derive('test') })
-            return { records: [] }
+            return { yanks: [] }
           },
         },
       },
     })
     const session = await a.network.session(b.providerId, within())
-    const ask = () => a.network.request(b.providerId, 'peer_exchange', {}, { ...within(), session: session.id })
+    const cells = [{ manifest_digest: 'ab'.repeat(32), publisher: 'cd'.repeat(32) }]
+    const ask = () => a.network.request(b.providerId, 'yank_request', { cells }, { ...within(), session: session.id })
     await ask()
     assert.deepEqual(seen, [{ id: session.id, key: session.derive('test') }])
 

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { createNetwork } from '../../src/network/network.ts'
-import { askFor, emptyHandlers, NETWORK, newIdentity, within } from './nodes.ts'
+import { askFor, emptyHandlers, NETWORK, newIdentity, testP2p, within } from './nodes.ts'
 
 function make(seeds: string[]) {
   const { identitySeed, providerId, wire } = newIdentity()
@@ -12,7 +12,7 @@ function make(seeds: string[]) {
     identitySeed,
     providerId,
     wire,
-    config: { host: '127.0.0.1', port: 0, announce: [], seeds, max_connections: 10, inbound_per_second: 100 },
+    config: testP2p({ seeds, max_connections: 10 }),
     logger: pino({ level: 'silent' }),
     metrics: { registry: new Registry() },
     events: { emit: (name) => name === 'peer_connected' && met.resolve() },
@@ -28,7 +28,7 @@ await b.network.start()
 await b.met
 await b.network.request(a.providerId, 'cell_request', askFor('x'), within())
 await b.network.publish('announcements', Buffer.from('hello'))
-await b.network.provide('capability/x', AbortSignal.timeout(5000))
+await b.network.provide(['capability/x'], AbortSignal.timeout(5000))
 for await (const _found of a.network.findProviders('capability/x', { limit: 3, signal: AbortSignal.timeout(5000) }))
   break
 await Promise.all([a.network.stop(), b.network.stop()])

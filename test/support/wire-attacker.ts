@@ -9,7 +9,7 @@ import { encodeFrame, FrameDecoder } from '../../src/network/frames.ts'
 import { createHost, type Host, startHost } from '../../src/network/host.ts'
 import { answerHandshake, openHandshake, type WireIdentity } from '../../src/network/session.ts'
 import { partsOf } from '../../src/network/streams.ts'
-import { NETWORK, newIdentity, silentLogger, type TestNode, wireIdentity } from '../network/nodes.ts'
+import { NETWORK, newIdentity, silentLogger, type TestNode, testP2p, wireIdentity } from '../network/nodes.ts'
 
 /** A peer with a valid identity that writes what it likes. */
 export interface WireAttacker {
@@ -27,14 +27,7 @@ export interface AttackStream {
 
 /** An attacker on a free port of 127.0.0.1, stopped when the test ends. */
 export async function wireAttacker(t: TestContext, identity = newIdentity()): Promise<WireAttacker> {
-  const config = {
-    host: '127.0.0.1',
-    port: 0,
-    announce: [],
-    seeds: [],
-    max_connections: 100,
-    inbound_per_second: 1000,
-  }
+  const config = testP2p()
   const host = await createHost({
     network: NETWORK,
     identitySeed: identity.identitySeed,

@@ -113,6 +113,10 @@ export const ConfigSchema = Type.Object(
         max_connections: Type.Integer({ minimum: 1, maximum: 100_000 }),
         /** New inbound connections per second and address. */
         inbound_per_second: Type.Integer({ minimum: 1, maximum: 100_000 }),
+        /** Whether this node answers the DHT's queries; `auto`: where others can dial it. */
+        dht_mode: Type.Union([Type.Literal('auto'), Type.Literal('server'), Type.Literal('client')]),
+        /** Whether peers are looked for on the local network. */
+        mdns: Type.Boolean(),
       },
       closed,
     ),

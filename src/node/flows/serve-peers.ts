@@ -49,7 +49,6 @@ export function peerHandlers(
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
       forward_request: (request, from) => relay.answer(request, from),
       state_request: () => ({ sets: [], log: { size: parts.log.size, root: toHex(parts.log.root()) } }),
-      peer_exchange: () => ({ records: [] }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
