@@ -2,12 +2,14 @@ import type { Topic } from '../../protocol/protocol-ids.ts'
 import type { RoleCertificate, RpcMethods } from '../../protocol/rpc.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { SigningKey } from '../kernel/identity/keys.ts'
+import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
+import type { PeerScores } from './scores/peer-scores.ts'
 import type { SeedState } from './seeds.ts'
 
 /** What a network is made of. */
@@ -26,6 +28,8 @@ export interface NetworkInit {
   readonly handlers: NetworkHandlers
   /** Absent: TCP. */
   readonly wiring?: Wiring
+  /** Where scores and bans outlive the process; absent: nowhere. */
+  readonly store?: Pick<Store, 'scan' | 'transact'>
 }
 
 /** A request to a peer, without the fields that the network fills in. */
@@ -87,6 +91,8 @@ export interface Network {
   addAddresses(peer: string, addresses: readonly string[], learnedFrom?: string): Promise<void>
   /** Connects to a peer whose address is known, unless it is connected already. Throws when it cannot, and the reason of `signal`. */
   connect(peer: string, signal: AbortSignal): Promise<void>
+  /** How peers behave, and who is banned: enforced where peers are dialled, accepted, listened to and answered. */
+  readonly scores: PeerScores
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

@@ -3,7 +3,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, MultiaddrConnection } from '@libp2p/interface'
+import type { Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
@@ -20,6 +20,7 @@ import { type DialRules, tcpTarget } from './dial-rules.ts'
 import { gossipService } from './gossip.ts'
 import { InboundLimit } from './inbound-limit.ts'
 import { guardedYamux } from './muxer.ts'
+import type { PeerScores } from './scores/peer-scores.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
@@ -48,6 +49,8 @@ export interface HostInit {
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'registry'>
   readonly dialRules: DialRules
+  /** Absent: everybody is accepted. */
+  readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn'>
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -66,7 +69,8 @@ export async function createHost(init: HostInit): Promise<Host> {
   const ids = protocolIds(network)
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
-  const inbound = new InboundLimit(config.max_connections)
+  const inbound = new InboundLimit(config.max_connections, (group) => init.scores?.bannedIn(group) ?? 0)
+  const denies = (peer: PeerId): boolean => init.scores?.accepts(peer.toString()) === false
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
@@ -92,6 +96,10 @@ export async function createHost(init: HostInit): Promise<Host> {
     connectionGater: {
       denyDialMultiaddr: (address) => init.dialRules.denies(address),
       denyInboundConnection: (connection) => deniesInbound(inbound, connection),
+      denyDialPeer: denies,
+      // An address may be dialled without saying who is there.
+      denyOutboundEncryptedConnection: denies,
+      denyInboundEncryptedConnection: denies,
     },
     metrics: prometheusMetrics({
       registry: init.metrics.registry,

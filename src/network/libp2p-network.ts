@@ -1,4 +1,4 @@
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { LIMITS } from '../../protocol/limits.ts'
@@ -11,11 +11,13 @@ import { ProviderRecords } from './dht.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
+import { addressGroup } from './inbound-limit.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
+import { PeerScores } from './scores/peer-scores.ts'
 import { SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
@@ -36,6 +38,7 @@ export class Libp2pNetwork implements Network {
   readonly #seeds: SeedKeeper
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
+  readonly scores: PeerScores
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   #running: Running | undefined
@@ -54,6 +57,13 @@ export class Libp2pNetwork implements Network {
       verifier: nativeVerifier,
     }
     this.#dialRules = new DialRules(() => this.#openRanges())
+    this.scores = new PeerScores({
+      store: init.store,
+      events: init.events,
+      logger: init.logger,
+      onRefused: (peer) => this.#refuse(peer),
+      groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => publicGroup(remoteAddr) ?? []),
+    })
     this.#seeds = new SeedKeeper({
       seeds: init.config.seeds,
       self: init.providerId,
@@ -71,7 +81,8 @@ export class Libp2pNetwork implements Network {
   async start(): Promise<void> {
     const init = this.#init
     for (const address of this.#seeds.addresses) this.#dialRules.configure(address)
-    const host = await createHost({ ...init, dialRules: this.#dialRules })
+    await this.scores.start()
+    const host = await createHost({ ...init, dialRules: this.#dialRules, scores: this.scores })
     const client = new RpcClient({
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
@@ -92,6 +103,7 @@ export class Libp2pNetwork implements Network {
     running.client.stop()
     await running.host.stop()
     this.#running = undefined
+    await this.scores.stop()
   }
 
   get addresses(): readonly string[] {
@@ -180,13 +192,21 @@ export class Libp2pNetwork implements Network {
     const { handlers, logger } = this.#init
     const rpc = new RpcServer({ self: this.#self, handlers, logger })
     const packages = new PackageServer(handlers, logger)
-    await host.handle(this.#ids.rpc, (stream, { remotePeer }) => rpc.serve(stream, remotePeer.toString()), {
-      maxInboundStreams: RPC_STREAMS_PER_PEER,
-    })
-    await host.handle(this.#ids.package, (stream, { remotePeer }) => packages.serve(stream, remotePeer.toString()), {
-      // Those that are being sent, and those whose end has not been noticed yet.
-      maxInboundStreams: 2 * UPLOADS_PER_PEER,
-    })
+    await host.handle(
+      this.#ids.rpc,
+      this.#unlessRefused((stream, peer) => rpc.serve(stream, peer)),
+      {
+        maxInboundStreams: RPC_STREAMS_PER_PEER,
+      },
+    )
+    await host.handle(
+      this.#ids.package,
+      this.#unlessRefused((stream, peer) => packages.serve(stream, peer)),
+      {
+        // Those that are being sent, and those whose end has not been noticed yet.
+        maxInboundStreams: 2 * UPLOADS_PER_PEER,
+      },
+    )
     await host.register(this.#ids.rpc, { onConnect: this.#peers.connected })
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
@@ -209,7 +229,25 @@ export class Libp2pNetwork implements Network {
     }
   }
 
+  /** A connection to a peer that was refused meanwhile may still be about to close. */
+  #unlessRefused(serve: (stream: Stream, peer: string) => Promise<void>): StreamHandler {
+    return async (stream, { remotePeer }) => {
+      const peer = remotePeer.toString()
+      if (this.scores.accepts(peer)) await serve(stream, peer)
+      else stream.abort(new PeerError('violation', `${peer} is not accepted`))
+    }
+  }
+
+  /** Closes every connection of a peer that is not accepted any more; streams end with them. */
+  #refuse(peer: string): void {
+    if (this.#seeds.isSeed(peer)) this.#init.logger.warn({ peer }, 'a seed is not accepted any more')
+    for (const connection of this.#connectionsOf(peer)) {
+      connection.abort(new PeerError('violation', `${peer} is not accepted any more`))
+    }
+  }
+
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {
+    if (!this.scores.accepts(peer)) throw new PeerError('unreachable', `${peer} is banned, or its score is too low`)
     return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal })
   }
 
@@ -247,6 +285,12 @@ export class Libp2pNetwork implements Network {
     }
     return allowed
   }
+}
+
+/** The group of a public address; undefined for others: who is behind a private one is the operator's business. */
+function publicGroup(address: Multiaddr): string | undefined {
+  const target = tcpTarget(address)
+  return target === undefined || rangeOf(address) !== 'public' ? undefined : addressGroup(target.host)
 }
 
 function parsed(text: string): Multiaddr | undefined {

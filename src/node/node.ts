@@ -196,6 +196,7 @@ async function startIn(
       providerId: keys.providerId,
       wire: keys.wire,
       config: config.p2p,
+      store,
       ...(wiring === undefined ? {} : { wiring }),
       logger: logger.child({ part: 'network' }),
       metrics,

@@ -63,6 +63,8 @@ export const KEYSPACES = {
   partners: 50,
   /** Invitation id → the key of its proofs, and what whoever uses it may do. */
   invitations: 51,
+  /** Provider id → the score of a peer, and its ban. */
+  peerScores: 52,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]
