@@ -14,10 +14,12 @@ import { createHost, type Host, startHost } from './host.ts'
 import { addressGroup } from './inbound-limit.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
+import { ControlPace, PeerLimits, trafficOf } from './peer-limits.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
 import { PeerScores } from './scores/peer-scores.ts'
+import type { ScoreEvent } from './scores/score-events.ts'
 import { SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
@@ -39,8 +41,10 @@ export class Libp2pNetwork implements Network {
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
   readonly scores: PeerScores
+  readonly #limits: PeerLimits
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
+  readonly #control = new ControlPace()
   #running: Running | undefined
 
   constructor(init: NetworkInit) {
@@ -64,6 +68,7 @@ export class Libp2pNetwork implements Network {
       onRefused: (peer) => this.#refuse(peer),
       groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => publicGroup(remoteAddr) ?? []),
     })
+    this.#limits = new PeerLimits(init.config, (peer, event) => this.scores.record(peer, event))
     this.#seeds = new SeedKeeper({
       seeds: init.config.seeds,
       self: init.providerId,
@@ -86,6 +91,7 @@ export class Libp2pNetwork implements Network {
     const client = new RpcClient({
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
+      onViolation: (peer) => this.scores.record(peer, 'protocol_violation'),
     })
     const gossip = new Gossip(host.services.gossip, this.#ids.topics, init.handlers.gossip, init.logger)
     const records = new ProviderRecords(host.services.dht, init.network, init.providerId)
@@ -116,7 +122,8 @@ export class Libp2pNetwork implements Network {
     body: RequestBody<M>,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<RpcMethods[M]['response']> {
-    if (method === 'package_request') return this.#requestInLane(peer, method, body, signal)
+    if (method === 'package_request') return this.#requestInLane(this.#packageRequests, peer, method, body, signal)
+    if (trafficOf(method) === 'message') return this.#requestInLane(this.#control, peer, method, body, signal)
     return this.#parts.client.request(peer, method, body, signal)
   }
 
@@ -190,7 +197,8 @@ export class Libp2pNetwork implements Network {
 
   async #serve(host: Host): Promise<void> {
     const { handlers, logger } = this.#init
-    const rpc = new RpcServer({ self: this.#self, handlers, logger })
+    const punish = (peer: string, event: ScoreEvent): void => this.scores.record(peer, event)
+    const rpc = new RpcServer({ self: this.#self, handlers, logger, limits: this.#limits, punish })
     const packages = new PackageServer(handlers, logger)
     await host.handle(
       this.#ids.rpc,
@@ -216,12 +224,13 @@ export class Libp2pNetwork implements Network {
   }
 
   async #requestInLane<M extends keyof RpcMethods>(
+    lanes: Pick<Lanes, 'enter'>,
     peer: string,
     method: M,
     body: RequestBody<M>,
     signal: AbortSignal,
   ): Promise<RpcMethods[M]['response']> {
-    const leave = await this.#packageRequests.enter(peer, signal)
+    const leave = await lanes.enter(peer, signal)
     try {
       return await this.#parts.client.request(peer, method, body, signal)
     } finally {

@@ -6,6 +6,7 @@ import { Channel } from './channel.ts'
 import { PeerError } from './peer-error.ts'
 import type { WireIdentity } from './session.ts'
 import { withSignal } from './streams.ts'
+import { isViolation } from './violation.ts'
 
 type Method = keyof RpcMethods
 type Response = RpcMethods[Method]['response']
@@ -33,13 +34,18 @@ class StandingStream {
   readonly #pending = new Map<number, Pending>()
   #channel: Channel | undefined
   #nextId = 0
-  #onClose: () => void = () => undefined
+  #onClose: (error: Error) => void = () => undefined
 
   private constructor(remote: string) {
     this.remote = remote
   }
 
-  static async open(self: WireIdentity, stream: Stream, remote: string, onClose: () => void): Promise<StandingStream> {
+  static async open(
+    self: WireIdentity,
+    stream: Stream,
+    remote: string,
+    onClose: (error: Error) => void,
+  ): Promise<StandingStream> {
     const standing = new StandingStream(remote)
     standing.#onClose = onClose
     standing.#channel = await Channel.open({
@@ -126,7 +132,7 @@ class StandingStream {
   }
 
   #close(error: Error): void {
-    this.#onClose()
+    this.#onClose(error)
     const reason =
       error instanceof PeerError
         ? error
@@ -141,6 +147,8 @@ export interface RpcClientInit {
   readonly self: WireIdentity
   /** Opens a stream of the RPC protocol to a peer, connecting when necessary. */
   openStream(peer: string, signal: AbortSignal): Promise<Stream>
+  /** A peer broke the protocol in its answers. */
+  onViolation(peer: string): void
 }
 
 /** Asks peers. One standing stream per peer is opened on first use, shared by all callers, and replaced after it failed. */
@@ -198,7 +206,8 @@ export class RpcClient {
       this.#stopped.signal.throwIfAborted()
       const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OPEN_MS)])
       const stream = await this.#init.openStream(peer, signal)
-      const standing: StandingStream = await StandingStream.open(this.#init.self, stream, peer, () => {
+      const standing: StandingStream = await StandingStream.open(this.#init.self, stream, peer, (error) => {
+        if (isViolation(error)) this.#init.onViolation(peer)
         const current = this.#streams.get(peer)
         if (current instanceof StandingStream && !current.isOpen) this.#streams.delete(peer)
       })

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { createNetwork } from '../../src/network/network.ts'
-import { emptyHandlers, NETWORK, newIdentity } from './nodes.ts'
+import { emptyHandlers, NETWORK, newIdentity, PEER_LIMITS } from './nodes.ts'
 
 const { identitySeed, providerId, wire } = newIdentity()
 const network = createNetwork({
@@ -10,7 +10,15 @@ const network = createNetwork({
   identitySeed,
   providerId,
   wire,
-  config: { host: '127.0.0.1', port: 0, announce: [], seeds: [], max_connections: 10, inbound_per_second: 100 },
+  config: {
+    host: '127.0.0.1',
+    port: 0,
+    announce: [],
+    seeds: [],
+    max_connections: 10,
+    inbound_per_second: 100,
+    ...PEER_LIMITS,
+  },
   logger: pino({ level: 'silent' }),
   metrics: { registry: new Registry() },
   events: { emit: () => undefined },

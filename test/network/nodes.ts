@@ -17,6 +17,8 @@ import type { WireIdentity } from '../../src/network/session.ts'
 
 export const NETWORK = 'test'
 const DAY_MS = 24 * 3600 * 1000
+/** What one peer may send, as in config/default.yaml. */
+export const PEER_LIMITS = { messages_per_second: 100, message_burst: 20, requests_per_second: 20_000 }
 export const silentLogger = pino({ level: process.env.TEST_LOG ?? 'silent' }, pino.destination(2))
 
 /** A fresh identity with a certified wire key. */
@@ -81,6 +83,7 @@ export interface TestNodeOptions {
   readonly port?: number
   readonly networkName?: string
   readonly wiring?: Wiring
+  readonly limits?: Partial<typeof PEER_LIMITS>
 }
 
 /** A node on a free port of 127.0.0.1, not started; stopped at the end of the test. */
@@ -99,6 +102,8 @@ export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNod
       seeds: [...(options.seeds ?? [])],
       max_connections: 100,
       inbound_per_second: 1000,
+      ...PEER_LIMITS,
+      ...options.limits,
     },
     logger: silentLogger,
     metrics: { registry: new Registry() },

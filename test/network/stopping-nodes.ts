@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { createNetwork } from '../../src/network/network.ts'
-import { askFor, emptyHandlers, NETWORK, newIdentity, within } from './nodes.ts'
+import { askFor, emptyHandlers, NETWORK, newIdentity, PEER_LIMITS, within } from './nodes.ts'
 
 function make(seeds: string[]) {
   const { identitySeed, providerId, wire } = newIdentity()
@@ -12,7 +12,15 @@ function make(seeds: string[]) {
     identitySeed,
     providerId,
     wire,
-    config: { host: '127.0.0.1', port: 0, announce: [], seeds, max_connections: 10, inbound_per_second: 100 },
+    config: {
+      host: '127.0.0.1',
+      port: 0,
+      announce: [],
+      seeds,
+      max_connections: 10,
+      inbound_per_second: 100,
+      ...PEER_LIMITS,
+    },
     logger: pino({ level: 'silent' }),
     metrics: { registry: new Registry() },
     events: { emit: (name) => name === 'peer_connected' && met.resolve() },

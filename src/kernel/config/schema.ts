@@ -113,6 +113,12 @@ export const ConfigSchema = Type.Object(
         max_connections: Type.Integer({ minimum: 1, maximum: 100_000 }),
         /** New inbound connections per second and address. */
         inbound_per_second: Type.Integer({ minimum: 1, maximum: 100_000 }),
+        /** Gossip and control messages of one peer. */
+        messages_per_second: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+        /** The same, at once. */
+        message_burst: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+        /** Requests of one peer for cells, packages and what proves them. */
+        requests_per_second: Type.Integer({ minimum: 1, maximum: 10_000_000 }),
       },
       closed,
     ),
