@@ -1,4 +1,4 @@
-import type { Topic } from '../../protocol/protocol-ids.ts'
+import type { GoalTopic, Topic } from '../../protocol/protocol-ids.ts'
 import type { RoleCertificate, RpcMethods } from '../../protocol/rpc.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { SigningKey } from '../kernel/identity/keys.ts'
@@ -6,7 +6,7 @@ import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
-import type { NetworkHandlers } from './handlers.ts'
+import type { Judge, NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
 import type { PeerScores } from './scores/peer-scores.ts'
@@ -71,7 +71,11 @@ export interface Network {
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<Uint8Array>
   /** Gossips a message. That nobody listens yet is not an error. Throws `RangeError` for one that is too long for its topic. */
-  publish(topic: Topic, bytes: Uint8Array): Promise<void>
+  publish(topic: Topic | GoalTopic, bytes: Uint8Array): Promise<void>
+  /** Joins the gossip about a goal. Throws `RangeError` when the node is in `LIMITS.goalTopics` already. */
+  joinTopic(topic: GoalTopic, judge: Judge): void
+  /** Leaves it; without effect where the node is not in it. */
+  leaveTopic(topic: GoalTopic): void
   /**
    * Tells the DHT that this node provides `key` (`capability/<name>`, `package/<digest>`), and keeps telling it. Resolves to the number of
    * peers that were told: 0 while none is known, and then nobody will find this node, so call again once a peer is connected.

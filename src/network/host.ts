@@ -21,6 +21,7 @@ import { gossipService } from './gossip.ts'
 import { InboundLimit } from './inbound-limit.ts'
 import { guardedYamux } from './muxer.ts'
 import type { PeerScores } from './scores/peer-scores.ts'
+import { START_SCORE } from './scores/score-events.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
@@ -50,7 +51,7 @@ export interface HostInit {
   readonly metrics: Pick<Metrics, 'registry'>
   readonly dialRules: DialRules
   /** Absent: everybody is accepted. */
-  readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn'>
+  readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn' | 'of'>
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -111,7 +112,10 @@ export async function createHost(init: HostInit): Promise<Host> {
       identify: identify({ protocolPrefix }),
       ping: ping({ protocolPrefix }),
       dht: dhtService(ids.dht),
-      gossip: gossipService(ids.topics),
+      gossip: gossipService(ids, (peer) => ({
+        score: init.scores?.of(peer).score ?? START_SCORE,
+        accepted: init.scores?.accepts(peer) ?? true,
+      })),
     },
   })
 }

@@ -2,7 +2,7 @@ import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
+import { type GoalTopic, type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
 import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
@@ -10,6 +10,7 @@ import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
 import { ProviderRecords } from './dht.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
+import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
 import { addressGroup } from './inbound-limit.ts'
 import { Lanes } from './lanes.ts'
@@ -93,7 +94,15 @@ export class Libp2pNetwork implements Network {
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
       onViolation: (peer) => this.scores.record(peer, 'protocol_violation'),
     })
-    const gossip = new Gossip(host.services.gossip, this.#ids.topics, init.handlers.gossip, init.logger)
+    const gossip = new Gossip({
+      gossip: host.services.gossip,
+      ids: this.#ids,
+      judges: init.handlers.gossip,
+      scores: this.scores,
+      limits: this.#limits,
+      config: init.config,
+      logger: init.logger,
+    })
     const records = new ProviderRecords(host.services.dht, init.network, init.providerId)
     await this.#serve(host)
     await startHost(host, init.config)
@@ -142,8 +151,16 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  async publish(topic: Topic, bytes: Uint8Array): Promise<void> {
+  async publish(topic: Topic | GoalTopic, bytes: Uint8Array): Promise<void> {
     await this.#parts.gossip.publish(topic, bytes)
+  }
+
+  joinTopic(topic: GoalTopic, judge: Judge): void {
+    this.#parts.gossip.join(topic, judge)
+  }
+
+  leaveTopic(topic: GoalTopic): void {
+    this.#parts.gossip.leave(topic)
   }
 
   async provide(key: string, signal: AbortSignal): Promise<number> {

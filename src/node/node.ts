@@ -42,6 +42,7 @@ import { Announcer } from './flows/announce.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
+import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
@@ -221,9 +222,14 @@ async function startIn(
   const closeNames = new CloseNames({ ...parts, cellNames, announcedNames })
   const proofs = new LogProofs(parts)
   const announcer = new Announcer(parts)
-  const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
+  const yankLane = new YankLane(parts, ({ page }) => announcer.changed(page))
+  const yankLearner = new YankLearner(
+    parts,
+    ({ page }) => announcer.changed(page),
+    (token) => yankLane.publish(token),
+  )
   const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
-  const handlers = peerHandlers(parts, learner, proofs)
+  const handlers = peerHandlers(parts, learner, proofs, yankLane)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames }, proofs)
   const analytics = new Analytics({
@@ -332,7 +338,7 @@ async function startIn(
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
     },
     yankCell: async (order) => {
-      const { page, ...yanked } = await yankCell(parts, order)
+      const { page, ...yanked } = await yankCell({ ...parts, yankLane }, order)
       announcer.changed(page)
       return yanked
     },

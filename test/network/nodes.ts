@@ -54,7 +54,7 @@ export const emptyHandlers: NetworkHandlers = {
   onAnnouncementsRequest: async () => ({ announcements: [] }),
   answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
   openPackage: async () => undefined,
-  gossip: { announcements: () => 'accept' },
+  gossip: { announcements: () => 'accept', yanks: () => 'accept' },
 }
 
 /** Handlers of which a test cares about some. */

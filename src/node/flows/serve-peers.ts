@@ -5,6 +5,7 @@ import { inRange } from '../../domain/cells/resolver.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
+import type { YankLane } from './gossip-yanks.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
@@ -21,7 +22,12 @@ const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', s
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
-export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
+export function peerHandlers(
+  parts: Parts,
+  learner: Learner,
+  proofs: Pick<LogProofs, 'registration'>,
+  yankLane: Pick<YankLane, 'gossiped'>,
+): NetworkHandlers {
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -51,7 +57,10 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         close: () => source.close(),
       }
     },
-    gossip: { announcements: (bytes, from) => learner.gossiped(bytes, from) },
+    gossip: {
+      announcements: (bytes, from, author) => learner.gossiped(bytes, from, author),
+      yanks: (bytes, from) => yankLane.gossiped(bytes, from),
+    },
   }
 }
 

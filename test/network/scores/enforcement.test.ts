@@ -50,7 +50,11 @@ describe('a banned peer', () => {
       ...b.init,
       identitySeed,
       dialRules: new DialRules(() => ['loopback']),
-      scores: { accepts: (peer) => peer !== b.providerId, bannedIn: () => 0 },
+      scores: {
+        accepts: (peer) => peer !== b.providerId,
+        bannedIn: () => 0,
+        of: () => ({ score: 0, banned: true, trusted: false }),
+      },
     })
     await startHost(host, b.init.config)
     t.after(() => host.stop())
