@@ -11,6 +11,7 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { protocolIds } from '../../protocol/protocol-ids.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
+import { softwareVersion } from '../kernel/config/package-files.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
@@ -74,6 +75,7 @@ export async function createHost(init: HostInit): Promise<Host> {
   const denies = (peer: PeerId): boolean => init.scores?.accepts(peer.toString()) === false
   return createLibp2p({
     start: false,
+    nodeInfo: { name: 'cytoplex', version: softwareVersion(), userAgent: `cytoplex/${softwareVersion()}` },
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
     addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
     transports: init.wiring?.transports ?? [tcp()],

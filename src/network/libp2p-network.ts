@@ -233,6 +233,9 @@ export class Libp2pNetwork implements Network {
       },
     )
     await host.register(this.#ids.rpc, { onConnect: this.#peers.connected })
+    host.addEventListener('peer:identify', ({ detail }) => {
+      this.#peers.identified(detail.peerId.toString(), detail.agentVersion)
+    })
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
       this.#peers.disconnected(peer)

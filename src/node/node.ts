@@ -49,8 +49,9 @@ import { YankLearner } from './flows/learn-yanks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { openPackage } from './flows/open-package.ts'
+import { peerBans, peerList } from './flows/peer-list.ts'
 import { DhtProvider } from './flows/provide.ts'
-import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
+import { nodeHealth, providerInfo } from './flows/provider-info.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
@@ -369,6 +370,7 @@ async function startIn(
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
+    bans: peerBans(parts, administration),
     health: () => nodeHealth(parts, health),
     componentHealth: () => health.report(),
     stop: () => lifecycle.stop(),
