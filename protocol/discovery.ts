@@ -114,33 +114,3 @@ export const ProviderHealth = Type.Object(
   { title: 'ProviderHealth' },
 )
 export type ProviderHealth = Static<typeof ProviderHealth>
-
-/** `GET /api/v1/peers`: who is connected now. For the administrator, because it shows addresses. */
-export const PeerList = Type.Object(
-  {
-    total: Type.Integer(),
-    peers: Type.Array(
-      Type.Object({
-        provider_id: ProviderId,
-        addresses: Type.Array(Type.String()),
-        direction: Type.Union([Type.Literal('inbound'), Type.Literal('outbound')]),
-        connected_ms: Type.Number(),
-        /** Cells that the peer announces. */
-        cells: Type.Integer(),
-        seed: Type.Boolean(),
-      }),
-    ),
-    seeds: Type.Array(
-      Type.Object({
-        address: Type.String(),
-        connected: Type.Boolean(),
-        attempts: Type.Integer(),
-        last_error: NullableText,
-      }),
-    ),
-    /** Providers in the directory, connected or not. */
-    known_providers: Type.Integer(),
-  },
-  { title: 'PeerList' },
-)
-export type PeerList = Static<typeof PeerList>

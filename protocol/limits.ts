@@ -55,6 +55,10 @@ export const LIMITS = {
   contributionAnnounceBytes: 4 * 1024,
   /** Bytes of one gossip message. */
   announcementBytes: 128 * 1024,
+  /** Goals whose topic a node may be in at once: each is a mesh of its own. */
+  goalTopics: 64,
+  /** Bytes of a gossip message of a goal: what a contribution says, not what it brings. */
+  goalMessageBytes: 64 * 1024,
   /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */
   announcementCells: 128,
   /** Announced cells of one provider that are looked up under one name, the highest versions: more of them is no better choice. */

@@ -8,26 +8,34 @@ export interface ProtocolIds {
   readonly package: string
   /** Kademlia DHT. */
   readonly dht: string
-  readonly topics: Readonly<Record<Topic, string>>
+  topicId(topic: Topic | GoalTopic): string
+  /** Whether that is the id of a topic of this network. */
+  isTopic(id: string): boolean
 }
 
 /** What is gossiped; the value is the most bytes that one message may have. */
 export const TOPICS = {
   /** What nodes offer. */
   announcements: LIMITS.announcementBytes,
+  /** Publishers' yanks, as tokens. */
+  yanks: LIMITS.yankTokenBytes,
 } as const
 
 export type Topic = keyof typeof TOPICS
 
+/** What is gossiped about one goal: `goal/` and the SHA-256 of the goal's record in lower-case hexadecimal. */
+export type GoalTopic = `goal/${string}`
+
 /** The identifiers of `network` (the `network.name` of the configuration). */
 export function protocolIds(network: string): ProtocolIds {
+  const before = `cytoplex/${network}/`
   return {
     rpc: `/cytoplex/${network}/rpc/1.0.0`,
     package: `/cytoplex/${network}/package/1.0.0`,
     dht: `/cytoplex/${network}/kad/1.0.0`,
-    topics: mapTopics((topic) => `cytoplex/${network}/${topic}/1`),
+    topicId: (topic) => `${before}${topic}/1`,
+    isTopic: (id) => id.startsWith(before) && TOPIC_REST.test(id.slice(before.length)),
   }
 }
 
-const mapTopics = (idOf: (topic: Topic) => string): Record<Topic, string> =>
-  Object.fromEntries((Object.keys(TOPICS) as Topic[]).map((topic) => [topic, idOf(topic)])) as Record<Topic, string>
+const TOPIC_REST = new RegExp(`^(${Object.keys(TOPICS).join('|')}|goal/[0-9a-f]{64})/1$`)

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { PeerList } from '../../protocol/discovery.ts'
+import { PeerList } from '../../protocol/peers.ts'
 import { askNode } from './ask-node.ts'
 import { printJson, printLine, printTable } from './output.ts'
+import { registerPeerBans } from './peers-ban.ts'
 import { type TargetOptions, targetOptions } from './target.ts'
 
 interface PeersOptions extends TargetOptions {
@@ -10,12 +11,14 @@ interface PeersOptions extends TargetOptions {
 
 /** `cytoplex peers`: who a node is connected to. */
 export function registerPeers(program: Command): void {
-  targetOptions(program.command('peers').description('list connected peers and seeds'))
+  const command = program.command('peers').description('list connected peers and seeds; ban a peer')
+  targetOptions(command)
     .addHelpText(
       'after',
       '\nNeeds the key of the administrator.\n\nExample:\n  $ cytoplex peers --data-dir ~/.local/share/cytoplex',
     )
     .action(peers)
+  registerPeerBans(command)
 }
 
 async function peers(options: PeersOptions): Promise<void> {
@@ -24,18 +27,19 @@ async function peers(options: PeersOptions): Promise<void> {
   else printPeers(list)
 }
 
-function printPeers({ peers, seeds, known_providers }: PeerList): void {
+function printPeers({ peers, seeds, known_providers, stats }: PeerList): void {
   if (peers.length === 0) printLine('No peer is connected.')
   else {
     printTable(
-      ['PROVIDER', 'DIRECTION', 'CELLS', 'SEED', 'CONNECTED', 'ADDRESS'],
+      ['PROVIDER', 'DIRECTION', 'CELLS', 'SEED', 'SCORE', 'CONNECTED', 'ADDRESS'],
       peers.map((peer) => [
         peer.provider_id,
         peer.direction,
         peer.cells,
         peer.seed ? 'yes' : 'no',
+        standing(peer.peer_score),
         duration(peer.connected_ms),
-        peer.addresses.join(' '),
+        peer.multiaddrs.join(' '),
       ]),
     )
   }
@@ -48,7 +52,11 @@ function printPeers({ peers, seeds, known_providers }: PeerList): void {
   }
   printLine()
   printLine(`${known_providers} ${known_providers === 1 ? 'provider' : 'providers'} known, connected or not.`)
+  if (stats.banned > 0) printLine(`${stats.banned} banned; \`cytoplex peers banned\` lists them.`)
 }
+
+const standing = ({ score, banned, trusted }: PeerList['peers'][number]['peer_score']): string =>
+  `${score}${trusted ? ' trusted' : ''}${banned ? ' banned' : ''}`
 
 const UNITS: readonly [string, number][] = [
   ['d', 86_400],

@@ -8,6 +8,7 @@ import { federationRoutes } from './routes/federation.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
+import { peerRoutes } from './routes/peers.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -19,6 +20,7 @@ export const ROUTES: readonly Route[] = [
   ...packageRoutes,
   ...repositoryRoutes,
   ...discoveryRoutes,
+  ...peerRoutes,
   ...providerRoutes,
   ...logRoutes,
   ...keyRoutes,

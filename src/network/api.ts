@@ -1,4 +1,4 @@
-import type { Topic } from '../../protocol/protocol-ids.ts'
+import type { GoalTopic, Topic } from '../../protocol/protocol-ids.ts'
 import type { RoleCertificate, RpcMethods } from '../../protocol/rpc.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { SigningKey } from '../kernel/identity/keys.ts'
@@ -6,10 +6,11 @@ import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
-import type { NetworkHandlers } from './handlers.ts'
+import type { Judge, NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
 import type { Swept } from './provide-sweep.ts'
+import type { PeerScores } from './scores/peer-scores.ts'
 import type { SeedState } from './seeds.ts'
 import type { PeerSession } from './session-key.ts'
 
@@ -29,7 +30,7 @@ export interface NetworkInit {
   readonly handlers: NetworkHandlers
   /** Absent: TCP. */
   readonly wiring?: Wiring
-  /** Where known peers outlive the process. */
+  /** Where known peers, scores and bans outlive the process; absent: nowhere. */
   readonly store?: Pick<Store, 'scan' | 'transact'>
 }
 
@@ -81,7 +82,11 @@ export interface Network {
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<Uint8Array>
   /** Gossips a message. That nobody listens yet is not an error. Throws `RangeError` for one that is too long for its topic. */
-  publish(topic: Topic, bytes: Uint8Array): Promise<void>
+  publish(topic: Topic | GoalTopic, bytes: Uint8Array): Promise<void>
+  /** Joins the gossip about a goal. Throws `RangeError` when the node is in `LIMITS.goalTopics` already. */
+  joinTopic(topic: GoalTopic, judge: Judge): void
+  /** Leaves it; without effect where the node is not in it. */
+  leaveTopic(topic: GoalTopic): void
   /**
    * Tells the DHT that this node provides `keys` (`capability/<name>`, `cell_type/<name>`), region by region, and says so itself to who asks. Resolves to
    * what was done: nothing was told while no peer is known, so call again once one is connected; and within a third of `PROVIDER_VALIDITY_MS`,
@@ -108,6 +113,8 @@ export interface Network {
   keepConnected(peer: string): void
   /** Ends that. A connection that is open stays. */
   letGo(peer: string): void
+  /** How peers behave, and who is banned: enforced where peers are dialled, accepted, listened to and answered. */
+  readonly scores: PeerScores
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

@@ -1,45 +1,55 @@
 import { type GossipSub, gossipsub, type Message, TopicValidatorResult } from '@libp2p/gossipsub'
-import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { PeerId } from '@libp2p/interface'
-import { TOPICS, type Topic } from '../../protocol/protocol-ids.ts'
+import { LIMITS } from '../../protocol/limits.ts'
+import { type GoalTopic, type ProtocolIds, TOPICS, type Topic } from '../../protocol/protocol-ids.ts'
+import { sha256Hex } from '../kernel/base/hash.ts'
+import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
-import type { NetworkHandlers } from './handlers.ts'
+import { guardRouter } from './gossip-gate.ts'
+import { type GossipRouter, routerOf } from './gossip-router.ts'
+import { busyTopic, followTraffic, type OwnScore, peerScoreParams, quietTopic, THRESHOLDS } from './gossip-scoring.ts'
+import type { Judge, NetworkHandlers } from './handlers.ts'
+import type { PeerLimits } from './peer-limits.ts'
+import type { PeerScores } from './scores/peer-scores.ts'
+import { TokenBuckets } from './token-bucket.ts'
 
 /** Bytes of one gossip exchange: it may carry many messages, each of which is bounded by its topic. */
 const EXCHANGE_BYTES = 8 * 1024 * 1024
 /** Bytes that wait for a peer which does not read its gossip; beyond it the stream is reset. */
 const OUTBOUND_BYTES = 16 * 1024 * 1024
+/** Bytes of topics, with a kilobyte for each, that a peer may be subscribed to: all of this network, and as many goals as there may be. */
+const TOPIC_BYTES = 2 * (Object.keys(TOPICS).length + LIMITS.goalTopics) * 1024
+/** Messages that one author may have made at once: a node that stops withdraws up to 200 pages. */
+const AUTHOR_BURST = 256
+/** Peers that a mesh has at least. */
+const LEAST_MESH = 4
+
+const topics = Object.keys(TOPICS) as Topic[]
 
 /** The gossip service: every message is signed by who publishes it, and judged before it is passed on. */
-export function gossipService(topics: Readonly<Record<Topic, string>>) {
+export function gossipService(ids: ProtocolIds, ownScore: (peer: string) => OwnScore) {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
+    // Peers that only flood have no score.
+    fallbackToFloodsub: false,
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
     emitSelf: false,
-    allowedTopics: Object.values(topics),
+    Dlo: LEAST_MESH,
+    maxTopicBytesPerPeer: TOPIC_BYTES,
     maxInboundDataLength: EXCHANGE_BYTES,
     maxOutboundBufferSize: OUTBOUND_BYTES,
-    scoreParams: {
-      // Ten nodes behind one address (a laptop, an office, a loopback federation) are usual here; by default they would be punished until the
-      // mesh never completes.
-      IPColocationFactorWeight: 0,
-      // The only thing that costs score is a message that every honest node refuses.
-      topics: Object.fromEntries(Object.values(topics).map((topic) => [topic, scoreParams()])),
-    },
+    // Recognises a copy without verifying its signature again: only what was verified is remembered.
+    fastMsgIdFn: ({ signature }) => sha256Hex(signature ?? ''),
+    scoreParams: peerScoreParams(
+      Object.fromEntries(
+        topics.map((topic) => [ids.topicId(topic), topic === 'announcements' ? busyTopic() : quietTopic()]),
+      ),
+      ownScore,
+    ),
+    scoreThresholds: THRESHOLDS,
   })
 }
-
-const scoreParams = () =>
-  createTopicScoreParams({
-    topicWeight: 1,
-    timeInMeshWeight: 0,
-    firstMessageDeliveriesWeight: 0,
-    meshMessageDeliveriesWeight: 0,
-    meshFailurePenaltyWeight: 0,
-    invalidMessageDeliveriesWeight: -1,
-    invalidMessageDeliveriesDecay: 0.9,
-  })
 
 const VERDICTS = {
   accept: TopicValidatorResult.Accept,
@@ -47,47 +57,123 @@ const VERDICTS = {
   reject: TopicValidatorResult.Reject,
 } as const
 
+/** What the node's gossip is made of. */
+export interface GossipInit {
+  readonly gossip: GossipSub
+  readonly ids: ProtocolIds
+  readonly judges: NetworkHandlers['gossip']
+  readonly scores: Pick<PeerScores, 'accepts' | 'record'>
+  readonly limits: Pick<PeerLimits, 'violated'>
+  readonly config: Pick<Config['p2p'], 'messages_per_second'>
+  readonly logger: Logger
+}
+
+interface Joined {
+  readonly topic: Topic | GoalTopic
+  readonly bytes: number
+  readonly judge: Judge
+}
+
 /** What is gossiped, by topic. */
 export class Gossip {
-  readonly #gossip: GossipSub
-  readonly #topics: Readonly<Record<Topic, string>>
-  readonly #judges: NetworkHandlers['gossip']
-  readonly #logger: Logger
+  readonly #init: GossipInit
+  readonly #router: GossipRouter
+  readonly #authors: TokenBuckets
+  /** Topics that this node is in, by id. */
+  readonly #joined = new Map<string, Joined>()
 
-  constructor(
-    gossip: GossipSub,
-    topics: Readonly<Record<Topic, string>>,
-    judges: NetworkHandlers['gossip'],
-    logger: Logger,
-  ) {
-    this.#gossip = gossip
-    this.#topics = topics
-    this.#judges = judges
-    this.#logger = logger
+  constructor(init: GossipInit) {
+    const { gossip, ids, judges, scores, limits, config } = init
+    this.#init = init
+    this.#router = routerOf(gossip)
+    this.#authors = new TokenBuckets(config.messages_per_second, Math.max(AUTHOR_BURST, config.messages_per_second))
+    for (const topic of topics) {
+      const judge: Judge = (bytes, from, author) => judges[topic](bytes, from, author)
+      this.#joined.set(ids.topicId(topic), { topic, bytes: TOPICS[topic], judge })
+    }
+    guardRouter({
+      router: this.#router,
+      limits,
+      messagesPerSecond: config.messages_per_second,
+      mostBytes: (id) => this.#joined.get(id)?.bytes,
+      isTopic: (id) => ids.isTopic(id),
+      accepts: (peer) => scores.accepts(peer),
+      record: (peer, event) => scores.record(peer, event),
+    })
   }
 
   start(): void {
-    for (const [topic, id] of Object.entries(this.#topics) as [Topic, string][]) {
-      this.#gossip.topicValidators.set(id, (peer, message) => this.#judge(topic, peer, message))
-      this.#gossip.subscribe(id)
-    }
+    for (const id of this.#joined.keys()) this.#subscribe(id)
+    this.#router.addEventListener('gossipsub:heartbeat', () => this.#followTraffic())
   }
 
-  /** Throws `RangeError` for a message that is too long for its topic. */
-  async publish(topic: Topic, bytes: Uint8Array): Promise<void> {
-    if (bytes.byteLength > TOPICS[topic]) {
-      throw new RangeError(`a message of ${bytes.byteLength} bytes; at most ${TOPICS[topic]} are allowed in ${topic}`)
+  /** Joins the topic of a goal. Throws `RangeError` when the node is in as many as it may be. */
+  join(topic: GoalTopic, judge: Judge): void {
+    const id = this.#init.ids.topicId(topic)
+    const isNew = !this.#joined.has(id)
+    if (isNew && this.#joined.size >= topics.length + LIMITS.goalTopics) {
+      throw new RangeError(`the node gossips about ${LIMITS.goalTopics} goals, the most that are allowed`)
     }
-    await this.#gossip.publish(this.#topics[topic], bytes)
+    this.#joined.set(id, { topic, bytes: LIMITS.goalMessageBytes, judge })
+    this.#router.score.params.topics[id] ??= quietTopic()
+    if (isNew) this.#subscribe(id)
   }
 
-  #judge(topic: Topic, peer: PeerId, message: Message): TopicValidatorResult {
-    if (message.data.byteLength > TOPICS[topic]) return TopicValidatorResult.Reject
-    try {
-      return VERDICTS[this.#judges[topic](message.data, peer.toString())]
-    } catch (error) {
-      this.#logger.error({ topic, peer: peer.toString(), err: error }, 'a gossiped message could not be judged')
+  /** Leaves the topic of a goal; without effect where the node is not in it. */
+  leave(topic: GoalTopic): void {
+    const id = this.#init.ids.topicId(topic)
+    if (!this.#joined.delete(id)) return
+    this.#router.unsubscribe(id)
+    this.#router.topicValidators.delete(id)
+  }
+
+  /** Throws `RangeError` for a message that is too long for its topic, and for a topic that the node is not in. */
+  async publish(topic: Topic | GoalTopic, bytes: Uint8Array): Promise<void> {
+    const id = this.#init.ids.topicId(topic)
+    const joined = this.#joined.get(id)
+    if (joined === undefined) throw new RangeError(`the node is not in ${topic}`)
+    if (bytes.byteLength > joined.bytes) {
+      throw new RangeError(`a message of ${bytes.byteLength} bytes; at most ${joined.bytes} are allowed in ${topic}`)
+    }
+    await this.#router.publish(id, bytes)
+  }
+
+  #subscribe(id: string): void {
+    this.#router.topicValidators.set(id, (peer, message) => this.#judge(id, peer, message))
+    this.#router.subscribe(id)
+  }
+
+  #judge(id: string, peer: PeerId, message: Message): TopicValidatorResult {
+    const joined = this.#joined.get(id)
+    if (joined === undefined || message.type !== 'signed') return TopicValidatorResult.Ignore
+    const { scores, limits, logger } = this.#init
+    const from = peer.toString()
+    const author = message.from.toString()
+    if (!scores.accepts(author)) return TopicValidatorResult.Ignore
+    if (!this.#authors.of(author).take()) {
+      // Who passes it on cannot know how many others did.
+      if (author === from) limits.violated(from)
       return TopicValidatorResult.Ignore
     }
+    try {
+      const verdict = joined.judge(message.data, from, author)
+      if (verdict !== 'ignore') scores.record(from, verdict === 'accept' ? 'valid_message' : 'invalid_message')
+      return VERDICTS[verdict]
+    } catch (error) {
+      logger.error({ topic: joined.topic, peer: from, err: error }, 'a gossiped message could not be judged')
+      return TopicValidatorResult.Ignore
+    }
+  }
+
+  #followTraffic(): void {
+    const { score } = this.#router
+    const id = this.#init.ids.topicId('announcements')
+    const params = score.params.topics[id]
+    if (params === undefined) return
+    const deliveries = this.#router.getMeshPeers(id).flatMap((peer) => {
+      const stats = score.peerStats.get(peer)?.topics[id]
+      return stats?.meshMessageDeliveriesActive ? [stats.meshMessageDeliveries] : []
+    })
+    followTraffic(params, deliveries, LEAST_MESH)
   }
 }

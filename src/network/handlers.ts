@@ -21,6 +21,12 @@ export interface OpenPackage {
 /** What gossip may do with a message: pass it on, drop it, or drop it and hold it against the peer that sent it. */
 export type Verdict = 'accept' | 'ignore' | 'reject'
 
+/**
+ * Judges a gossiped message before it is relayed. `from` is the peer that sent it, `author` the one that published and signed it; the size is
+ * within the topic's limit. `reject` only for what every honest node would refuse (schema, signature): it costs the score of `from`.
+ */
+export type Judge = (bytes: Uint8Array, from: string, author: string) => Verdict
+
 /** A page of the announcements that a node holds: as values, or as the final JSON text of their array, which need not be parsed to be sent. */
 export type AnnouncementsPage = (
   | { readonly announcements: readonly Announcement[] }
@@ -79,9 +85,6 @@ export interface NetworkHandlers {
   readonly answers: Omit<Answers, OwnMethod>
   /** Opens a package for a transfer; undefined when it is not held. */
   openPackage(digest: string): Promise<OpenPackage | undefined>
-  /**
-   * Judges what gossip brought, before it is relayed. `from` is the peer that sent it, not its author. `reject` only for what every honest node
-   * would refuse (schema, signature, size): it costs the peer's score.
-   */
-  readonly gossip: Readonly<Record<Topic, (bytes: Uint8Array, from: string) => Verdict>>
+  /** Judges what gossip brought, by topic. */
+  readonly gossip: Readonly<Record<Topic, Judge>>
 }

@@ -3,7 +3,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Connection, Libp2p, MultiaddrConnection } from '@libp2p/interface'
+import type { Connection, Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
@@ -12,6 +12,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { protocolIds } from '../../protocol/protocol-ids.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
+import { softwareVersion } from '../kernel/config/package-files.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
@@ -23,6 +24,8 @@ import { HalfOpen } from './half-open.ts'
 import { groupOfHost, InboundLimit } from './inbound-limit.ts'
 import { localDiscovery } from './local-discovery.ts'
 import { guardedYamux } from './muxer.ts'
+import type { PeerScores } from './scores/peer-scores.ts'
+import { START_SCORE } from './scores/score-events.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
@@ -53,6 +56,8 @@ export interface HostInit {
   readonly dialRules: DialRules
   /** Hears of peers that multicast DNS found, where that is on. */
   foundLocally?(peer: string, addresses: readonly Multiaddr[]): void
+  /** Absent: everybody is accepted. */
+  readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn' | 'of'>
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -73,10 +78,12 @@ export async function createHost(init: HostInit): Promise<Host> {
   const ids = protocolIds(network)
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
-  const inbound = new InboundLimit(config.max_connections)
+  const inbound = new InboundLimit(config.max_connections, (group) => init.scores?.bannedIn(group) ?? 0)
   const halfOpen = new HalfOpen(PENDING_CONNECTIONS)
+  const denies = (peer: PeerId): boolean => init.scores?.accepts(peer.toString()) === false
   return createLibp2p({
     start: false,
+    nodeInfo: { name: 'cytoplex', version: softwareVersion(), userAgent: `cytoplex/${softwareVersion()}` },
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
     addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
     transports: (init.wiring?.transports ?? [tcp()]).map((make) => counted(make, init.dialRules)),
@@ -106,6 +113,10 @@ export async function createHost(init: HostInit): Promise<Host> {
         halfOpen.leave(connection)
         return false
       },
+      denyDialPeer: denies,
+      // An address may be dialled without saying who is there.
+      denyOutboundEncryptedConnection: denies,
+      denyInboundEncryptedConnection: denies,
     },
     metrics: prometheusMetrics({
       registry: init.metrics.registry,
@@ -123,7 +134,10 @@ export async function createHost(init: HostInit): Promise<Host> {
           init.wiring?.groupOf?.(peer) ??
           groupOfPeer(components.connectionManager.getConnections(peerIdFromString(peer))),
       }),
-      gossip: gossipService(ids.topics),
+      gossip: gossipService(ids, (peer) => ({
+        score: init.scores?.of(peer).score ?? START_SCORE,
+        accepted: init.scores?.accepts(peer) ?? true,
+      })),
     },
   })
 }

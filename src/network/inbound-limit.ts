@@ -1,4 +1,5 @@
 import { canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
+import { TokenBuckets } from './token-bucket.ts'
 
 /** Of all connections, the part that one address may hold: four addresses are needed to shut everybody else out, not one. */
 const SHARE = 1 / 4
@@ -19,17 +20,25 @@ export function groupOfHost(host: string): string | undefined {
   const range = rangeOfHost(host)
   return range === 'loopback' || range.startsWith('private:') ? undefined : addressGroup(host)
 }
+/** New connections per minute of a group of addresses from which banned peers came: they come back, and each handshake costs. */
+const NEW_PER_MINUTE = 20
 
 /**
- * Inbound connections per address group: at most a quarter of all. Loopback and private addresses are exempt: a household, a container
+ * Inbound connections per address group: at most a quarter of all, half of that for each banned peer that came from the group, and one at
+ * least: who else is there is not to be shut out. Loopback and private addresses are exempt: a household, a container
  * network or a proxy in front of the node has one address for many nodes, and who is in there is the operator's business.
  */
 export class InboundLimit {
   readonly #most: number
+  readonly #bannedIn: (group: string) => number
   readonly #open = new Map<string, number>()
+  /** Of groups in which somebody is banned. */
+  readonly #arrivals = new TokenBuckets(NEW_PER_MINUTE / 60, NEW_PER_MINUTE)
 
-  constructor(maxConnections: number) {
+  /** `bannedIn`: how many banned peers came from a group. */
+  constructor(maxConnections: number, bannedIn: (group: string) => number = () => 0) {
     this.#most = Math.max(1, Math.floor(maxConnections * SHARE))
+    this.#bannedIn = bannedIn
   }
 
   /** Counts a connection from `host`. Undefined when it is one too many; otherwise to be called once, when the connection has ended. */
@@ -37,7 +46,9 @@ export class InboundLimit {
     const group = groupOfHost(host)
     if (group === undefined) return () => undefined
     const open = this.#open.get(group) ?? 0
-    if (open >= this.#most) return undefined
+    const banned = this.#bannedIn(group)
+    if (open >= Math.max(1, Math.floor(this.#most / 2 ** banned))) return undefined
+    if (banned > 0 && !this.#arrivals.of(group).take()) return undefined
     this.#open.set(group, open + 1)
     return () => {
       const left = (this.#open.get(group) ?? 1) - 1

@@ -1,8 +1,8 @@
-import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream, StreamHandler } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
+import { type GoalTopic, type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
 import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
@@ -11,12 +11,15 @@ import { ProviderRecords } from './dht.ts'
 import { dhtModeOf } from './dht-mode.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
+import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
+import { addressGroup } from './inbound-limit.ts'
 import { KnownPeers } from './known-peers.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
 import { PeerExchange } from './peer-exchange.ts'
 import { PeerFinder } from './peer-finder.ts'
+import { ControlPace, PeerLimits, trafficOf } from './peer-limits.ts'
 import { openPeerRecord, recordText } from './peer-records.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
 import type { Swept } from './provide-sweep.ts'
@@ -24,6 +27,8 @@ import { Redialler, type RedialTarget } from './redialler.ts'
 import { RoundTrips } from './round-trips.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
+import { PeerScores } from './scores/peer-scores.ts'
+import type { ScoreEvent } from './scores/score-events.ts'
 import { reasonOf, SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
@@ -52,8 +57,11 @@ export class Libp2pNetwork implements Network {
   readonly #finder: PeerFinder
   readonly #kept = new Map<string, RedialTarget>()
   #dhtMode: Promise<void> = Promise.resolve()
+  readonly scores: PeerScores
+  readonly #limits: PeerLimits
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
+  readonly #control = new ControlPace()
   #running: Running | undefined
 
   constructor(init: NetworkInit) {
@@ -72,6 +80,14 @@ export class Libp2pNetwork implements Network {
     this.#dialRules = new DialRules(() => this.#openRanges())
     const isConnected = (peer: string): boolean => this.#connectionsOf(peer).length > 0
     this.#redialler = new Redialler(isConnected)
+    this.scores = new PeerScores({
+      store: init.store,
+      events: init.events,
+      logger: init.logger,
+      onRefused: (peer) => this.#refuse(peer),
+      groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => publicGroup(remoteAddr) ?? []),
+    })
+    this.#limits = new PeerLimits(init.config, (peer, event) => this.scores.record(peer, event))
     this.#seeds = new SeedKeeper({
       seeds: init.config.seeds,
       self: init.providerId,
@@ -109,22 +125,33 @@ export class Libp2pNetwork implements Network {
   async start(): Promise<void> {
     const init = this.#init
     for (const address of this.#seeds.addresses) this.#dialRules.configure(address)
+    await this.scores.start()
     await this.#known.load()
     const host = await createHost({
       ...init,
       dialRules: this.#dialRules,
+      scores: this.scores,
       foundLocally: (peer, addresses) => this.#foundLocally(peer, addresses),
     })
     const client = new RpcClient({
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
       onOpen: (peer) => roundTrips.measure(peer),
+      onViolation: (peer) => this.scores.record(peer, 'protocol_violation'),
     })
     const roundTrips = new RoundTrips({
       peers: () => client.peers(),
       ping: async (peer, signal) => void (await client.request(peer, 'ping', {}, signal)),
     })
-    const gossip = new Gossip(host.services.gossip, this.#ids.topics, init.handlers.gossip, init.logger)
+    const gossip = new Gossip({
+      gossip: host.services.gossip,
+      ids: this.#ids,
+      judges: init.handlers.gossip,
+      scores: this.scores,
+      limits: this.#limits,
+      config: init.config,
+      logger: init.logger,
+    })
     const records = new ProviderRecords({
       dht: host.services.dht,
       network: init.network,
@@ -152,6 +179,7 @@ export class Libp2pNetwork implements Network {
     await running.host.stop()
     this.#running = undefined
     await this.#known.close()
+    await this.scores.stop()
   }
 
   get addresses(): readonly string[] {
@@ -164,7 +192,11 @@ export class Libp2pNetwork implements Network {
     body: RequestBody<M>,
     { signal, session }: { readonly signal: AbortSignal; readonly session?: string },
   ): Promise<RpcMethods[M]['response']> {
-    if (method === 'package_request') return this.#requestInLane(peer, method, body, signal)
+    if (method === 'package_request') {
+      return this.#requestInLane(this.#packageRequests, peer, method, body, { signal, session })
+    }
+    if (trafficOf(method) === 'message')
+      return this.#requestInLane(this.#control, peer, method, body, { signal, session })
     return this.#parts.client.request(peer, method, body, signal, session)
   }
 
@@ -191,8 +223,16 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  async publish(topic: Topic, bytes: Uint8Array): Promise<void> {
+  async publish(topic: Topic | GoalTopic, bytes: Uint8Array): Promise<void> {
     await this.#parts.gossip.publish(topic, bytes)
+  }
+
+  joinTopic(topic: GoalTopic, judge: Judge): void {
+    this.#parts.gossip.join(topic, judge)
+  }
+
+  leaveTopic(topic: GoalTopic): void {
+    this.#parts.gossip.leave(topic)
   }
 
   async provide(keys: readonly string[], signal: AbortSignal): Promise<Swept> {
@@ -270,20 +310,38 @@ export class Libp2pNetwork implements Network {
       ...handlers.answers,
       peer_exchange: (_request: object, from: string) => ({ records: this.#exchange.answer(from) }),
     }
-    const rpc = new RpcServer({ self: this.#self, handlers: { ...handlers, answers }, logger })
+    const punish = (peer: string, event: ScoreEvent): void => this.scores.record(peer, event)
+    const rpc = new RpcServer({
+      self: this.#self,
+      handlers: { ...handlers, answers },
+      logger,
+      limits: this.#limits,
+      punish,
+    })
     const packages = new PackageServer(handlers, logger)
-    await host.handle(this.#ids.rpc, (stream, { remotePeer }) => rpc.serve(stream, remotePeer.toString()), {
-      maxInboundStreams: RPC_STREAMS_PER_PEER,
-    })
-    await host.handle(this.#ids.package, (stream, { remotePeer }) => packages.serve(stream, remotePeer.toString()), {
-      // Those that are being sent, and those whose end has not been noticed yet.
-      maxInboundStreams: 2 * UPLOADS_PER_PEER,
-    })
+    await host.handle(
+      this.#ids.rpc,
+      this.#unlessRefused((stream, peer) => rpc.serve(stream, peer)),
+      {
+        maxInboundStreams: RPC_STREAMS_PER_PEER,
+      },
+    )
+    await host.handle(
+      this.#ids.package,
+      this.#unlessRefused((stream, peer) => packages.serve(stream, peer)),
+      {
+        // Those that are being sent, and those whose end has not been noticed yet.
+        maxInboundStreams: 2 * UPLOADS_PER_PEER,
+      },
+    )
     await host.register(this.#ids.rpc, {
       onConnect: (peer, connection) => {
         this.#peers.connected(peer, connection)
         void this.#met(peer, connection)
       },
+    })
+    host.addEventListener('peer:identify', ({ detail }) => {
+      this.#peers.identified(detail.peerId.toString(), detail.agentVersion)
     })
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
@@ -348,20 +406,39 @@ export class Libp2pNetwork implements Network {
   }
 
   async #requestInLane<M extends keyof RpcMethods>(
+    lanes: Pick<Lanes, 'enter'>,
     peer: string,
     method: M,
     body: RequestBody<M>,
-    signal: AbortSignal,
+    { signal, session }: { readonly signal: AbortSignal; readonly session: string | undefined },
   ): Promise<RpcMethods[M]['response']> {
-    const leave = await this.#packageRequests.enter(peer, signal)
+    const leave = await lanes.enter(peer, signal)
     try {
-      return await this.#parts.client.request(peer, method, body, signal)
+      return await this.#parts.client.request(peer, method, body, signal, session)
     } finally {
       leave()
     }
   }
 
+  /** A connection to a peer that was refused meanwhile may still be about to close. */
+  #unlessRefused(serve: (stream: Stream, peer: string) => Promise<void>): StreamHandler {
+    return async (stream, { remotePeer }) => {
+      const peer = remotePeer.toString()
+      if (this.scores.accepts(peer)) await serve(stream, peer)
+      else stream.abort(new PeerError('violation', `${peer} is not accepted`))
+    }
+  }
+
+  /** Closes every connection of a peer that is not accepted any more; streams end with them. */
+  #refuse(peer: string): void {
+    if (this.#seeds.isSeed(peer)) this.#init.logger.warn({ peer }, 'a seed is not accepted any more')
+    for (const connection of this.#connectionsOf(peer)) {
+      connection.abort(new PeerError('violation', `${peer} is not accepted any more`))
+    }
+  }
+
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {
+    if (!this.scores.accepts(peer)) throw new PeerError('unreachable', `${peer} is banned, or its score is too low`)
     return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal })
   }
 
@@ -399,6 +476,12 @@ export class Libp2pNetwork implements Network {
     }
     return allowed
   }
+}
+
+/** The group of a public address; undefined for others: who is behind a private one is the operator's business. */
+function publicGroup(address: Multiaddr): string | undefined {
+  const target = tcpTarget(address)
+  return target === undefined || rangeOf(address) !== 'public' ? undefined : addressGroup(target.host)
 }
 
 function parsed(text: string): Multiaddr | undefined {

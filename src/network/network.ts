@@ -2,9 +2,10 @@ import type { Network, NetworkInit } from './api.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 
 export type { Network, NetworkInit } from './api.ts'
-export type { NetworkHandlers, Verdict } from './handlers.ts'
+export type { Judge, NetworkHandlers, Verdict } from './handlers.ts'
 export type { Wiring } from './host.ts'
 export { PROVIDER_VALIDITY_MS } from './provider-store.ts'
+export type { ScoreEvent } from './scores/score-events.ts'
 
 /** Makes the network. Nothing is opened before `start()`. Throws `StartError` for a malformed seed. */
 export function createNetwork(init: NetworkInit): Network {

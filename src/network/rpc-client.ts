@@ -7,6 +7,7 @@ import { PeerError } from './peer-error.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
 import { withSignal } from './streams.ts'
+import { isViolation } from './violation.ts'
 
 type Method = keyof RpcMethods
 type Response = RpcMethods[Method]['response']
@@ -34,13 +35,18 @@ class StandingStream {
   readonly #pending = new Map<number, Pending>()
   #channel: Channel | undefined
   #nextId = 0
-  #onClose: () => void = () => undefined
+  #onClose: (error: Error) => void = () => undefined
 
   private constructor(remote: string) {
     this.remote = remote
   }
 
-  static async open(self: WireIdentity, stream: Stream, remote: string, onClose: () => void): Promise<StandingStream> {
+  static async open(
+    self: WireIdentity,
+    stream: Stream,
+    remote: string,
+    onClose: (error: Error) => void,
+  ): Promise<StandingStream> {
     const standing = new StandingStream(remote)
     standing.#onClose = onClose
     standing.#channel = await Channel.open({
@@ -133,7 +139,7 @@ class StandingStream {
   }
 
   #close(error: Error): void {
-    this.#onClose()
+    this.#onClose(error)
     const reason =
       error instanceof PeerError
         ? error
@@ -150,6 +156,8 @@ export interface RpcClientInit {
   openStream(peer: string, signal: AbortSignal): Promise<Stream>
   /** A standing stream to a peer is open. */
   onOpen(peer: string): void
+  /** A peer broke the protocol in its answers. */
+  onViolation(peer: string): void
 }
 
 /** Asks peers. One standing stream per peer is opened on first use, shared by all callers, and replaced after it failed. */
@@ -230,7 +238,8 @@ export class RpcClient {
       this.#stopped.signal.throwIfAborted()
       const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OPEN_MS)])
       const stream = await this.#init.openStream(peer, signal)
-      const standing: StandingStream = await StandingStream.open(this.#init.self, stream, peer, () => {
+      const standing: StandingStream = await StandingStream.open(this.#init.self, stream, peer, (error) => {
+        if (isViolation(error)) this.#init.onViolation(peer)
         const current = this.#streams.get(peer)
         if (current instanceof StandingStream && !current.isOpen) this.#streams.delete(peer)
       })

@@ -14,8 +14,11 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
 import { PeerError } from './peer-error.ts'
+import { type PeerLimits, trafficOf } from './peer-limits.ts'
 import { PeerWarnings } from './peer-warnings.ts'
+import type { ScoreEvent } from './scores/score-events.ts'
 import type { WireIdentity } from './session.ts'
+import { isViolation } from './violation.ts'
 
 type Method = keyof RpcMethods
 type RequestSchemas = {
@@ -57,6 +60,9 @@ export interface RpcServerInit {
   readonly self: WireIdentity
   readonly handlers: AllHandlers
   readonly logger: Logger
+  readonly limits: PeerLimits
+  /** A peer did something that counts for its score. */
+  punish(peer: string, event: ScoreEvent): void
 }
 
 /** The node's handlers, and what the network answers by itself. */
@@ -65,14 +71,18 @@ type AllHandlers = Omit<NetworkHandlers, 'answers'> & { readonly answers: Answer
 /** What the streams of all peers have in common. */
 class Shared {
   readonly handlers: AllHandlers
+  readonly limits: PeerLimits
+  readonly punish: RpcServerInit['punish']
   readonly warnings: PeerWarnings
   /** Peers whose request for announcements is under way. */
   readonly announcing = new Set<string>()
   readonly streams = new Set<AnsweringPeer>()
   readonly #ranges = new Set<string>()
 
-  constructor({ handlers, logger }: RpcServerInit) {
+  constructor({ handlers, logger, limits, punish }: RpcServerInit) {
     this.handlers = handlers
+    this.limits = limits
+    this.punish = punish
     this.warnings = new PeerWarnings(logger)
   }
 
@@ -116,7 +126,7 @@ export class RpcServer {
     }
     this.#channels.set(remote, open + 1)
     const { self } = this.#init
-    const { warnings, streams } = this.#shared
+    const { warnings, streams, punish } = this.#shared
     const ended = Promise.withResolvers<void>()
     const asked = new AnsweringPeer(remote, this.#shared)
     streams.add(asked)
@@ -131,6 +141,7 @@ export class RpcServer {
             if (!(error instanceof PeerError && error.code === 'unreachable')) {
               warnings.write('warn', remote, error, 'a peer broke the protocol')
             }
+            if (isViolation(error)) punish(remote, 'protocol_violation')
             ended.resolve()
           },
         },
@@ -173,6 +184,11 @@ class AnsweringPeer {
       throw new PeerError('violation', `${this.#remote} sent a request without an id`)
     }
     const { id } = value
+    const traffic = trafficOf('type' in value ? value.type : undefined)
+    if (!this.#shared.limits.admits(this.#remote, traffic)) {
+      this.#fail(id, 'busy', `more ${traffic}s per second than one peer may send`)
+      return
+    }
     if (this.#underWay >= LIMITS.requestsPerStream) {
       this.#fail(id, 'busy', `${LIMITS.requestsPerStream} requests are under way`)
       return
@@ -295,6 +311,7 @@ class AnsweringPeer {
     schema: { Errors(value: unknown): { instancePath: string; message: string }[] },
     request: object,
   ): void {
+    this.#shared.punish(this.#remote, 'invalid_message')
     const first = schema.Errors(request)[0]
     this.#fail(
       id,

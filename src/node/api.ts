@@ -21,7 +21,6 @@ import type { Alternative, Considered, Coverage, LockConflict, LockEntry } from 
 import type {
   CapabilitySearch,
   CapabilitySearchResponse,
-  PeerList,
   ProviderHealth,
   ProviderInfo,
 } from '../../protocol/discovery.ts'
@@ -41,6 +40,7 @@ import type {
 } from '../../protocol/federation.ts'
 import type { ConsistencyProof, InclusionProof } from '../../protocol/log.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
+import type { PeerBan, PeerBanList, PeerBanOrder, PeerList, PeerUnbanned } from '../../protocol/peers.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
 import type {
   CellChange,
@@ -341,6 +341,14 @@ export interface ProviderNode {
   /** What is known of a capability, without asking anybody. Throws `PROV_001` for a range that is none. */
   searchCapabilities(search: CapabilitySearch): CapabilitySearchResponse
   peers(): PeerList
+  /** Peers that this node has nothing to do with. */
+  readonly bans: {
+    list(): PeerBanList
+    /** Durable and logged when it resolves, as lifting it; `by` is who does it. Throws `PROV_001` for what is the id of no other node. */
+    ban(providerId: string, order: PeerBanOrder, by: string): Promise<PeerBan>
+    /** Throws `PROV_001` with status 404 for a peer that is not banned. */
+    unban(providerId: string, by: string): Promise<PeerUnbanned>
+  }
   health(): Health
   /** Each component as it was found at most a few seconds ago. What only a door can measure is left to it. */
   componentHealth(): Promise<Omit<ProviderHealth, 'metrics'>>

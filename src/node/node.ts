@@ -43,14 +43,16 @@ import { Announcer } from './flows/announce.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
+import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { openPackage } from './flows/open-package.ts'
+import { peerBans, peerList } from './flows/peer-list.ts'
 import { DhtProvider } from './flows/provide.ts'
-import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
+import { nodeHealth, providerInfo } from './flows/provider-info.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { QuestionRelay } from './flows/relay-question.ts'
 import { CellRequests } from './flows/request-cell.ts'
@@ -223,12 +225,17 @@ async function startIn(
   const closeNames = new CloseNames({ ...parts, cellNames, announcedNames })
   const proofs = new LogProofs(parts)
   const announcer = new Announcer(parts)
-  const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
+  const yankLane = new YankLane(parts, ({ page }) => announcer.changed(page))
+  const yankLearner = new YankLearner(
+    parts,
+    ({ page }) => announcer.changed(page),
+    (token) => yankLane.publish(token),
+  )
   const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
   )
-  const handlers = peerHandlers(parts, learner, proofs, relay)
+  const handlers = peerHandlers(parts, learner, proofs, relay, yankLane)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({
@@ -337,7 +344,7 @@ async function startIn(
       events.emit('cell_deleted', { cellId: deleted.id, cellType, version })
     },
     yankCell: async (order) => {
-      const { page, ...yanked } = await yankCell(parts, order)
+      const { page, ...yanked } = await yankCell({ ...parts, yankLane }, order)
       announcer.changed(page)
       return yanked
     },
@@ -368,6 +375,7 @@ async function startIn(
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
+    bans: peerBans(parts, administration),
     health: () => nodeHealth(parts, health),
     componentHealth: () => health.report(),
     stop: () => lifecycle.stop(),

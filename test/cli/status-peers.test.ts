@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import type { PeerList, ProviderInfo } from '../../protocol/discovery.ts'
+import type { ProviderInfo } from '../../protocol/discovery.ts'
+import type { PeerList } from '../../protocol/peers.ts'
 import { cytoplex } from './launch.ts'
 
 const CERTIFICATE = {
@@ -40,11 +41,26 @@ const INFO: ProviderInfo = {
 }
 
 const PEERS: PeerList = {
+  goal_id: null,
   total: 1,
+  stats: { total: 1, banned: 2, trusted: 1, low_score: 0, avg_score: 160 },
   peers: [
     {
+      node_id: 'c0d7',
+      public_key: 'AA==',
+      addresses: ['tcp://127.0.0.1:9001'],
+      capabilities: {
+        accepts_contributions: null,
+        serves_leaderboard: null,
+        serves_log_proofs: true,
+        goal_ids: [],
+        protocol_version: '1.0.0',
+        software_version: EVIL,
+      },
+      timestamp: 1_700_000_000_000,
+      peer_score: { score: 160, banned: false, trusted: true },
       provider_id: PROVIDER,
-      addresses: ['/ip4/127.0.0.1/tcp/9001'],
+      multiaddrs: ['/ip4/127.0.0.1/tcp/9001'],
       direction: 'outbound',
       connected_ms: 7_300_000,
       cells: 12,
@@ -111,10 +127,40 @@ test('peers and seeds', async (context) => {
   const target = ['--node', url, '--api-key', 'the-right-one']
   const [asText, asJson] = await Promise.all([cytoplex(['peers', ...target]), cytoplex(['peers', ...target, '--json'])])
   assert.deepEqual([asText.code, asText.stderr], [0, ''])
-  assert.match(asText.stdout, new RegExp(`^${PROVIDER} +outbound +12 +yes +2 h +/ip4/127.0.0.1/tcp/9001$`, 'm'))
+  assert.match(
+    asText.stdout,
+    new RegExp(`^${PROVIDER} +outbound +12 +yes +160 trusted +2 h +/ip4/127.0.0.1/tcp/9001$`, 'm'),
+  )
   assert.match(asText.stdout, /^127\.0\.0\.1:9002 +no +3 +a\\u001b\[2J\\u202eb$/m)
   assert.match(asText.stdout, /4 providers known/)
+  assert.match(asText.stdout, /2 banned/)
   assert.deepEqual(JSON.parse(asJson.stdout), PEERS)
+})
+
+test('peers are banned, listed and let in again', async (context) => {
+  const ban = { provider_id: PROVIDER, reason: EVIL, since: '2026-01-01T00:00:00.000Z', until: null }
+  const asked: string[] = []
+  const url = await fakeNode(context, (request) => {
+    asked.push(`${request.method} ${request.url}`)
+    if (request.url === '/api/v1/peers/banned') return [200, { total: 1, bans: [ban] }]
+    if (request.url !== `/api/v1/peers/${PROVIDER}/ban`) return [404, { status: 'error' }]
+    if (request.method === 'POST') return [200, ban]
+    return [200, { provider_id: PROVIDER, peer_score: { score: 100, banned: false, trusted: false } }]
+  })
+  const target = ['--node', url, '--api-key', 'the-right-one']
+  const made = await cytoplex(['peers', 'ban', PROVIDER, '--reason', 'sends garbage', ...target])
+  assert.deepEqual([made.code, made.stdout], [0, `${PROVIDER} is banned until you lift it.\n`])
+  const listed = await cytoplex(['peers', 'banned', ...target])
+  assert.match(listed.stdout, new RegExp(`^${PROVIDER} +2026-01-01T00:00:00.000Z +lifted +a\\\\u001b`, 'm'))
+  const lifted = await cytoplex(['peers', 'unban', PROVIDER, ...target, '--json'])
+  assert.equal(JSON.parse(lifted.stdout).peer_score.score, 100)
+  const wrong = await cytoplex(['peers', 'ban', PROVIDER, '--hours', 'two', ...target])
+  assert.equal(wrong.code, 2)
+  assert.deepEqual(asked, [
+    `POST /api/v1/peers/${PROVIDER}/ban`,
+    'GET /api/v1/peers/banned',
+    `DELETE /api/v1/peers/${PROVIDER}/ban`,
+  ])
 })
 
 test('without the right key: exit 4', async (context) => {

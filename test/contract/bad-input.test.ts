@@ -29,6 +29,7 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'PATCH /api/v1/repository/cells/:cell_type/:version': { description: 'changed' },
   'POST /api/v1/repository/cells/:cell_type/:version/yank': { reason: 'broken' },
   'POST /api/v1/keys': { role: 'reader', name: 'a reader' },
+  'POST /api/v1/peers/:provider_id/ban': { reason: 'sends garbage' },
   'POST /api/v1/federation/forward': {
     request_id: 'r',
     target_provider_id: PROVIDER,

@@ -288,6 +288,9 @@ const asAdmin =
   (at) =>
     at.admin({ path })
 
+const newPeer = (): string => providerIdOf(ed25519FromSeed(newSeed()).publicKey)
+const banPath = (peer: string): string => `/api/v1/peers/${peer}/ban`
+
 const discovery: Record<string, Record<number, Produce>> = {
   'GET /api/v1/discovery/info': { 200: get('/api/v1/discovery/info') },
   'GET /api/v1/discovery/capabilities': {
@@ -298,7 +301,22 @@ const discovery: Record<string, Record<number, Produce>> = {
     400: get('/api/v1/discovery/capabilities'),
   },
   'GET /api/v1/discovery/health': { 200: get('/api/v1/discovery/health') },
+  'GET /peers': { 200: asAdmin('/peers') },
   'GET /api/v1/peers': { 200: asAdmin('/api/v1/peers') },
+  'GET /api/v1/peers/banned': { 200: asAdmin('/api/v1/peers/banned') },
+  'POST /api/v1/peers/{provider_id}/ban': {
+    200: (at) => at.admin({ ...post(banPath(newPeer())), body: { reason: 'sends garbage', duration_seconds: 3600 } }),
+    400: (at) => at.admin({ ...post(banPath(at.node.providerId)), body: {} }),
+  },
+  'DELETE /api/v1/peers/{provider_id}/ban': {
+    200: async (at) => {
+      const peer = newPeer()
+      await at.admin({ ...post(banPath(peer)), body: {} })
+      return at.admin({ method: 'DELETE', path: banPath(peer) })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: banPath('nobody') }),
+    404: (at) => at.admin({ method: 'DELETE', path: banPath(newPeer()) }),
+  },
   'GET /api/v1/providers': { 200: asAdmin('/api/v1/providers') },
   'GET /api/v1/providers/{package}': {
     200: asAdmin('/api/v1/providers/rankers'),

@@ -45,6 +45,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':key_id', '0'.repeat(16))
     .replace(':request_id', 'r')
     .replace(':issue_id', 'i')
+    .replace(':provider_id/ban', '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX/ban')
     .replace(':provider_id', 'partner')
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')

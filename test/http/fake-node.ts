@@ -4,6 +4,7 @@ import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { AuditQuery } from '../../protocol/audit.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
+import type { PeerBanOrder } from '../../protocol/peers.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
@@ -396,7 +397,28 @@ export class FakeNode implements ProviderNode {
   }
 
   peers() {
-    return { total: 0, peers: [], seeds: [], known_providers: 0 }
+    return {
+      goal_id: null,
+      total: 0,
+      stats: { total: 0, banned: 0, trusted: 0, low_score: 0, avg_score: null },
+      peers: [],
+      seeds: [],
+      known_providers: 0,
+    }
+  }
+
+  readonly bans = {
+    list: () => ({ total: 0, bans: [] }),
+    ban: async (provider_id: string, { reason = 'by the operator' }: PeerBanOrder) => ({
+      provider_id,
+      reason,
+      since: '2026-01-01T00:00:00.000Z',
+      until: null,
+    }),
+    unban: async (provider_id: string) => ({
+      provider_id,
+      peer_score: { score: 100, banned: false, trusted: false },
+    }),
   }
 
   health(): Health {

@@ -34,3 +34,25 @@ describe('inbound connections per address', () => {
     assert.equal(limit.enter('2002:808:808::1'), undefined)
   })
 })
+
+describe('inbound connections of a group from which banned peers came', () => {
+  it('are fewer, but one, and new ones are rare', () => {
+    const banned = new Map<string, number>()
+    const limit = new InboundLimit(32, (group) => banned.get(group) ?? 0)
+    const from = (host: string, times: number): number =>
+      Array.from({ length: times }, () => limit.enter(host)).filter((leave) => leave !== undefined).length
+    banned.set('8.8.8.8', 1)
+    assert.equal(from('8.8.8.8', 8), 4, 'half of a quarter')
+    banned.set('9.9.9.9', 30)
+    assert.equal(from('9.9.9.9', 8), 1, 'who else is there is not shut out')
+    assert.equal(from('7.7.7.7', 8), 8)
+    let came = 0
+    for (let i = 0; i < 100; i++) {
+      const leave = limit.enter('8.8.4.4')
+      if (leave !== undefined) came++
+      leave?.()
+      banned.set('8.8.4.4', 1)
+    }
+    assert.equal(came, 21, 'one before the ban, twenty a minute after it')
+  })
+})

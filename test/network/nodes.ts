@@ -59,7 +59,7 @@ export const emptyHandlers: NetworkHandlers = {
     state_request: () => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }),
   },
   openPackage: async () => undefined,
-  gossip: { announcements: () => 'accept' },
+  gossip: { announcements: () => 'accept', yanks: () => 'accept' },
 }
 
 /** Handlers of which a test cares about some. */

@@ -19,6 +19,8 @@ export interface AdministrativeAct {
     | 'partner_added'
     | 'partner_changed'
     | 'partner_removed'
+    | 'peer_banned'
+    | 'peer_unbanned'
     | 'vulnerability_recorded'
     | 'vulnerability_removed'
   /** `admin` or `key:<id>`. */

@@ -183,7 +183,7 @@ export class Yanks {
     const { network, verifier, publishers, index, trust } = this.#parts
     const signed = decodeYankToken(token)
     const { manifest_digest: id, publisher } = signed.record
-    if (!this.#isNewer(signed.record)) return undefined
+    if (!this.isNewer(signed.record)) return undefined
     verifyYank(verifier, network, signed)
     const cell = index.get(id)
     if (cell !== undefined && cell.manifest.publisher !== publisher) {
@@ -256,7 +256,8 @@ export class Yanks {
     return own === undefined || this.#parts.publishers.hasRevoked(publisher, own.records) ? undefined : own
   }
 
-  #isNewer(record: Yank): boolean {
+  /** Whether a publisher's word would change what is known, were it verified. */
+  isNewer(record: Yank): boolean {
     const known = this.publisherYank({ id: record.manifest_digest, publisher: record.publisher })
     return known === undefined || supersedes(record, known)
   }

@@ -23,7 +23,7 @@ export function signAnnouncement(
 /** Why an announcement is refused. `reject` is what every honest node would say, `ignore` may differ between clocks and histories. */
 export type Refusal = {
   readonly verdict: 'reject' | 'ignore'
-  readonly reason: 'size' | 'schema' | 'future' | 'expired' | 'lifetime' | 'signature'
+  readonly reason: 'size' | 'schema' | 'future' | 'expired' | 'lifetime' | 'signature' | 'author'
 }
 
 /** Reads an announcement from a peer: size, form, times, signature, in that order. Whether it is news is for the directory to say. */

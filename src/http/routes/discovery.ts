@@ -1,7 +1,6 @@
 import {
   CapabilitySearch,
   CapabilitySearchResponse,
-  PeerList,
   ProviderHealth,
   ProviderInfo,
 } from '../../../protocol/discovery.ts'
@@ -9,7 +8,7 @@ import { DeleteResponse } from '../../../protocol/repository.ts'
 import { sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
-/** Provider API, "Provider Discovery API", and the node's peers. */
+/** Provider API, "Provider Discovery API". */
 export const discoveryRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -53,20 +52,5 @@ export const discoveryRoutes: readonly Route[] = [
       ({ node, traffic }) =>
       async (request, reply) =>
         sendJson(request, reply, 200, { ...(await node.componentHealth()), metrics: traffic.metrics() }),
-  }),
-  route({
-    method: 'GET',
-    path: '/api/v1/peers',
-    access: 'admin',
-    family: 'discovery',
-    bodyLimit: 0,
-    summary: 'Connected peers and seeds',
-    answers: {
-      200: { description: 'Peers', schema: PeerList },
-    },
-    handler:
-      ({ node }) =>
-      (request, reply) =>
-        sendJson(request, reply, 200, node.peers()),
   }),
 ]

@@ -117,6 +117,12 @@ export const ConfigSchema = Type.Object(
         dht_mode: Type.Union([Type.Literal('auto'), Type.Literal('server'), Type.Literal('client')]),
         /** Whether peers are looked for on the local network. */
         mdns: Type.Boolean(),
+        /** Gossip and control messages of one peer. */
+        messages_per_second: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+        /** The same, at once. */
+        message_burst: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+        /** Requests of one peer for cells, packages and what proves them. */
+        requests_per_second: Type.Integer({ minimum: 1, maximum: 10_000_000 }),
       },
       closed,
     ),

@@ -65,6 +65,8 @@ export const KEYSPACES = {
   invitations: 51,
   /** Provider id → where a peer was reached, and when: whom to dial after a restart. */
   knownPeers: 53,
+  /** Provider id → the score of a peer, and its ban. */
+  peerScores: 52,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -33,6 +33,10 @@ export function countEvents(events: Events, metrics: Metrics): void {
   events.on('peer_connected', (event) => connected.add(event.direction))
   const disconnected = count('cytoplex_peers_disconnected_total', 'Peers whose last connection closed')
   events.on('peer_disconnected', () => disconnected.add())
+  const banned = count('cytoplex_peers_banned_total', 'Peers that were banned')
+  events.on('peer_banned', () => banned.add())
+  const unbanned = count('cytoplex_peers_unbanned_total', 'Bans that were lifted, or are over')
+  events.on('peer_unbanned', () => unbanned.add())
 
   const received = count('cytoplex_announcements_received_total', 'Announcement pages that were taken')
   events.on('announcement_received', () => received.add())

@@ -41,6 +41,16 @@ export interface EventMap {
   }
   /** The last connection to a peer is closed. */
   peer_disconnected: { readonly providerId: string }
+  /** A peer was banned: its connections are closed, and it is not connected to. */
+  peer_banned: {
+    readonly providerId: string
+    /** In words. */
+    readonly reason: string
+    /** Unix milliseconds; null: until an administrator lifts it. */
+    readonly until: number | null
+  }
+  /** A ban was lifted, or is over. */
+  peer_unbanned: { readonly providerId: string }
   /** A page of another provider's announcement was verified and is newer than what was known. */
   announcement_received: {
     readonly providerId: string

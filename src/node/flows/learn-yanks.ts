@@ -42,16 +42,18 @@ interface Queue {
 export class YankLearner {
   readonly #parts: Parts
   readonly #onHeld: (cell: CellRecord) => void
+  readonly #onTaken: (token: string) => void
   readonly #queues = new Map<string, Queue>()
   readonly #asking = new Set<string>()
   /** Provider → Unix milliseconds. */
   readonly #resting = new Map<string, number>()
   readonly #stop = new AbortController()
 
-  /** `onHeld` hears of cells that this node holds, when what their publisher says has changed. */
-  constructor(parts: Parts, onHeld: (cell: CellRecord) => void) {
+  /** `onHeld` hears of cells that this node holds, when what their publisher says has changed; `onTaken` of every word that was news. */
+  constructor(parts: Parts, onHeld: (cell: CellRecord) => void, onTaken: (token: string) => void = () => undefined) {
     this.#parts = parts
     this.#onHeld = onHeld
+    this.#onTaken = onTaken
   }
 
   stop(): void {
@@ -127,6 +129,7 @@ export class YankLearner {
         throw new ProviderError('PROV_005', `it announces counter ${claimed}, and has ${record.counter}`)
       const change = await yanks.accept(token, provider)
       if (change === undefined) continue
+      this.#onTaken(token)
       const { yanked, reason, manifest_digest: cellId } = change.yank
       events.emit('cell_yanked', { cellId, yanked, reason, by: 'publisher' })
       if (change.cell !== undefined) this.#onHeld(change.cell)

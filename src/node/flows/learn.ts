@@ -58,10 +58,12 @@ export class Learner implements Part {
   }
 
   /** Judges a gossiped announcement before it is relayed, and takes it in when it is good. */
-  gossiped(bytes: Uint8Array, from: string): Verdict {
+  gossiped(bytes: Uint8Array, from: string, author: string): Verdict {
     const { config, clock } = this.#parts
     const read = readAnnouncement(bytes, { network: config.network.name, verifier: nativeVerifier, now: clock.now() })
     if ('verdict' in read) return this.#refuse(read)
+    // Only their origin publishes announcements, so that a limit per author is one per origin.
+    if (read.provider_id !== author) return this.#refuse({ verdict: 'reject', reason: 'author' })
     return this.#take(read, from) ? 'accept' : 'ignore'
   }
 
@@ -94,7 +96,7 @@ export class Learner implements Part {
   }
 
   #learn(announcement: Announcement, from: string): void {
-    const { config, clock, directory } = this.#parts
+    const { config, clock, directory, network } = this.#parts
     // Most are known already: that is cheaper to see than a signature is to check.
     if (!directory.isNews(announcement)) return
     const checked = checkAnnouncement(announcement, {
@@ -102,8 +104,9 @@ export class Learner implements Part {
       verifier: nativeVerifier,
       now: clock.now(),
     })
-    if ('verdict' in checked) this.#refuse(checked)
-    else this.#take(checked, from)
+    if ('verdict' in checked) {
+      if (this.#refuse(checked) === 'reject') network.scores.record(from, 'invalid_message')
+    } else this.#take(checked, from)
   }
 
   #take(announcement: Announcement, from: string): boolean {

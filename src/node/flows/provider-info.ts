@@ -1,4 +1,4 @@
-import type { PeerList, ProviderInfo } from '../../../protocol/discovery.ts'
+import type { ProviderInfo } from '../../../protocol/discovery.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
 import type { Health } from '../api.ts'
 import type { Maintenance } from '../maintenance.ts'
@@ -48,29 +48,6 @@ export async function providerInfo(
     multiaddrs: [...network.addresses],
     software_version: softwareVersion(),
     log: { origin: log.origin, key: log.vkey, certificate: keys.log.certificate },
-  }
-}
-
-/** Who is connected, and how the seeds are doing. */
-export function peerList({ network, directory }: Pick<NodeParts, 'network' | 'directory'>): PeerList {
-  const peers = network.connectedPeers()
-  return {
-    total: peers.length,
-    peers: peers.map(({ providerId, addresses, direction, connectedMs, seed }) => ({
-      provider_id: providerId,
-      addresses: [...addresses],
-      direction,
-      connected_ms: connectedMs,
-      cells: directory.cellsOf(providerId),
-      seed,
-    })),
-    seeds: network.seeds().map(({ address, connected, attempts, lastError }) => ({
-      address,
-      connected,
-      attempts,
-      last_error: lastError ?? null,
-    })),
-    known_providers: directory.providerCount,
   }
 }
 

@@ -6,6 +6,7 @@ import { toHex } from '../../kernel/base/bytes.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
+import type { YankLane } from './gossip-yanks.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
@@ -28,6 +29,7 @@ export function peerHandlers(
   learner: Learner,
   proofs: Pick<LogProofs, 'registration'>,
   relay: Pick<QuestionRelay, 'answer'>,
+  yankLane: Pick<YankLane, 'gossiped'>,
 ): NetworkHandlers {
   return {
     onCellRequest: (request, from) =>
@@ -60,7 +62,10 @@ export function peerHandlers(
         close: () => source.close(),
       }
     },
-    gossip: { announcements: (bytes, from) => learner.gossiped(bytes, from) },
+    gossip: {
+      announcements: (bytes, from, author) => learner.gossiped(bytes, from, author),
+      yanks: (bytes, from) => yankLane.gossiped(bytes, from),
+    },
   }
 }
 

@@ -5,8 +5,12 @@ import { ProviderError } from '../../kernel/base/errors.ts'
 import { decodeYankToken } from '../../kernel/identity/yank-signature.ts'
 import type { CellYank, Yanked } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
+import type { YankLane } from './gossip-yanks.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'clock' | 'keys' | 'index' | 'repository' | 'yanks' | 'events'>
+type Parts = Pick<NodeParts, 'config' | 'clock' | 'keys' | 'index' | 'repository' | 'yanks' | 'events'> & {
+  /** Tells everybody a publisher's word. */
+  readonly yankLane: Pick<YankLane, 'publish'>
+}
 
 /** What was said, and the page of announcements that the cell stands on. */
 export type YankedOnPage = Yanked & { readonly page: number }
@@ -51,12 +55,19 @@ export async function yankCell(parts: Parts, order: CellYank): Promise<YankedOnP
 }
 
 /** Takes in the publisher's word. The same word twice changes nothing, and is no error. */
-async function deliver({ yanks, events }: Parts, cell: CellRecord, record: Yank, token: string): Promise<YankedOnPage> {
+async function deliver(
+  { yanks, events, yankLane }: Parts,
+  cell: CellRecord,
+  record: Yank,
+  token: string,
+): Promise<YankedOnPage> {
   const { yanked, counter, reason } = record
   const named = { id: cell.id, publisher: cell.manifest.publisher }
   const change = await yanks.accept(token)
-  if (change !== undefined) events.emit('cell_yanked', { cellId: cell.id, yanked, reason, by: 'publisher' })
-  else if (yanks.token(named) !== token) {
+  if (change !== undefined) {
+    events.emit('cell_yanked', { cellId: cell.id, yanked, reason, by: 'publisher' })
+    yankLane.publish(token)
+  } else if (yanks.token(named) !== token) {
     const known = yanks.publisherYank(named)
     const state =
       known === undefined ? 'nothing' : `${known.yanked ? known.reason : 'no yank'} with counter ${known.counter}`
