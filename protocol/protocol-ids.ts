@@ -15,6 +15,8 @@ export interface ProtocolIds {
 export const TOPICS = {
   /** What nodes offer. */
   announcements: LIMITS.announcementBytes,
+  /** Checkpoints of logs, and what is proven about them. */
+  checkpoints: LIMITS.logRecordBytes,
 } as const
 
 export type Topic = keyof typeof TOPICS

@@ -50,9 +50,15 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
-  answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
+  answers: {
+    evidence_request: () => ({}),
+    yank_request: () => ({ yanks: [] }),
+    add_checkpoint_request: () => ({ refused: 'full' }),
+    consistency_request: () => ({}),
+    log_records_request: () => ({ records: [] }),
+  },
   openPackage: async () => undefined,
-  gossip: { announcements: () => 'accept' },
+  gossip: { announcements: () => 'accept', checkpoints: () => 'accept' },
 }
 
 /** Handlers of which a test cares about some. */

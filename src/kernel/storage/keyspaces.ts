@@ -63,6 +63,8 @@ export const KEYSPACES = {
   partners: 50,
   /** Invitation id → the key of its proofs, and what whoever uses it may do. */
   invitations: 51,
+  /** `k!<provider id>` → what is known of another node's log; `e!…` → that it contradicted itself; `w!…` → what was cosigned of it; `c!<witness>` → its cosignature of the own log; `o!<number>` → an epoch of the own log. */
+  checkpoints: 54,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

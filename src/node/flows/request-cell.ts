@@ -48,6 +48,7 @@ interface Parts
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly config: Pick<NodeParts['config'], 'network'>
   readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
+  readonly knownLogs: Pick<NodeParts['knownLogs'], 'standing'>
   readonly closeNames: Pick<CloseNames, 'alternatives'>
 }
 
@@ -240,7 +241,7 @@ export class CellRequests {
   ): AsyncGenerator<Holder> {
     for (const provider of announced) {
       if (signal.aborted) return
-      if (search.mayAsk(provider)) yield { provider, source: 'directory' }
+      if (this.#isReliable(provider, query) && search.mayAsk(provider)) yield { provider, source: 'directory' }
     }
     if (!beyond) return
     const { network, keys, partners } = this.#parts
@@ -248,7 +249,7 @@ export class CellRequests {
     if (asked.length > 0) search.source('partners', 'answered', asked.length)
     for (const { provider_id: provider } of asked) {
       if (signal.aborted) return
-      if (search.mayAsk(provider)) yield { provider, source: 'partners' }
+      if (this.#isReliable(provider, query) && search.mayAsk(provider)) yield { provider, source: 'partners' }
     }
     let found = 0
     try {
@@ -256,13 +257,21 @@ export class CellRequests {
       for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
         found++
         if (providerId === keys.providerId || partners.isUntrusted(providerId)) continue
-        if (search.mayAsk(providerId)) yield { provider: providerId, source: 'dht' }
+        if (this.#isReliable(providerId, query) && search.mayAsk(providerId)) {
+          yield { provider: providerId, source: 'dht' }
+        }
       }
       search.source('dht', 'answered', found)
     } catch (error) {
       this.#parts.logger.debug({ err: error }, 'the DHT did not answer')
       search.source('dht', signal.aborted ? 'timed_out' : 'failed', found)
     }
+  }
+
+  /** Whether a provider's log is in order, as far as the security level asks. */
+  #isReliable(provider: string, { securityLevel }: CellQuery): boolean {
+    const standing = this.#parts.knownLogs.standing(provider)
+    return standing === 'good' || (standing === 'suspended' && securityLevel !== 'high' && securityLevel !== 'maximum')
   }
 
   /** The best offer of a peer, if one fits. */

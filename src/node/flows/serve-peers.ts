@@ -8,8 +8,14 @@ import type { NodeParts } from '../parts.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
+import type { CheckpointPublisher } from './publish-checkpoints.ts'
+import { type LogWatcher, logRecords } from './watch-logs.ts'
+import type { LogWitness } from './witness-logs.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
+type Parts = Pick<
+  NodeParts,
+  'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events' | 'knownLogs' | 'keys'
+>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -20,8 +26,20 @@ const ENVELOPE_BYTES = 64
 const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', source: 'local' }
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
 
+/** What this node knows of logs, and does for those of others. */
+interface Logs {
+  readonly watcher: Pick<LogWatcher, 'gossiped'>
+  readonly witness: Pick<LogWitness, 'add'>
+  readonly publisher: Pick<CheckpointPublisher, 'records'>
+}
+
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
-export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
+export function peerHandlers(
+  parts: Parts,
+  learner: Learner,
+  proofs: Pick<LogProofs, 'registration' | 'prove'>,
+  logs: Logs,
+): NetworkHandlers {
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -40,6 +58,9 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         return proof === undefined ? {} : { certificate: proof.certificate, evidence: proof.evidence }
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
+      add_checkpoint_request: (request, from) => logs.witness.add(request, from),
+      consistency_request: (request) => proofs.prove(request),
+      log_records_request: (request) => logRecords(parts, () => logs.publisher.records(), request),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
@@ -51,7 +72,10 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         close: () => source.close(),
       }
     },
-    gossip: { announcements: (bytes, from) => learner.gossiped(bytes, from) },
+    gossip: {
+      announcements: (bytes, from) => learner.gossiped(bytes, from),
+      checkpoints: (bytes) => logs.watcher.gossiped(bytes),
+    },
   }
 }
 

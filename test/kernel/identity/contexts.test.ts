@@ -66,6 +66,7 @@ const kinds = {
   announcement,
   batch: session,
   request: { header: { alg: 'ed25519' }, body: {} },
+  logEpoch: { type: 'epoch', provider_id: 'a', epoch: 2, size: 0 },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
 } satisfies Record<keyof typeof CONTEXTS, object>
 
