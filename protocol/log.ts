@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Base64Url, Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
+import { Base64Url, Digest, Name, ProviderId, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { KnownYank, YankReason } from './yank.ts'
 
 /**
@@ -52,7 +52,14 @@ export const InclusionProof = Type.Object(
 export type InclusionProof = Static<typeof InclusionProof>
 
 /** `GET /api/v1/log/consistency`. Without `to`, the size of the newest checkpoint. */
-export const ConsistencyQuery = Type.Object({ from: LeafCount, to: Type.Optional(LeafCount) })
+export const ConsistencyQuery = Type.Object({
+  from: LeafCount,
+  to: Type.Optional(LeafCount),
+  /** Of another node's log, which is asked for it; then `to` is needed. */
+  provider_id: Type.Optional(ProviderId),
+  /** Which epoch of that log; the first unless given. */
+  epoch: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+})
 export type ConsistencyQuery = Static<typeof ConsistencyQuery>
 
 /** RFC 9162 §2.1.4: the tree of `from` leaves is the beginning of the tree of `to` leaves. */

@@ -337,7 +337,7 @@ export interface ProviderNode {
     evidence(query: EvidenceQuery): Promise<EvidenceList>
     /** Of this node, unless another is named. */
     epochs(query: EpochQuery): EpochList
-    /** Of another node's log, which is asked. Throws `PROV_006` (504) when it does not answer. */
+    /** Of another node's log, which is asked. Nothing is verified. */
     consistencyOf(provider: string, from: number, to: number, epoch?: number): Promise<ConsistencyProof>
     /** Without a size, at the newest. */
     inclusion(index: number, size?: number): InclusionProof

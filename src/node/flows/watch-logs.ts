@@ -102,17 +102,22 @@ export class LogWatcher implements Part {
     this.#follow(evidence[0], this.#parts.knownLogs.accuse(...evidence))
   }
 
-  /** Asks a node to prove that its log grew as it must; nothing is verified. Throws `ProviderError` where it does not. */
+  /**
+   * Asks a node whose log is followed to prove that it grew as it must; nothing is verified. Throws `PROV_001` with status 404 where it does not,
+   * or does not answer: nobody else is asked, so that strangers cannot send this node anywhere.
+   */
   async consistency(provider: string, from: number, to: number, epoch = 1): Promise<ConsistencyProof> {
     const origin = logOrigin(provider, undefined, epoch)
+    const absent = (why: string): ProviderError => new ProviderError('PROV_001', why, { status: 404 })
+    if (this.#parts.knownLogs.newest(provider) === undefined) throw absent(`the log of ${provider} is not known here`)
+    let hashes: string[] | undefined
     try {
-      const { hashes } = await this.#ask(provider, origin, from, to)
-      if (hashes !== undefined) return { from, to, hashes }
+      hashes = (await this.#ask(provider, origin, from, to)).hashes
     } catch (error) {
-      this.#parts.logger.debug({ provider, reason: errorMessage(error) }, 'a node was not asked for a proof')
-      throw new ProviderError('PROV_006', `${provider} does not answer`)
+      throw absent(`${provider} does not answer: ${errorMessage(error)}`)
     }
-    throw new ProviderError('PROV_001', `${origin} has no proof from ${from} to ${to}`, { status: 404 })
+    if (hashes === undefined) throw absent(`${origin} has no proof from ${from} to ${to}`)
+    return { from, to, hashes }
   }
 
   /** Asks a peer for every statement that it holds. Never throws. */
