@@ -11,6 +11,8 @@ export const CONTEXTS = {
   keyRecord: 'key-record',
   /** A role key, certified by a node's identity. */
   roleCertificate: 'role-certificate',
+  /** That a node's log goes on in a new epoch, after its store went back in time; signed by the node's identity. */
+  logEpoch: 'log-epoch',
   /** One page of what a node offers, signed by the node's identity. */
   announcement: 'announcement',
   /** How two nodes begin a stream, signed by their wire keys. */

@@ -59,6 +59,14 @@ export const LIMITS = {
   goalTopics: 64,
   /** Bytes of a gossip message of a goal: what a contribution says, not what it brings. */
   goalMessageBytes: 64 * 1024,
+  /** Bytes of a statement about a log: evidence with two checkpoints, two certificates and the longest proof takes 10 KiB. */
+  logRecordBytes: 16 * 1024,
+  /** Statements about logs in one answer: as many of the longest fit a frame. */
+  logRecordsPerAnswer: 60,
+  /** Epochs of one node's log that are listed: a node that restores backups more often is not followed any more. */
+  logEpochs: 64,
+  /** Milliseconds between two checkpoints of one node that are relayed, at least. */
+  checkpointIntervalMs: 1000,
   /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */
   announcementCells: 128,
   /** Announced cells of one provider that are looked up under one name, the highest versions: more of them is no better choice. */

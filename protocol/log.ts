@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Base64Url, Digest, Name, SemVer, Sha256Hex, Timestamp } from './fields.ts'
+import { Base64Url, Digest, Name, ProviderId, SemVer, Sha256Hex, Timestamp } from './fields.ts'
 import { KnownYank, YankReason } from './yank.ts'
 
 /**
@@ -8,10 +8,13 @@ import { KnownYank, YankReason } from './yank.ts'
  */
 
 /** Number of leaves, or of one leaf from 0 on. */
-const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+export const LeafCount = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
-/** Hashes of a proof: never more than two for each of the 53 bits of a count. */
-const Hashes = Type.Array(Sha256Hex, { maxItems: 106 })
+/** ProofHashes of a proof: never more than two for each of the 53 bits of a count. */
+export const ProofHashes = Type.Array(Sha256Hex, { maxItems: 106 })
+
+/** A signed note with the signatures of its log and of witnesses. */
+export const NoteText = Type.String({ maxLength: 8 * 1024 })
 
 /** What a leaf of a node's own log says, as RFC 8785 bytes: who did what to which cell of its repository. */
 export const LoggedAct = Type.Object(
@@ -38,22 +41,32 @@ export const LoggedAct = Type.Object(
 export type LoggedAct = Static<typeof LoggedAct>
 
 /** `GET /api/v1/log/inclusion`. Without `tree_size`, the size of the newest checkpoint. */
-export const InclusionQuery = Type.Object({ log_index: Count, tree_size: Type.Optional(Count) })
+export const InclusionQuery = Type.Object({ log_index: LeafCount, tree_size: Type.Optional(LeafCount) })
 export type InclusionQuery = Static<typeof InclusionQuery>
 
 /** RFC 9162 §2.1.3: the leaf is in the tree. `hashes` goes from the leaf's sibling up. */
 export const InclusionProof = Type.Object(
-  { log_index: Count, tree_size: Count, leaf_hash: Sha256Hex, hashes: Hashes },
+  { log_index: LeafCount, tree_size: LeafCount, leaf_hash: Sha256Hex, hashes: ProofHashes },
   { title: 'InclusionProof' },
 )
 export type InclusionProof = Static<typeof InclusionProof>
 
 /** `GET /api/v1/log/consistency`. Without `to`, the size of the newest checkpoint. */
-export const ConsistencyQuery = Type.Object({ from: Count, to: Type.Optional(Count) })
+export const ConsistencyQuery = Type.Object({
+  from: LeafCount,
+  to: Type.Optional(LeafCount),
+  /** Of another node's log, which is asked for it; then `to` is needed. */
+  provider_id: Type.Optional(ProviderId),
+  /** Which epoch of that log; the first unless given. */
+  epoch: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+})
 export type ConsistencyQuery = Static<typeof ConsistencyQuery>
 
 /** RFC 9162 §2.1.4: the tree of `from` leaves is the beginning of the tree of `to` leaves. */
-export const ConsistencyProof = Type.Object({ from: Count, to: Count, hashes: Hashes }, { title: 'ConsistencyProof' })
+export const ConsistencyProof = Type.Object(
+  { from: LeafCount, to: LeafCount, hashes: ProofHashes },
+  { title: 'ConsistencyProof' },
+)
 export type ConsistencyProof = Static<typeof ConsistencyProof>
 
 /** All that it takes to verify offline, with the log's key, that a leaf was logged. */
@@ -73,14 +86,14 @@ export type LogEvidence = Static<typeof LogEvidence>
 export const MembershipProof = Type.Object(
   {
     goal_id: Type.String(),
-    log_index: Count,
+    log_index: LeafCount,
     leaf_hash: Sha256Hex,
     /** From the leaf up to its peak. */
     siblings: Type.Array(Type.Object({ hash: Sha256Hex, is_right: Type.Boolean() }), { maxItems: 53 }),
     /** The other peaks, tallest first. */
     peaks_bag: Type.Array(Sha256Hex, { maxItems: 53 }),
     /** Number of leaves. */
-    mmr_size: Count,
+    mmr_size: LeafCount,
     log_root: Sha256Hex,
   },
   { title: 'MembershipProof' },

@@ -19,6 +19,8 @@ export const TOPICS = {
   announcements: LIMITS.announcementBytes,
   /** Publishers' yanks, as tokens. */
   yanks: LIMITS.yankTokenBytes,
+  /** Checkpoints of logs, and what is proven about them. */
+  checkpoints: LIMITS.logRecordBytes,
 } as const
 
 export type Topic = keyof typeof TOPICS

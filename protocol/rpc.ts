@@ -3,7 +3,7 @@ import { Annotations, CellStatus } from './annotations.ts'
 import { Announcement } from './announcement.ts'
 import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
-import { LogEvidence } from './log.ts'
+import { LeafCount, LogEvidence, NoteText, ProofHashes } from './log.ts'
 import { Manifest, SignatureToken } from './manifest.ts'
 import { YankToken } from './yank.ts'
 
@@ -15,6 +15,7 @@ export const Role = Type.Union([
   Type.Literal('log'),
   Type.Literal('cells'),
   Type.Literal('token'),
+  Type.Literal('witness'),
 ])
 export type Role = Static<typeof Role>
 
@@ -329,6 +330,104 @@ export const PeerExchange = Type.Object(
 )
 export type PeerExchange = Static<typeof PeerExchange>
 
+/** Asks a peer to witness a log (C2SP `tlog-witness`): the checkpoint extends what that witness cosigned last. */
+export const AddCheckpointRequest = Type.Object(
+  {
+    type: Type.Literal('add_checkpoint_request'),
+    ...Correlation,
+    /** Leaves of the checkpoint that the witness cosigned last; 0 when there is none. */
+    old_size: LeafCount,
+    /** RFC 9162 consistency proof from `old_size`. */
+    proof: ProofHashes,
+    /** The checkpoint as a note, signed by the log. */
+    checkpoint: NoteText,
+    /** Of the log's key. */
+    certificate: RoleCertificate,
+    /** The statement that opened the checkpoint's epoch, as text, where that is not the first. */
+    epoch: Type.Optional(Type.String({ maxLength: LIMITS.logRecordBytes })),
+  },
+  closed,
+)
+export type AddCheckpointRequest = Static<typeof AddCheckpointRequest>
+
+/** A cosignature with the certificate of its key, or a conflict, or why there is none. */
+export const AddCheckpointResponse = Type.Object(
+  {
+    type: Type.Literal('add_checkpoint_response'),
+    ...Correlation,
+    /** A line of a note (C2SP `tlog-cosignature`, `cosignature/v1`), without its newline. */
+    cosignature: Type.Optional(Type.String({ maxLength: 512 })),
+    /** Of the witness's key. */
+    certificate: Type.Optional(RoleCertificate),
+    /** What the witness cosigned last, when that is not `old_size`. */
+    conflict: Type.Optional(Type.Object({ size: LeafCount, checkpoint: Type.Optional(NoteText) }, closed)),
+    refused: Type.Optional(
+      Type.Union([
+        Type.Literal('signature'),
+        Type.Literal('proof'),
+        Type.Literal('epoch'),
+        Type.Literal('suspended'),
+        Type.Literal('equivocated'),
+        Type.Literal('full'),
+      ]),
+    ),
+  },
+  closed,
+)
+export type AddCheckpointResponse = Static<typeof AddCheckpointResponse>
+
+/** Asks a node to prove that one checkpoint of its log extends another. */
+export const ConsistencyRequest = Type.Object(
+  {
+    type: Type.Literal('consistency_request'),
+    ...Correlation,
+    /** Origin line of both. */
+    origin: Type.String({ maxLength: 256 }),
+    from: LeafCount,
+    to: LeafCount,
+  },
+  closed,
+)
+export type ConsistencyRequest = Static<typeof ConsistencyRequest>
+
+/** Without both fields, the proof is refused. */
+export const ConsistencyResponse = Type.Object(
+  {
+    type: Type.Literal('consistency_response'),
+    ...Correlation,
+    /** What the node says its root at `from` is. */
+    from_root: Type.Optional(Sha256Hex),
+    hashes: Type.Optional(ProofHashes),
+  },
+  closed,
+)
+export type ConsistencyResponse = Static<typeof ConsistencyResponse>
+
+/** Asks for the statements about logs that a peer holds (`transparency.ts`), page by page, or for those about one node. */
+export const LogRecordsRequest = Type.Object(
+  {
+    type: Type.Literal('log_records_request'),
+    ...Correlation,
+    provider_id: Type.Optional(ProviderId),
+    /** Continue after this provider (`next` of the answer before). */
+    after: Type.Optional(ProviderId),
+  },
+  closed,
+)
+export type LogRecordsRequest = Static<typeof LogRecordsRequest>
+
+/** Each record as the text that was signed or proven, which says by itself whether it is true. */
+export const LogRecordsResponse = Type.Object(
+  {
+    type: Type.Literal('log_records_response'),
+    ...Correlation,
+    records: Type.Array(Type.String({ maxLength: LIMITS.logRecordBytes }), { maxItems: LIMITS.logRecordsPerAnswer }),
+    next: Type.Optional(ProviderId),
+  },
+  closed,
+)
+export type LogRecordsResponse = Static<typeof LogRecordsResponse>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -364,6 +463,9 @@ export interface RpcMethods {
   ping: { request: Ping; response: Pong }
   state_request: { request: StateRequest; response: StateResponse }
   peer_exchange: { request: PeerExchangeRequest; response: PeerExchange }
+  add_checkpoint_request: { request: AddCheckpointRequest; response: AddCheckpointResponse }
+  consistency_request: { request: ConsistencyRequest; response: ConsistencyResponse }
+  log_records_request: { request: LogRecordsRequest; response: LogRecordsResponse }
 }
 
 export const RPC_REQUESTS = {
@@ -376,6 +478,9 @@ export const RPC_REQUESTS = {
   ping: Ping,
   state_request: StateRequest,
   peer_exchange: PeerExchangeRequest,
+  add_checkpoint_request: AddCheckpointRequest,
+  consistency_request: ConsistencyRequest,
+  log_records_request: LogRecordsRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -388,4 +493,7 @@ export const RPC_RESPONSES = {
   ping: Pong,
   state_request: StateResponse,
   peer_exchange: PeerExchange,
+  add_checkpoint_request: AddCheckpointResponse,
+  consistency_request: ConsistencyResponse,
+  log_records_request: LogRecordsResponse,
 } as const

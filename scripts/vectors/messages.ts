@@ -70,6 +70,8 @@ const cell: NonNullable<RpcMethods['package_request']['response']['cell']> = {
 
 const hop = (JSON.parse(handshakeVectors().challenge) as HandshakeChallengeMessage).certificate
 
+const CHECKPOINT = `${hop.provider_id}/log\n1\n${'A'.repeat(43)}=\n\n— ${hop.provider_id}/log AAAAAAAA\n`
+
 /** An example of every request. */
 export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M]['request'] } = {
   cell_request: {
@@ -103,6 +105,16 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
     deadline_ms: 5000,
     budget: 2,
   },
+  add_checkpoint_request: {
+    type: 'add_checkpoint_request',
+    id: 10,
+    old_size: 0,
+    proof: [],
+    checkpoint: CHECKPOINT,
+    certificate: hop,
+  },
+  consistency_request: { type: 'consistency_request', id: 11, origin: `${hop.provider_id}/log`, from: 1, to: 2 },
+  log_records_request: { type: 'log_records_request', id: 12 },
 }
 
 /** The same of every answer. */
@@ -121,6 +133,9 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
   },
   peer_exchange: { type: 'peer_exchange', id: 8, records: ['AAAA'] },
   forward_request: { type: 'forward_response', id: 9, cells: [cell], trust: 'limited' },
+  add_checkpoint_request: { type: 'add_checkpoint_response', id: 10, conflict: { size: 3 } },
+  consistency_request: { type: 'consistency_response', id: 11, from_root: HEX, hashes: [HEX] },
+  log_records_request: { type: 'log_records_response', id: 12, records: ['{}'] },
 }
 
 function messages(): Message[] {

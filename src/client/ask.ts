@@ -6,6 +6,7 @@ import { toHex } from '../kernel/base/bytes.ts'
 import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { ClientError, IntegrityError, PendingError } from './errors.ts'
 import { pause } from './pause.ts'
+import type { RememberedLogs } from './remembered-logs.ts'
 import type { Sign } from './signing.ts'
 import { badAnswer, errorOf, exchange, firstAnswer, type Transport } from './transport.ts'
 import { type Cell, type Expectation, verifyAnswer } from './verify.ts'
@@ -40,6 +41,8 @@ export interface SpecificAsk extends AskOptions {
 export interface Trust {
   readonly network: string
   readonly publishers: readonly string[] | undefined
+  /** What providers' logs said before. */
+  readonly logs: Pick<RememberedLogs, 'check'>
 }
 
 /** How requests are signed, and with which keys where the request brings none. */
@@ -67,7 +70,7 @@ export function askForCapability(
   }
   const body: CapabilityRequest = { ...common, capability: ask.capability, ...unlessEmpty({ preferences }) }
   const expected = expectation(trust, 'capability', ask.capability, ask)
-  return askEach(transport, signing, '/api/v1/cells/request', body, expected, ask)
+  return askEach(transport, trust.logs, signing, '/api/v1/cells/request', body, expected, ask)
 }
 
 /** Asks for a cell type. Errors as `Client.requestSpecific` says. */
@@ -78,7 +81,7 @@ export function askForCellType(transport: Transport, trust: Trust, signing: Sign
     ...(ask.version === undefined ? {} : { version: ask.version }),
   }
   const expected = expectation(trust, 'cell_type', ask.cellType, ask)
-  return askEach(transport, signing, '/api/v1/cells/request/specific', body, expected, ask)
+  return askEach(transport, trust.logs, signing, '/api/v1/cells/request/specific', body, expected, ask)
 }
 
 function commonFields(trust: Trust, ask: AskOptions) {
@@ -113,6 +116,7 @@ const expectation = (trust: Trust, by: Expectation['by'], name: string, ask: Ask
 
 function askEach(
   transport: Transport,
+  logs: Trust['logs'],
   signing: Signing,
   path: string,
   body: CapabilityRequest | SpecificRequest,
@@ -162,7 +166,9 @@ function askEach(
       }
       if (status === 'success' && cell !== undefined) {
         const beside = { ...(coverage && { coverage }), ...(explanation && { explanation }), ...(lock && { lock }) }
-        return { ...verifyAnswer(cell, node, expected), ...beside }
+        const verified = verifyAnswer(cell, node, expected)
+        if (expected.maximum && verified.log !== undefined) await logs.check(node, verified.log)
+        return { ...verified, ...beside }
       }
       if (status !== 'pending') throw errorOf({ ...answer, status: status === 'not_found' ? 404 : answer.status })
       const remaining = deadline - Date.now()

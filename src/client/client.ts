@@ -22,6 +22,7 @@ import {
   type IncrementalHash,
 } from './download.ts'
 import { ClientError } from './errors.ts'
+import { type CheckpointStore, RememberedLogs, type WitnessPolicy } from './remembered-logs.ts'
 import {
   annotate,
   details,
@@ -56,6 +57,13 @@ export interface ClientOptions {
    * these keys. None are signed unless given, here or with the request.
    */
   readonly requestKeys?: RequestKeys | undefined
+  /**
+   * Whose cosignatures the log of a provider needs before its proof counts, at security level `maximum`: any unless given. Find witnesses' keys at
+   * `GET /api/v1/log/witnesses` of the nodes that you trust.
+   */
+  readonly witnesses?: WitnessPolicy | undefined
+  /** Where the newest checkpoint of each provider's log is remembered; in memory unless given. */
+  readonly checkpoints?: CheckpointStore | undefined
   /** Milliseconds of silence after which a node counts as unreachable; 15,000 unless given. */
   readonly timeoutMs?: number | undefined
   /** Instead of the platform's. */
@@ -72,7 +80,8 @@ export interface Client extends Administration {
   /**
    * Finds the best cell for a capability, anywhere in the federation, and verifies it offline: the manifest is signed by its publisher,
    * the answer repeats it truly and is what was asked for. Rejects with `NotFoundError`, `PendingError` when the time to wait is
-   * over before the search, `IntegrityError` when no node gave an answer that holds.
+   * over before the search, `IntegrityError` when no node gave an answer that holds, and at security level `maximum` with `InconsistentLogError`
+   * when the log of the provider does not extend what this client has seen of it.
    */
   request(ask: CapabilityAsk): Promise<Cell>
   /** Finds a cell by its type. Otherwise like {@link Client.request}. */
@@ -129,7 +138,8 @@ export function createClient(options: ClientOptions): Client {
     apiKey: options.apiKey,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
   }
-  const trust = { network, publishers }
+  const logs = new RememberedLogs({ transport, network, witnesses: options.witnesses, store: options.checkpoints })
+  const trust = { network, publishers, logs }
   const signing = { sign: requestSigner(transport, network), keys: options.requestKeys }
   const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
   return {

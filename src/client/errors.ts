@@ -1,5 +1,6 @@
 import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { Alternative, Considered, Coverage, LockConflict } from '../../protocol/cells.ts'
+import type { SeenCheckpoint } from './remembered-logs.ts'
 
 /** Options of a {@link ClientError}. */
 export interface ClientErrorOptions {
@@ -94,13 +95,33 @@ export class PendingError extends ClientError {
 
 /**
  * A node sent what does not hold: a signature, a digest, a size or an answer to something else (`INTEGRITY`), or a cell of a
- * publisher that is not among those accepted (`UNTRUSTED_PUBLISHER`).
+ * publisher that is not among those accepted (`UNTRUSTED_PUBLISHER`), or a log that too few witnesses have cosigned (`NOT_WITNESSED`).
  */
 export class IntegrityError extends ClientError {
-  override readonly name = 'IntegrityError'
+  override readonly name: string = 'IntegrityError'
 
-  constructor(message: string, options: ClientErrorOptions & { code?: 'INTEGRITY' | 'UNTRUSTED_PUBLISHER' } = {}) {
+  constructor(
+    message: string,
+    options: ClientErrorOptions & {
+      code?: 'INTEGRITY' | 'UNTRUSTED_PUBLISHER' | 'NOT_WITNESSED' | 'INCONSISTENT_LOG'
+    } = {},
+  ) {
     super(options.code ?? 'INTEGRITY', message, options)
+  }
+}
+
+/** A provider's log is not the one that this client has seen before, or nobody proves that it is (`INCONSISTENT_LOG`). */
+export class InconsistentLogError extends IntegrityError {
+  override readonly name = 'InconsistentLogError'
+  /** The checkpoint that was seen before. */
+  readonly seen: SeenCheckpoint
+  /** The one that does not fit it. */
+  readonly found: SeenCheckpoint
+
+  constructor(message: string, { seen, found }: { readonly seen: SeenCheckpoint; readonly found: SeenCheckpoint }) {
+    super(message, { code: 'INCONSISTENT_LOG' })
+    this.seen = seen
+    this.found = found
   }
 }
 

@@ -10,6 +10,7 @@ export type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash, Prog
 export {
   type Attempt,
   ClientError,
+  InconsistentLogError,
   IntegrityError,
   NotFoundError,
   PendingError,
@@ -17,5 +18,6 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'

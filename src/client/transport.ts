@@ -8,6 +8,7 @@ import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import {
   ClientError,
+  InconsistentLogError,
   mostTelling,
   NotFoundError,
   UnauthorizedError,
@@ -228,7 +229,7 @@ export function failureReason(error: unknown): string {
 
 /** True when another node may do better: it is silent, overloaded, broken or sends what does not hold. */
 function worthAnotherNode(error: ClientError): boolean {
-  if (error instanceof UnauthorizedError) return false
+  if (error instanceof UnauthorizedError || error instanceof InconsistentLogError) return false
   return (
     error.status === undefined ||
     error.status === 404 ||

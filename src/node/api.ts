@@ -50,6 +50,7 @@ import type {
   CellMetadata,
   CellUpdateMetadata,
 } from '../../protocol/repository.ts'
+import type { EpochList, EpochQuery, EvidenceList, EvidenceQuery, WitnessList } from '../../protocol/transparency.ts'
 import type {
   Vulnerability,
   VulnerabilityBatchAnswer,
@@ -330,6 +331,14 @@ export interface ProviderNode {
   readonly log: {
     /** C2SP `tlog-checkpoint`. */
     checkpoint(): string
+    /** Who cosigned the checkpoints, and as whom this node does for others. */
+    witnesses(): WitnessList
+    /** Whose logs are not to be relied on. */
+    evidence(query: EvidenceQuery): Promise<EvidenceList>
+    /** Of this node, unless another is named. */
+    epochs(query: EpochQuery): EpochList
+    /** Of another node's log, which is asked. Nothing is verified. */
+    consistencyOf(provider: string, from: number, to: number, epoch?: number): Promise<ConsistencyProof>
     /** Without a size, at the newest. */
     inclusion(index: number, size?: number): InclusionProof
     consistency(from: number, to?: number): ConsistencyProof

@@ -42,17 +42,22 @@ import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
+import { Cosignatures } from './flows/cosignatures.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
+import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
+import { LogEpochs } from './flows/log-epochs.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
+import { nodeLog } from './flows/node-log.ts'
 import { openPackage } from './flows/open-package.ts'
 import { peerBans, peerList } from './flows/peer-list.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, providerInfo } from './flows/provider-info.ts'
+import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { QuestionRelay } from './flows/relay-question.ts'
 import { CellRequests } from './flows/request-cell.ts'
@@ -65,6 +70,8 @@ import { stagePackage } from './flows/stage-package.ts'
 import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
 import { verifySignedRequest } from './flows/verify-request.ts'
+import { LogWatcher } from './flows/watch-logs.ts'
+import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
 import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
@@ -194,6 +201,7 @@ async function startIn(
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
+    knownLogs: new KnownLogs({ store, clock, logger, network }),
     network: createNetwork({
       network,
       identitySeed: keys.identitySeed,
@@ -223,7 +231,16 @@ async function startIn(
   const cellNames = new CellNames({ store, log, text, logger })
   const announcedNames = new AnnouncedNames({ directory: parts.directory, text, logger })
   const closeNames = new CloseNames({ ...parts, cellNames, announcedNames })
-  const proofs = new LogProofs(parts)
+  const epochs = new LogEpochs(parts)
+  const cosignatures = new Cosignatures(store)
+  await Promise.all([parts.knownLogs.load(), cosignatures.load()])
+  const proofs = new LogProofs(parts, epochs, cosignatures)
+  const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures })
+  const watcher = new LogWatcher(parts, {
+    own: (record) => publisher.heard(record),
+    ban: (provider) => parts.directory.forget(provider),
+  })
+  const witness = new LogWitness(parts, watcher)
   const announcer = new Announcer(parts)
   const yankLane = new YankLane(parts, ({ page }) => announcer.changed(page))
   const yankLearner = new YankLearner(
@@ -235,7 +252,7 @@ async function startIn(
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
   )
-  const handlers = peerHandlers(parts, learner, proofs, relay, yankLane)
+  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher })
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({
@@ -269,9 +286,11 @@ async function startIn(
 
   await federation.load()
   await lifecycle.start(learner)
+  await lifecycle.start(watcher)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
   await lifecycle.start(federation)
+  await lifecycle.start(publisher)
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -371,7 +390,7 @@ async function startIn(
     },
     federation,
     audit: (query) => administration.list(store, query),
-    log: proofs,
+    log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),

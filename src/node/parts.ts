@@ -21,6 +21,7 @@ import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Network } from '../network/network.ts'
+import type { KnownLogs } from './flows/known-logs.ts'
 import type { KnownOffers, OfferVerifier } from './offers.ts'
 import type { PackageValidators } from './package-validators.ts'
 
@@ -52,5 +53,6 @@ export interface NodeParts {
   readonly partners: Partners
   readonly offers: KnownOffers
   readonly offerVerifier: OfferVerifier
+  readonly knownLogs: KnownLogs
   readonly network: Network
 }

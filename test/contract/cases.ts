@@ -342,6 +342,15 @@ const log: Record<string, Record<number, Produce>> = {
     400: get('/api/v1/log/consistency?from=first'),
     404: get('/api/v1/log/consistency?from=99999'),
   },
+  'GET /api/v1/log/witnesses': { 200: get('/api/v1/log/witnesses') },
+  'GET /api/v1/log/evidence': {
+    200: get('/api/v1/log/evidence'),
+    400: get('/api/v1/log/evidence?limit=0'),
+  },
+  'GET /api/v1/log/epochs': {
+    200: get('/api/v1/log/epochs'),
+    400: get('/api/v1/log/epochs?provider_id=nobody'),
+  },
   'GET /api/v1/log/tile/{path}': { 200: get('/api/v1/log/tile/0/000.p/1'), 404: get('/api/v1/log/tile/9/999') },
 }
 

@@ -191,6 +191,13 @@ export class FakeNode implements ProviderNode {
   readonly vulnerable = new Map<string, Vulnerability>()
 
   readonly log: ProviderNode['log'] = {
+    witnesses: () => ({
+      self: { provider_id: this.providerId, name: 'n', vkey: 'k', certificate: CERTIFICATE },
+      witnesses: [],
+    }),
+    evidence: async () => ({ equivocations: [], next: null, suspended: [] }),
+    epochs: ({ provider_id = this.providerId }) => ({ provider_id, epoch: 1, epochs: [] }),
+    consistencyOf: async (_provider, from, to) => ({ from, to, hashes: ['another'] }),
     checkpoint: () => 'origin\n1\nroot\n',
     inclusion: (index, size = 1) => ({ log_index: index, tree_size: size, leaf_hash: HEX, hashes: [] }),
     consistency: (from, to = 1) => ({ from, to, hashes: [] }),

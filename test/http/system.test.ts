@@ -170,7 +170,16 @@ test('the transparency log: checkpoint, proofs and tiles', async (t) => {
   assert.deepEqual(consistency.json(), node.log.consistency(2))
   const tile = await send({ path: '/api/v1/log/tile/0/000.p/1' })
   assert.deepEqual(tile.bytes, Buffer.alloc(32, 7))
+  const another = '12D3KooWBhebGKJkGuXZzWHNBBrvd6AE74Fymy6JRCAZo4QE2Z1k'
+  const foreign = await send({ path: `/api/v1/log/consistency?from=2&to=3&provider_id=${another}` })
+  assert.deepEqual(foreign.json(), { from: 2, to: 3, hashes: ['another'] })
+  assert.deepEqual((await send({ path: '/api/v1/log/witnesses' })).json(), node.log.witnesses())
+  assert.deepEqual((await send({ path: '/api/v1/log/evidence' })).json(), await node.log.evidence({}))
+  assert.deepEqual((await send({ path: '/api/v1/log/epochs' })).json(), node.log.epochs({}))
+  assert.equal((await send({ path: `/api/v1/log/epochs?provider_id=${another}` })).json().provider_id, another)
   for (const [path, status] of [
+    ['/api/v1/log/consistency?from=1&epoch=0', 400],
+    ['/api/v1/log/evidence?after=x', 400],
     ['/api/v1/log/inclusion', 400],
     ['/api/v1/log/inclusion?log_index=-1', 400],
     ['/api/v1/log/inclusion?log_index=a', 400],

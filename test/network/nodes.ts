@@ -57,9 +57,12 @@ export const emptyHandlers: NetworkHandlers = {
     yank_request: () => ({ yanks: [] }),
     forward_request: () => ({ cells: [], trust: 'limited' }),
     state_request: () => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }),
+    add_checkpoint_request: () => ({ refused: 'full' }),
+    consistency_request: () => ({}),
+    log_records_request: () => ({ records: [] }),
   },
   openPackage: async () => undefined,
-  gossip: { announcements: () => 'accept', yanks: () => 'accept' },
+  gossip: { announcements: () => 'accept', yanks: () => 'accept', checkpoints: () => 'accept' },
 }
 
 /** Handlers of which a test cares about some. */

@@ -56,6 +56,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,
     keys: { providerId: 'self' },
+    knownLogs: { standing: () => 'good' as const },
     closeNames: { alternatives: async () => [] },
     relay: { ask: async () => undefined },
   }

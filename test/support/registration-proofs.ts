@@ -1,12 +1,14 @@
 import type { RegistrationProof } from '../../protocol/cells.ts'
-import type { LoggedAct } from '../../protocol/log.ts'
+import { CONTEXTS } from '../../protocol/contexts.ts'
+import type { ConsistencyProof, LoggedAct } from '../../protocol/log.ts'
+import type { EpochRecord } from '../../protocol/transparency.ts'
 import { toBase64Url, toHex, utf8 } from '../../src/kernel/base/bytes.ts'
 import { canonicalJson } from '../../src/kernel/base/canonical-json.ts'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
-import { ed25519FromSeed, newSeed } from '../../src/kernel/identity/keys.ts'
+import { ed25519FromSeed, newSeed, signObject } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { logOrigin, signCheckpoint } from '../../src/kernel/log/checkpoint.ts'
-import { naiveInclusion, naiveLeaf, naiveRoot } from '../kernel/log/naive-tree.ts'
+import { naiveConsistency, naiveInclusion, naiveLeaf, naiveRoot } from '../kernel/log/naive-tree.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 
@@ -24,12 +26,15 @@ export function loggingProvider(network: string) {
     notBefore: Date.now() - DAY_MS,
     notAfter: Date.now() + DAY_MS,
   })
-  /** That the leaf is the one before the last of `size`. */
-  const prove = (leaf: object, size = 5): RegistrationProof => {
+  const leavesOf = (leaf: object, size: number, index: number) => {
     const bytes = utf8(canonicalJson(leaf))
-    const index = size - 2
-    const leaves = Array.from({ length: size }, (_, at) => naiveLeaf(at === index ? bytes : utf8(`leaf ${at}`)))
-    const checkpoint = { origin: logOrigin(providerId), size, root: naiveRoot(leaves) }
+    return Array.from({ length: size }, (_, at) => naiveLeaf(at === index ? bytes : utf8(`leaf ${at}`)))
+  }
+  /** That the leaf is one of `size`, the one before the last unless told otherwise. */
+  const prove = (leaf: object, size = 5, index = size - 2, epoch = 1): RegistrationProof => {
+    const bytes = utf8(canonicalJson(leaf))
+    const leaves = leavesOf(leaf, size, index)
+    const checkpoint = { origin: logOrigin(providerId, undefined, epoch), size, root: naiveRoot(leaves) }
     return {
       provider_id: providerId,
       certificate,
@@ -45,7 +50,26 @@ export function loggingProvider(network: string) {
       },
     }
   }
-  return { providerId, certificate, prove }
+  /** That the log of `to` leaves, with the leaf at `index`, begins with its first `from`. */
+  const consistency = (leaf: object, index: number, from: number, to: number): ConsistencyProof => ({
+    from,
+    to,
+    hashes: naiveConsistency(from, leavesOf(leaf, to, index)).map(toHex),
+  })
+  /** The statement that opens an epoch with the first `size` leaves, after one of which `checkpoint` is known. */
+  const openEpoch = (leaf: object, index: number, epoch: number, size: number, checkpoint: string): EpochRecord => {
+    const unsigned = {
+      type: 'epoch' as const,
+      provider_id: providerId,
+      epoch,
+      at: '2026-01-01T00:00:00.000Z',
+      size,
+      root: toHex(naiveRoot(leavesOf(leaf, size, index))),
+      superseded: { certificate, checkpoint },
+    }
+    return { ...unsigned, signature: signObject(identity, network, CONTEXTS.logEpoch, unsigned) }
+  }
+  return { providerId, certificate, prove, consistency, openEpoch }
 }
 
 /** What a log says of the registration of a cell. */

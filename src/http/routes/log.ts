@@ -1,5 +1,6 @@
 import { ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery } from '../../../protocol/log.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
+import { EpochList, EpochQuery, EvidenceList, EvidenceQuery, WitnessList } from '../../../protocol/transparency.ts'
 import { COMMON, sendJson, sendText, TEXT_TYPE } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
@@ -41,8 +42,46 @@ export const logRoutes: readonly Route[] = [
     answers: { 200: { description: 'The proof', schema: ConsistencyProof }, 404: absent },
     handler:
       ({ node }) =>
+      async (request, reply) => {
+        const { from, to, provider_id: provider, epoch } = request.query
+        const proof =
+          provider === undefined || provider === node.providerId
+            ? node.log.consistency(from, to)
+            : await node.log.consistencyOf(provider, from, to ?? from, epoch)
+        return sendJson(request, reply, 200, proof)
+      },
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/witnesses',
+    summary: "Who cosigned this node's checkpoints, and the key with which it cosigns others' (C2SP tlog-cosignature)",
+    answers: { 200: { description: 'The witnesses', schema: WitnessList } },
+    handler:
+      ({ node }) =>
       (request, reply) =>
-        sendJson(request, reply, 200, node.log.consistency(request.query.from, request.query.to)),
+        sendJson(request, reply, 200, node.log.witnesses()),
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/evidence',
+    summary: 'Nodes that signed two histories of their log, each with the proof, and those that owe a proof',
+    query: EvidenceQuery,
+    answers: { 200: { description: 'What is known here', schema: EvidenceList } },
+    handler:
+      ({ node }) =>
+      async (request, reply) =>
+        sendJson(request, reply, 200, await node.log.evidence(request.query)),
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/epochs',
+    summary: "The statements that opened epochs of this node's log, or of another's",
+    query: EpochQuery,
+    answers: { 200: { description: 'The epochs', schema: EpochList } },
+    handler:
+      ({ node }) =>
+      (request, reply) =>
+        sendJson(request, reply, 200, node.log.epochs(request.query)),
   }),
   route({
     ...shared,

@@ -36,7 +36,13 @@ const RoleRecord = Type.Object(
   closed,
 )
 const RolesFile = Type.Object(
-  { format: Type.Literal(1), wire: RoleRecord, log: Type.Optional(RoleRecord), token: Type.Optional(RoleRecord) },
+  {
+    format: Type.Literal(1),
+    wire: RoleRecord,
+    log: Type.Optional(RoleRecord),
+    token: Type.Optional(RoleRecord),
+    witness: Type.Optional(RoleRecord),
+  },
   closed,
 )
 type IdentityFile = Static<typeof IdentityFile>
@@ -62,6 +68,8 @@ export interface KeyDirectory {
   readonly log: RoleKey
   /** Signs the tokens that this node gives out, and its own words to partners. */
   readonly token: TokenKey
+  /** Cosigns the checkpoints of other nodes' logs, and nothing else. */
+  readonly witness: RoleKey
   /** The node as a publisher, for those who register without keys of their own. */
   readonly publisher: PublisherKeys
 }
@@ -114,6 +122,7 @@ export function openKeyDirectory(dir: string, { network, allowCreate, clock }: K
     wire: new CertifiedRole('wire', roles, identity, network),
     log: new CertifiedRole('log', roles, identity, network),
     token: new CertifiedTokenKey('token', roles, identity, network),
+    witness: new CertifiedRole('witness', roles, identity, network),
     publisher: readPublisher(join(dir, 'publisher.json')),
   }
 }
@@ -124,7 +133,7 @@ class RolesOnDisk {
   readonly #clock: Clock
   #file: RolesFile
 
-  /** Reads the file. A wire key with little time left, or from the future, is replaced; a missing log or token key is made. */
+  /** Reads the file. A wire key with little time left, or from the future, is replaced; another that is missing is made. */
   constructor(path: string, clock: Clock) {
     this.path = path
     this.#clock = clock
@@ -136,6 +145,7 @@ class RolesOnDisk {
     }
     if (this.#file.log === undefined) this.#write({ log: newRole(1, now) })
     if (this.#file.token === undefined) this.#write({ token: newRole(1, now) })
+    if (this.#file.witness === undefined) this.#write({ witness: newRole(1, now) })
   }
 
   /** The record of a role, certified anew in time with the same key. */
@@ -155,7 +165,7 @@ class RolesOnDisk {
   }
 }
 
-type StoredRole = 'wire' | 'log' | 'token'
+type StoredRole = 'wire' | 'log' | 'token' | 'witness'
 
 class CertifiedRole implements RoleKey {
   readonly key: SigningKey
@@ -224,7 +234,13 @@ function createKeys(dir: string, now: number): void {
   writeUnfinished(join(dir, 'identity.json'), toText(identity))
   writeUnfinished(
     join(dir, 'roles.json'),
-    toText({ format: 1, wire: newRole(1, now), log: newRole(1, now), token: newRole(1, now) } satisfies RolesFile),
+    toText({
+      format: 1,
+      wire: newRole(1, now),
+      log: newRole(1, now),
+      token: newRole(1, now),
+      witness: newRole(1, now),
+    } satisfies RolesFile),
   )
   writeUnfinished(join(dir, 'publisher.json'), toText(createPublisherKeys({ kind: 'provider' })))
   syncDirectory(dir)

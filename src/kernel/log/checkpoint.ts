@@ -29,9 +29,30 @@ export interface OpenedCheckpoint extends Checkpoint {
   readonly witnesses: readonly NoteKey[]
 }
 
-/** The origin line of a node's own log, or of the log of one of its goals. It is also the name of the key that signs. */
-export const logOrigin = (providerId: string, goalId?: string): string =>
-  goalId === undefined ? `${providerId}/log` : `${providerId}/log/${goalId}`
+/** Which log of which node an origin line names. */
+export interface LogOrigin {
+  readonly providerId: string
+  /** From 1 on: a node's logs go on in a new epoch when what it signed is lost to it. */
+  readonly epoch: number
+  /** Undefined for the node's own log. */
+  readonly goalId: string | undefined
+}
+
+const ORIGIN = /^([1-9A-HJ-NP-Za-km-z]{46,62})\/log(?:\.([1-9]\d{0,6}))?(?:\/([A-Za-z0-9_-]{1,64}))?$/
+
+/**
+ * The origin line of a node's own log, or of the log of one of its goals: `<provider id>/log[.<epoch>][/<goal>]`, without the first epoch.
+ * It is also the name of the key that signs. The point keeps epochs and goals apart.
+ */
+export const logOrigin = (providerId: string, goalId?: string, epoch = 1): string =>
+  `${providerId}/log${epoch === 1 ? '' : `.${epoch}`}${goalId === undefined ? '' : `/${goalId}`}`
+
+/** What an origin line names; undefined for one that no node of this kind has. */
+export function parseLogOrigin(origin: string): LogOrigin | undefined {
+  const [, providerId, epoch, goalId] = ORIGIN.exec(origin) ?? []
+  if (providerId === undefined || epoch === '1') return undefined
+  return { providerId, epoch: Number(epoch ?? 1), goalId }
+}
 
 /** The checkpoint as a note, signed under the name of its origin. */
 export function signCheckpoint({ origin, size, root }: Checkpoint, key: CheckpointKey): string {

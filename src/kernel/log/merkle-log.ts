@@ -68,6 +68,12 @@ export class MerkleLog {
     return this.#subtree(0, size)
   }
 
+  /** Size and root as a transaction sees them, with what it and those before it append. */
+  stateIn(tx: Transaction): { readonly size: number; readonly root: Uint8Array } {
+    const size = this.#sizeIn(tx)
+    return { size, root: this.#subtree(0, size, tx) }
+  }
+
   /** The leaf at `index`; undefined when there is none. */
   leaf(index: number): Uint8Array | undefined {
     return this.#store.get(leaves, this.#key(index))
@@ -157,10 +163,10 @@ export class MerkleLog {
   }
 
   /** Root of the leaves from `start` to before `end`, where `start` is a multiple of a power of two not below their number. */
-  #subtree(start: number, end: number): Uint8Array {
+  #subtree(start: number, end: number, reader: Reader = this.#store): Uint8Array {
     let next = start
     const peaks = peakHeights(end - start).map((height) => {
-      const peak = this.#node(this.#store, height, next / 2 ** height)
+      const peak = this.#node(reader, height, next / 2 ** height)
       next += 2 ** height
       return peak
     })

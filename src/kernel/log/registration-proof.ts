@@ -5,8 +5,7 @@ import { fromBase64Url, fromHex } from '../base/bytes.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { verifyRoleCertificate } from '../identity/roles.ts'
 import type { SignatureVerifier } from '../identity/verify-pure.ts'
-import { logOrigin, openCheckpoint } from './checkpoint.ts'
-import { noteKey } from './note.ts'
+import { openLogNote } from './certified-checkpoint.ts'
 import { leafHash } from './tree.ts'
 import { verifyInclusion } from './verify.ts'
 
@@ -39,7 +38,8 @@ export function verifyRegistration(
   }
   const key = verifyRoleCertificate(verifier, network, certificate, { providerId, role: 'log', now: cell.now })
   const { inclusion } = evidence
-  const checkpoint = openCheckpoint(verifier, evidence.checkpoint, noteKey(logOrigin(providerId), key))
+  const checkpoint = openLogNote(verifier, providerId, key, evidence.checkpoint)
+  if (checkpoint.goalId !== undefined) throw new Error(`the checkpoint is of the goal ${checkpoint.goalId}`)
   const leaf = fromBase64Url(evidence.leaf)
   const claim = {
     leafHash: leafHash(leaf),

@@ -67,6 +67,8 @@ export const KEYSPACES = {
   knownPeers: 53,
   /** Provider id → the score of a peer, and its ban. */
   peerScores: 52,
+  /** `k!<provider id>` → what is known of another node's log; `e!…` → that it contradicted itself; `w!…` → what was cosigned of it; `c!<witness>` → its cosignature of the own log; `o!<number>` → an epoch of the own log. */
+  checkpoints: 54,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -43,6 +43,23 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const refused = tally(metrics, 'cytoplex_announcements_refused_total', 'Announcement pages refused', ['reason'])
   events.on('announcement_refused', (event) => refused.add(event.reason))
 
+  const equivocations = count(
+    'cytoplex_log_equivocations_total',
+    'Nodes found to have signed two histories of their log',
+  )
+  events.on('equivocation_found', () => equivocations.add())
+  const cosigned = count('cytoplex_log_cosignatures_total', "Witnesses' cosignatures of the node's own log")
+  events.on('checkpoint_cosigned', () => cosigned.add())
+  const standings = tally(
+    metrics,
+    'cytoplex_log_standings_total',
+    'Logs suspended for want of a proof, and cleared again',
+    ['standing'],
+  )
+  events.on('log_standing', (event) => standings.add(event.standing))
+  const epochs = count('cytoplex_log_epochs_total', 'Epochs of the own log that were opened after its store went back')
+  events.on('log_epoch_opened', () => epochs.add())
+
   const answered = tally(metrics, 'cytoplex_requests_answered_total', 'Requests for cells, by how they ended', [
     'door',
     'outcome',

@@ -66,6 +66,14 @@ export interface EventMap {
     /** A short fixed word (`signature`, `stale`, `future`, `schema`, …), never text from the network: it becomes a label. */
     readonly reason: string
   }
+  /** A node was found to have signed two histories of its log. */
+  equivocation_found: { readonly providerId: string }
+  /** A node did not prove that its log grew as it must, or has proven it by now. */
+  log_standing: { readonly providerId: string; readonly standing: 'good' | 'suspended' }
+  /** A witness cosigned this node's log. */
+  checkpoint_cosigned: { readonly witness: string; readonly size: number }
+  /** This node's log goes on in a new epoch, because its store went back in time. */
+  log_epoch_opened: { readonly epoch: number }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {
     readonly door: 'http' | 'p2p'

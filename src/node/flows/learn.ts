@@ -7,7 +7,9 @@ import type { Verdict } from '../../network/network.ts'
 import { PeerError } from '../../network/peer-error.ts'
 import type { NodeParts } from '../parts.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directory' | 'partners' | 'network'>
+type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directory' | 'partners' | 'network'> & {
+  readonly knownLogs: Pick<NodeParts['knownLogs'], 'standing'>
+}
 
 /** Milliseconds for one page of a newly met peer's announcements. */
 const PAGE_MS = 10_000
@@ -110,10 +112,10 @@ export class Learner implements Part {
   }
 
   #take(announcement: Announcement, from: string): boolean {
-    const { directory, partners, network, events, logger } = this.#parts
+    const { directory, partners, network, events, logger, knownLogs } = this.#parts
     if (!directory.isNews(announcement)) return false
     const { provider_id: providerId, sequence, cells } = announcement
-    if (partners.isUntrusted(providerId)) {
+    if (partners.isUntrusted(providerId) || knownLogs.standing(providerId) === 'equivocated') {
       events.emit('announcement_refused', { providerId, reason: 'untrusted' })
       return false
     }

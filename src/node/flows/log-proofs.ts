@@ -2,32 +2,56 @@ import type { RegistrationProof } from '../../../protocol/cells.ts'
 import type { ConsistencyProof, InclusionProof, LogEvidence } from '../../../protocol/log.ts'
 import { toBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
-import { logOrigin } from '../../kernel/log/checkpoint.ts'
+import { signCheckpoint } from '../../kernel/log/checkpoint.ts'
 import { CheckpointSigner } from '../../kernel/log/checkpoint-signer.ts'
+import { withLines } from '../../kernel/log/cosignature.ts'
 import { formatNoteKey, noteKey } from '../../kernel/log/note.ts'
 import { parseTilePath } from '../../kernel/log/tiles.ts'
 import { leafHash } from '../../kernel/log/tree.ts'
 import type { NodeParts } from '../parts.ts'
+import type { Cosignatures } from './cosignatures.ts'
+import type { LogEpochs } from './log-epochs.ts'
 
 /** What can be read and proven of the node's own log. What is not in the log is `PROV_001` with status 404. */
 export class LogProofs {
-  readonly origin: string
-  /** The key that signs its checkpoints, as C2SP `signed-note` writes one. */
-  readonly vkey: string
   readonly #parts: Pick<NodeParts, 'log' | 'cellLog' | 'store' | 'keys'>
-  readonly #signer: CheckpointSigner
+  readonly #epochs: Pick<LogEpochs, 'origin'>
+  readonly #cosignatures: Pick<Cosignatures, 'lines' | 'bestSize'>
+  #signer: CheckpointSigner | undefined
 
-  constructor(parts: Pick<NodeParts, 'log' | 'cellLog' | 'store' | 'keys'>) {
-    const { key } = parts.keys.log
+  constructor(
+    parts: Pick<NodeParts, 'log' | 'cellLog' | 'store' | 'keys'>,
+    epochs: Pick<LogEpochs, 'origin'>,
+    cosignatures: Pick<Cosignatures, 'lines' | 'bestSize'>,
+  ) {
     this.#parts = parts
-    this.origin = logOrigin(parts.keys.providerId)
-    this.vkey = formatNoteKey(noteKey(this.origin, key.publicKey))
-    this.#signer = new CheckpointSigner(parts.log, this.origin, key)
+    this.#epochs = epochs
+    this.#cosignatures = cosignatures
   }
 
-  /** The signed checkpoint of everything that is durable. */
+  get origin(): string {
+    return this.#epochs.origin
+  }
+
+  /** The key that signs its checkpoints, as C2SP `signed-note` writes one. */
+  get vkey(): string {
+    return formatNoteKey(noteKey(this.origin, this.#parts.keys.log.key.publicKey))
+  }
+
+  /** The signed checkpoint of everything that is durable, with the lines of the witnesses that cosigned it. */
   checkpoint(): string {
-    return this.#signer.latest()
+    const { log, keys } = this.#parts
+    const { origin } = this
+    if (this.#signer?.origin !== origin) this.#signer = new CheckpointSigner(log, origin, keys.log.key)
+    const note = this.#signer.latest()
+    return withLines(note, this.#cosignatures.lines(origin, sizeOf(note)))
+  }
+
+  /** What a peer that asks for a consistency proof is told; nothing of another epoch or of leaves that are not here. */
+  prove({ origin, from, to }: { origin: string; from: number; to: number }): { from_root?: string; hashes?: string[] } {
+    const { log } = this.#parts
+    if (origin !== this.origin || from > to || to > log.size) return {}
+    return { from_root: toHex(log.root(from)), hashes: log.consistency(from, to).map(toHex) }
   }
 
   inclusion(index: number, size: number = this.#parts.log.size): InclusionProof {
@@ -61,10 +85,20 @@ export class LogProofs {
     const { log, cellLog, store } = this.#parts
     const index = cellLog.indexOf(store, cellId)
     if (index === undefined) return undefined
-    const checkpoint = this.#signer.latest()
-    // What was appended since then is not in the checkpoint; the size of the tree is its second line.
-    const size = Number(checkpoint.split('\n', 2)[1])
+    const { origin } = this
+    const checkpoint = this.#witnessed(this.#cosignatures.bestSize(origin, index + 1)) ?? this.checkpoint()
+    // What was appended since then is not in the checkpoint.
+    const size = sizeOf(checkpoint)
     return { leaf: toBase64Url(log.leaf(index)!), inclusion: this.inclusion(index, size), checkpoint }
+  }
+
+  /** The checkpoint of an earlier size, as it was signed then, with the lines of its witnesses. */
+  #witnessed(size: number | undefined): string | undefined {
+    const { log, keys } = this.#parts
+    if (size === undefined || size > log.size) return undefined
+    const { origin } = this
+    const note = signCheckpoint({ origin, size, root: log.root(size) }, keys.log.key)
+    return withLines(note, this.#cosignatures.lines(origin, size))
   }
 
   /** Whether there is evidence of a cell. */
@@ -81,6 +115,9 @@ export class LogProofs {
     return { provider_id: providerId, certificate: log.certificate, evidence }
   }
 }
+
+/** The second line of a checkpoint. */
+const sizeOf = (note: string): number => Number(note.split('\n', 2)[1])
 
 function within<Result>(prove: () => Result): Result {
   try {

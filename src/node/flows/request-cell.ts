@@ -49,6 +49,7 @@ interface Parts
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly config: Pick<NodeParts['config'], 'network'>
   readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
+  readonly knownLogs: Pick<NodeParts['knownLogs'], 'standing'>
   readonly closeNames: Pick<CloseNames, 'alternatives'>
   readonly relay: Pick<QuestionRelay, 'ask'>
 }
@@ -290,7 +291,7 @@ export class CellRequests {
     for (const [i, provider] of announced.entries()) {
       if (signal.aborted) return
       const isLast = asked.length === 0 && i === announced.length - 1
-      if (search.mayAsk(provider)) yield { provider, source: 'directory', isLast }
+      if (this.#isReliable(provider, query) && search.mayAsk(provider)) yield { provider, source: 'directory', isLast }
     }
     if (!beyond) return
     if (asked.length > 0) search.source('partners', 'answered', asked.length)
@@ -298,7 +299,7 @@ export class CellRequests {
     const budget = Math.max(0, Math.floor(search.left / 2 / asked.length) - 1)
     for (const [i, { provider_id: provider }] of asked.entries()) {
       if (signal.aborted) return
-      if (!search.mayAsk(provider)) continue
+      if (!this.#isReliable(provider, query) || !search.mayAsk(provider)) continue
       search.give(budget)
       yield { provider, source: 'partners', budget, isLast: i === asked.length - 1 }
     }
@@ -308,13 +309,21 @@ export class CellRequests {
       for await (const { providerId } of network.findProviders(key, { signal, limit: LIMITS.askBudget })) {
         found++
         if (providerId === keys.providerId || partners.isUntrusted(providerId)) continue
-        if (search.mayAsk(providerId)) yield { provider: providerId, source: 'dht', isLast: true }
+        if (this.#isReliable(providerId, query) && search.mayAsk(providerId)) {
+          yield { provider: providerId, source: 'dht', isLast: true }
+        }
       }
       search.source('dht', 'answered', found)
     } catch (error) {
       this.#parts.logger.debug({ err: error }, 'the DHT did not answer')
       search.source('dht', signal.aborted ? 'timed_out' : 'failed', found)
     }
+  }
+
+  /** Whether a provider's log is in order, as far as the security level asks. */
+  #isReliable(provider: string, { securityLevel }: CellQuery): boolean {
+    const standing = this.#parts.knownLogs.standing(provider)
+    return standing === 'good' || (standing === 'suspended' && securityLevel !== 'high' && securityLevel !== 'maximum')
   }
 
   /** The best offer of a peer, if one fits. */

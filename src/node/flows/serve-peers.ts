@@ -10,9 +10,15 @@ import type { YankLane } from './gossip-yanks.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
+import type { CheckpointPublisher } from './publish-checkpoints.ts'
 import type { QuestionRelay } from './relay-question.ts'
+import { type LogWatcher, logRecords } from './watch-logs.ts'
+import type { LogWitness } from './witness-logs.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events' | 'log'>
+type Parts = Pick<
+  NodeParts,
+  'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events' | 'log' | 'knownLogs' | 'keys'
+>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -23,14 +29,20 @@ const ENVELOPE_BYTES = 64
 const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', source: 'local' }
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
 
+/** Who answers. */
+interface Flows {
+  readonly learner: Pick<Learner, 'gossiped'>
+  readonly proofs: Pick<LogProofs, 'registration' | 'prove'>
+  readonly relay: Pick<QuestionRelay, 'answer'>
+  readonly yankLane: Pick<YankLane, 'gossiped'>
+  readonly watcher: Pick<LogWatcher, 'gossiped'>
+  readonly witness: Pick<LogWitness, 'add'>
+  readonly publisher: Pick<CheckpointPublisher, 'records'>
+}
+
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
-export function peerHandlers(
-  parts: Parts,
-  learner: Learner,
-  proofs: Pick<LogProofs, 'registration'>,
-  relay: Pick<QuestionRelay, 'answer'>,
-  yankLane: Pick<YankLane, 'gossiped'>,
-): NetworkHandlers {
+export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
+  const { learner, proofs, relay, yankLane, watcher, witness, publisher } = flows
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -51,6 +63,9 @@ export function peerHandlers(
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
       forward_request: (request, from) => relay.answer(request, from),
       state_request: () => ({ sets: [], log: { size: parts.log.size, root: toHex(parts.log.root()) } }),
+      add_checkpoint_request: (request, from) => witness.add(request, from),
+      consistency_request: (request) => proofs.prove(request),
+      log_records_request: (request) => logRecords(parts, () => publisher.records(), request),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
@@ -65,6 +80,7 @@ export function peerHandlers(
     gossip: {
       announcements: (bytes, from, author) => learner.gossiped(bytes, from, author),
       yanks: (bytes, from) => yankLane.gossiped(bytes, from),
+      checkpoints: (bytes) => watcher.gossiped(bytes),
     },
   }
 }

@@ -69,6 +69,7 @@ const kinds = {
   contribution: { type: 'contribution', goal: 'ab'.repeat(32), pack_hash: 'cd'.repeat(32) },
   contributionAnnounce: { type: 'contribution_announce', sender_id: 'a', contribution: {} },
   request: { header: { alg: 'ed25519' }, body: {} },
+  logEpoch: { type: 'epoch', provider_id: 'a', epoch: 2, size: 0 },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
   hop: { question: 'ab'.repeat(32), previous: '', next: 'b' },
 } satisfies Record<keyof typeof CONTEXTS, object>

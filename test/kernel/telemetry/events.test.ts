@@ -80,6 +80,10 @@ const ONE_OF_EACH: EventMap = {
   peer_unbanned: { providerId: 'p' },
   announcement_received: { providerId: 'p', sequence: 1, cells: 2, from: 'q' },
   announcement_refused: { reason: 'stale' },
+  equivocation_found: { providerId: 'p' },
+  log_standing: { providerId: 'p', standing: 'suspended' },
+  checkpoint_cosigned: { witness: 'p', size: 3 },
+  log_epoch_opened: { epoch: 2 },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -104,6 +108,10 @@ test('every event is counted', async () => {
     'cytoplex_peers_unbanned_total 2',
     'cytoplex_announcements_received_total 2',
     'cytoplex_announcements_refused_total{reason="stale"} 2',
+    'cytoplex_log_equivocations_total 2',
+    'cytoplex_log_standings_total{standing="suspended"} 2',
+    'cytoplex_log_cosignatures_total 2',
+    'cytoplex_log_epochs_total 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
   ]
   for (let scrape = 0; scrape < 2; scrape++) {
