@@ -39,6 +39,16 @@ export const LIMITS = {
   requestsPerStream: 1024,
   /** Cells in one answer to a peer. */
   cellsPerAnswer: 8,
+  /** Sets of signed records that a node tells of: a few that every node has, and those of the goals that it joined. */
+  setsPerState: 256,
+  /** Records that are asked for, or offered, in one message: their ids stay far below a frame. */
+  recordsPerRequest: 256,
+  /** Characters of a record of a set: the largest are announcements. */
+  recordCharacters: 128 * 1024,
+  /** Characters of the ranges in one message of a reconciliation: 160 KiB in base64url, and a few more. */
+  rangesCharacters: 216 * 1024,
+  /** Messages that the opening side of a reconciliation may send: two sets that differ in hundreds need five, one that lacks 200,000 needs all. */
+  syncRounds: 48,
   /** Bytes of one gossip message. */
   announcementBytes: 128 * 1024,
   /** Cells on one page of announcements: a page with usual names stays below `announcementBytes`. */

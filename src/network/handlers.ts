@@ -36,7 +36,7 @@ export type PlainMethod = Exclude<keyof RpcMethods, 'cell_request' | 'package_re
 /** The fields of the answer to a request that are the handler's. */
 export type AnswerTo<M extends PlainMethod> = Omit<RpcMethods[M]['response'], 'type' | 'id'>
 
-/** How each plain request is answered. */
+/** How each plain request is answered. A handler throws `Refusal` for what it does not answer. */
 export type Answers = {
   readonly [M in PlainMethod]: (request: RpcMethods[M]['request'], from: string) => AnswerTo<M> | Promise<AnswerTo<M>>
 }

@@ -13,7 +13,7 @@ import {
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
-import { PeerError } from './peer-error.ts'
+import { PeerError, Refusal } from './peer-error.ts'
 import { PeerWarnings } from './peer-warnings.ts'
 import type { WireIdentity } from './session.ts'
 
@@ -296,6 +296,10 @@ class AnsweringPeer {
   }
 
   #failed(id: number, error: unknown): void {
+    if (error instanceof Refusal) {
+      this.#fail(id, error.code, error.message)
+      return
+    }
     this.#shared.warnings.write('error', this.#remote, error, 'a request of a peer could not be answered')
     this.#fail(id, 'internal', 'the request could not be answered')
   }

@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, newSeed } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
@@ -13,6 +14,7 @@ import {
   type NetworkInit,
   type Wiring,
 } from '../../src/network/network.ts'
+import { Refusal } from '../../src/network/peer-error.ts'
 import type { WireIdentity } from '../../src/network/session.ts'
 
 export const NETWORK = 'test'
@@ -45,12 +47,23 @@ export function wireIdentity(
   return { network, providerId, key: wire.key, certificate: wire.certificate, verifier: nativeVerifier }
 }
 
+const noSet = (set: string): never => {
+  throw new Refusal('bad_request', `there is no set ${set} here`)
+}
+
 /** Handlers of a node that holds nothing. */
 export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
-  answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
+  answers: {
+    evidence_request: () => ({}),
+    yank_request: () => ({ yanks: [] }),
+    state_request: () => ({ sets: [], log: { size: 0, root: sha256Hex('') } }),
+    sync_request: ({ set }) => noSet(set),
+    records_request: ({ set }) => noSet(set),
+    records_offer: ({ set }) => noSet(set),
+  },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept' },
 }
