@@ -47,11 +47,13 @@ import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
+import { NodeReport } from './flows/node-status.ts'
 import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
-import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
+import { peerList, providerInfo } from './flows/provider-info.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { CellRequests } from './flows/request-cell.ts'
+import { Reconciler } from './flows/reconcile.ts'
 import { RequestRecords } from './flows/request-records.ts'
 import { searchCapabilities } from './flows/search-capabilities.ts'
 import { searchCells } from './flows/search-cells.ts'
@@ -62,10 +64,14 @@ import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
 import { verifySignedRequest } from './flows/verify-request.ts'
 import { yankCell } from './flows/yank-cell.ts'
+import { YankFreshness } from './flows/yank-freshness.ts'
 import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import { ChosenProviders } from './providers.ts'
+import { AnnouncementSet } from './sets/announcement-set.ts'
+import { PublisherKeySet } from './sets/publisher-key-set.ts'
+import { YankSet } from './sets/yank-set.ts'
 import '../providers/built-in.ts'
 
 /** What a node is made from. */
@@ -149,6 +155,7 @@ async function startIn(
   const digestOf = (id: string): string | undefined => index.get(id)?.manifest.package.digest
   const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
   await vulnerabilities.load()
+  const partners = new Partners(store, clock)
   const parts: NodeParts = {
     config,
     clock,
@@ -186,7 +193,8 @@ async function startIn(
       self: keys.providerId,
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
-    partners: new Partners(store, clock),
+    partners,
+    freshness: new YankFreshness(clock, partners),
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
@@ -222,7 +230,20 @@ async function startIn(
   const announcer = new Announcer(parts)
   const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
   const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
-  const handlers = peerHandlers(parts, learner, proofs)
+  const reconciler = new Reconciler(parts, {
+    sets: [
+      new YankSet(parts, ({ yank, cell }) => {
+        const { yanked, reason, manifest_digest: cellId } = yank
+        events.emit('cell_yanked', { cellId, yanked, reason, by: 'publisher' })
+        if (cell !== undefined) announcer.changed(cell.page)
+      }),
+      new PublisherKeySet(parts),
+      new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
+    ],
+    catchUp: (peer) => learner.catchUp(peer),
+    score: () => undefined,
+  })
+  const handlers = peerHandlers(parts, learner, proofs, reconciler)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames }, proofs)
   const analytics = new Analytics({
@@ -238,6 +259,8 @@ async function startIn(
     return cellDetails(cell, { ...parts, statistics, log: proofs.evidence(cell.id) ?? null, yanks: said })
   }
   const health = new ComponentHealth(parts, maintenance)
+  const report = new NodeReport(parts, reconciler, health)
+  report.register(metrics)
   const records: RequestRecords = new RequestRecords({
     store,
     clock,
@@ -255,7 +278,8 @@ async function startIn(
   })
 
   await federation.load()
-  await lifecycle.start(learner)
+  await lifecycle.start({ name: 'learner', start: () => undefined, stop: () => learner.stop() })
+  await lifecycle.start(reconciler)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
   await lifecycle.start(federation)
@@ -362,7 +386,9 @@ async function startIn(
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
-    health: () => nodeHealth(parts, health),
+    health: () => report.health(),
+    nodeInfo: () => report.info(),
+    nodeStatus: () => report.status(),
     componentHealth: () => health.report(),
     stop: () => lifecycle.stop(),
   }

@@ -21,6 +21,7 @@ import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Network } from '../network/network.ts'
+import type { YankFreshness } from './flows/yank-freshness.ts'
 import type { KnownOffers, OfferVerifier } from './offers.ts'
 import type { PackageValidators } from './package-validators.ts'
 
@@ -50,6 +51,7 @@ export interface NodeParts {
   readonly validators: PackageValidators
   readonly directory: Directory
   readonly partners: Partners
+  readonly freshness: YankFreshness
   readonly offers: KnownOffers
   readonly offerVerifier: OfferVerifier
   readonly network: Network

@@ -40,6 +40,7 @@ interface Parts
     | 'rankers'
     | 'directory'
     | 'partners'
+    | 'freshness'
     | 'offers'
     | 'offerVerifier'
     | 'network'
@@ -202,11 +203,10 @@ export class CellRequests {
         const result = await this.#asker.ask(provider, query, { signal, deadlineMs: SEARCH_MS })
         const ranked = this.#judge(query, result, search)
         if (ranked === undefined || !isBetter(ranked)) return undefined
-        // Yanks reach this node by announcements only: that the cell is not yanked is not certain enough from high on.
-        if (query.securityLevel === 'high') return this.#offered(ranked, source, { stale: true })
+        if (query.securityLevel === 'high') return this.#offered(ranked, source, this.#parts.freshness.note())
         if (query.securityLevel !== 'maximum') return this.#offered(ranked, source)
         const log = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
-        return log && this.#offered(ranked, source, { log, stale: true })
+        return log && this.#offered(ranked, source, { log, ...this.#parts.freshness.note() })
       }
       return await firstAnswer(holders, ask, HEDGE_MS)
     } finally {

@@ -8,6 +8,7 @@ import type { NodeParts } from '../parts.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
+import type { Reconciler } from './reconcile.ts'
 
 type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
 
@@ -21,7 +22,12 @@ const FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'success', s
 const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_found', source: 'none' }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
-export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
+export function peerHandlers(
+  parts: Parts,
+  learner: Learner,
+  proofs: Pick<LogProofs, 'registration'>,
+  reconciler: Pick<Reconciler, 'answers'>,
+): NetworkHandlers {
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -40,6 +46,7 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         return proof === undefined ? {} : { certificate: proof.certificate, evidence: proof.evidence }
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
+      ...reconciler.answers,
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)

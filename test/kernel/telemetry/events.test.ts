@@ -78,6 +78,17 @@ const ONE_OF_EACH: EventMap = {
   peer_disconnected: gone,
   announcement_received: { providerId: 'p', sequence: 1, cells: 2 },
   announcement_refused: { reason: 'stale' },
+  set_reconciled: {
+    peer: 'p',
+    set: 'yanks',
+    complete: true,
+    rounds: 3,
+    characters: 100,
+    lacking: 7,
+    accepted: 5,
+    ignored: 0,
+    given: 1,
+  },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -98,6 +109,10 @@ test('every event is counted', async () => {
     'cytoplex_packages_evicted_bytes_total 60',
     'cytoplex_peers_connected_total{direction="inbound"} 2',
     'cytoplex_peers_disconnected_total 2',
+    'cytoplex_sync_reconciliations_total{set="yanks",complete="true"} 2',
+    'cytoplex_sync_records_total{set="yanks",outcome="accepted"} 10',
+    'cytoplex_sync_records_total{set="yanks",outcome="given"} 2',
+    'cytoplex_sync_range_bytes_total 200',
     'cytoplex_announcements_received_total 2',
     'cytoplex_announcements_refused_total{reason="stale"} 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
