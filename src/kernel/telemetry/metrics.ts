@@ -39,7 +39,7 @@ export function createMetrics(): Metrics {
         ...(options.buckets ? { buckets: [...options.buckets] } : {}),
       }),
     untyped: ({ name, help, read }) => {
-      const gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) })
+      const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) })
       Object.assign(gauge, { type: 'untyped' })
     },
   }

@@ -12,8 +12,12 @@ export class MemorySet implements RecordSet {
   /** How often a record was brought. */
   brought = 0
 
+  readonly #takesAll: boolean
+
+  /** With another name than `things`, every record is taken. */
   constructor(texts: Iterable<string> = [], name = 'things') {
     this.name = name
+    this.#takesAll = name !== 'things'
     for (const text of texts) this.put(text)
   }
 
@@ -29,7 +33,7 @@ export class MemorySet implements RecordSet {
   async accept(text: string): Promise<Acceptance> {
     this.brought++
     if (text.startsWith('unwanted')) return 'ignored'
-    if (!text.startsWith('record')) return 'rejected'
+    if (!this.#takesAll && !text.startsWith('record')) return 'rejected'
     this.put(text)
     return 'accepted'
   }
