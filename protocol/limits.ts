@@ -53,6 +53,14 @@ export const LIMITS = {
   contributionProofBytes: 32 * 1024,
   /** Bytes of an announced contribution: the record without the pack is a few hundred. */
   contributionAnnounceBytes: 4 * 1024,
+  /** Records that are asked for, or offered, in one message: their ids stay far below a frame. */
+  recordsPerRequest: 256,
+  /** Characters of a record of a set: the largest are announcements. */
+  recordCharacters: 128 * 1024,
+  /** Characters of the ranges in one message of a reconciliation: 160 KiB in base64url, and a few more. */
+  rangesCharacters: 216 * 1024,
+  /** Messages that the opening side of a reconciliation may send: two sets that differ in hundreds need five, one that lacks 200,000 needs all. */
+  syncRounds: 48,
   /** Bytes of one gossip message. */
   announcementBytes: 128 * 1024,
   /** Goals whose topic a node may be in at once: each is a mesh of its own. */

@@ -115,6 +115,9 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
   },
   consistency_request: { type: 'consistency_request', id: 11, origin: `${hop.provider_id}/log`, from: 1, to: 2 },
   log_records_request: { type: 'log_records_request', id: 12 },
+  sync_request: { type: 'sync_request', id: 13, set: 'yanks', nonce: 'A'.repeat(22) },
+  records_request: { type: 'records_request', id: 14, set: 'yanks', ids: [HEX] },
+  records_offer: { type: 'records_offer', id: 15, set: 'yanks', texts: ['ys1.AAAA'] },
 }
 
 /** The same of every answer. */
@@ -136,6 +139,9 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
   add_checkpoint_request: { type: 'add_checkpoint_response', id: 10, conflict: { size: 3 } },
   consistency_request: { type: 'consistency_response', id: 11, from_root: HEX, hashes: [HEX] },
   log_records_request: { type: 'log_records_response', id: 12, records: ['{}'] },
+  sync_request: { type: 'sync_response', id: 13, nonce: 'A'.repeat(22), ranges: '' },
+  records_request: { type: 'records_response', id: 14, texts: ['ys1.AAAA'] },
+  records_offer: { type: 'records_offer_response', id: 15, results: ['accepted'] },
 }
 
 function messages(): Message[] {

@@ -49,7 +49,7 @@ export type OwnMethod = 'peer_exchange'
 /** The fields of the answer to a request that are the handler's. */
 export type AnswerTo<M extends PlainMethod> = Omit<RpcMethods[M]['response'], 'type' | 'id'>
 
-/** How each plain request is answered. `session` is that of the stream on which it came. */
+/** How each plain request is answered. `session` is that of the stream on which it came. A handler throws `Refusal` for what it does not answer. */
 export type Answers = {
   readonly [M in PlainMethod]: (
     request: RpcMethods[M]['request'],

@@ -17,3 +17,14 @@ export class PeerError extends Error {
     this.code = code
   }
 }
+
+/** Thrown by a handler: why this node does not answer a peer's request. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: 'busy' | 'bad_request'
+
+  constructor(code: Refusal['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}

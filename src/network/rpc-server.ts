@@ -13,7 +13,7 @@ import {
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
-import { PeerError } from './peer-error.ts'
+import { PeerError, Refusal } from './peer-error.ts'
 import { type PeerLimits, trafficOf } from './peer-limits.ts'
 import { PeerWarnings } from './peer-warnings.ts'
 import type { ScoreEvent } from './scores/score-events.ts'
@@ -321,6 +321,10 @@ class AnsweringPeer {
   }
 
   #failed(id: number, error: unknown): void {
+    if (error instanceof Refusal) {
+      this.#fail(id, error.code, error.message)
+      return
+    }
     this.#shared.warnings.write('error', this.#remote, error, 'a request of a peer could not be answered')
     this.#fail(id, 'internal', 'the request could not be answered')
   }

@@ -40,6 +40,7 @@ import type {
 } from '../../protocol/federation.ts'
 import type { ConsistencyProof, InclusionProof } from '../../protocol/log.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
+import type { NodeInfo, NodeStatus } from '../../protocol/node-info.ts'
 import type { PeerBan, PeerBanList, PeerBanOrder, PeerList, PeerUnbanned } from '../../protocol/peers.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
 import type {
@@ -359,6 +360,9 @@ export interface ProviderNode {
     unban(providerId: string, by: string): Promise<PeerUnbanned>
   }
   health(): Health
+  /** Who this node is in the agent network, and how it stands to its federation. */
+  nodeInfo(): NodeInfo
+  nodeStatus(): Promise<NodeStatus>
   /** Each component as it was found at most a few seconds ago. What only a door can measure is left to it. */
   componentHealth(): Promise<Omit<ProviderHealth, 'metrics'>>
 }

@@ -53,11 +53,13 @@ import { LogEpochs } from './flows/log-epochs.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { nodeLog } from './flows/node-log.ts'
+import { NodeReport } from './flows/node-status.ts'
 import { openPackage } from './flows/open-package.ts'
 import { peerBans, peerList } from './flows/peer-list.ts'
 import { DhtProvider } from './flows/provide.ts'
-import { nodeHealth, providerInfo } from './flows/provider-info.ts'
+import { providerInfo } from './flows/provider-info.ts'
 import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
+import { Reconciler } from './flows/reconcile.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { QuestionRelay } from './flows/relay-question.ts'
 import { CellRequests } from './flows/request-cell.ts'
@@ -73,10 +75,14 @@ import { verifySignedRequest } from './flows/verify-request.ts'
 import { LogWatcher } from './flows/watch-logs.ts'
 import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
+import { YankFreshness } from './flows/yank-freshness.ts'
 import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import { ChosenProviders } from './providers.ts'
+import { AnnouncementSet } from './sets/announcement-set.ts'
+import { PublisherKeySet } from './sets/publisher-key-set.ts'
+import { YankSet } from './sets/yank-set.ts'
 import '../providers/built-in.ts'
 
 /** What a node is made from. */
@@ -160,6 +166,7 @@ async function startIn(
   const digestOf = (id: string): string | undefined => index.get(id)?.manifest.package.digest
   const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
   await vulnerabilities.load()
+  const partners = new Partners(store, clock)
   const parts: NodeParts = {
     config,
     clock,
@@ -197,7 +204,8 @@ async function startIn(
       self: keys.providerId,
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
-    partners: new Partners(store, clock),
+    partners,
+    freshness: new YankFreshness(clock, partners),
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
@@ -249,10 +257,23 @@ async function startIn(
     (token) => yankLane.publish(token),
   )
   const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
+  const reconciler = new Reconciler(parts, {
+    sets: [
+      new YankSet(parts, ({ yank, cell }) => {
+        const { yanked, reason, manifest_digest: cellId } = yank
+        events.emit('cell_yanked', { cellId, yanked, reason, by: 'publisher' })
+        if (cell !== undefined) announcer.changed(cell.page)
+      }),
+      new PublisherKeySet(parts),
+      new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
+    ],
+    catchUp: (peer) => learner.catchUp(peer),
+    score: (peer, event) => parts.network.scores.record(peer, event),
+  })
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
   )
-  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher })
+  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler })
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({
@@ -268,6 +289,8 @@ async function startIn(
     return cellDetails(cell, { ...parts, statistics, log: proofs.evidence(cell.id) ?? null, yanks: said })
   }
   const health = new ComponentHealth(parts, maintenance)
+  const report = new NodeReport(parts, reconciler, health)
+  report.register(metrics)
   const records: RequestRecords = new RequestRecords({
     store,
     clock,
@@ -285,7 +308,8 @@ async function startIn(
   })
 
   await federation.load()
-  await lifecycle.start(learner)
+  await lifecycle.start({ name: 'learner', start: () => undefined, stop: () => learner.stop() })
+  await lifecycle.start(reconciler)
   await lifecycle.start(watcher)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
@@ -395,7 +419,9 @@ async function startIn(
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
     bans: peerBans(parts, administration),
-    health: () => nodeHealth(parts, health),
+    health: () => report.health(),
+    nodeInfo: () => report.info(),
+    nodeStatus: () => report.status(),
     componentHealth: () => health.report(),
     stop: () => lifecycle.stop(),
   }

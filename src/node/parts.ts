@@ -22,6 +22,7 @@ import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Network } from '../network/network.ts'
 import type { KnownLogs } from './flows/known-logs.ts'
+import type { YankFreshness } from './flows/yank-freshness.ts'
 import type { KnownOffers, OfferVerifier } from './offers.ts'
 import type { PackageValidators } from './package-validators.ts'
 
@@ -51,6 +52,7 @@ export interface NodeParts {
   readonly validators: PackageValidators
   readonly directory: Directory
   readonly partners: Partners
+  readonly freshness: YankFreshness
   readonly offers: KnownOffers
   readonly offerVerifier: OfferVerifier
   readonly knownLogs: KnownLogs

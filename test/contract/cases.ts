@@ -548,6 +548,8 @@ const audit: Record<string, Record<number, Produce>> = {
 const system: Record<string, Record<number, Produce>> = {
   'GET /health': { 200: get('/health') },
   'GET /ready': { 200: get('/ready') },
+  'GET /info': { 200: get('/info') },
+  'GET /status': { 200: get('/status') },
   'GET /metrics': { 200: get('/metrics') },
   'GET /openapi.json': { 200: get('/openapi.json') },
 }

@@ -432,6 +432,42 @@ export class FakeNode implements ProviderNode {
     return this.state
   }
 
+  nodeInfo() {
+    return {
+      node_id: this.nodeId,
+      provider_id: this.providerId,
+      public_key: this.publicKey,
+      addresses: ['tcp://127.0.0.1:9000'],
+      multiaddrs: [`/ip4/127.0.0.1/tcp/9000/p2p/${this.providerId}`],
+      capabilities: {
+        accepts_contributions: false,
+        serves_leaderboard: false,
+        serves_log_proofs: true,
+        goal_ids: [],
+        protocol_version: '1.0',
+        software_version: '0.1.0',
+      },
+      timestamp: 1_767_225_600_000,
+      consensus_state: 'ACTIVE' as const,
+      running: true,
+      goal_id: null,
+    }
+  }
+
+  async nodeStatus() {
+    this.#maybeFail()
+    const healthy = (message: string) => ({ status: 'healthy' as const, message })
+    return {
+      uptime_seconds: 60,
+      metrics: {
+        counters: { contributions_received_total: 0, contributions_processed_total: 0 },
+        gauges: { log_size: 7, peer_count: 2, sync_lag: 0 },
+      },
+      checks: { sync: healthy('Synced'), peers: healthy('2 peers connected'), consensus: healthy('Consensus: ACTIVE') },
+      sets: [{ name: 'yanks', count: 0, root: 'ab'.repeat(32) }],
+    }
+  }
+
   async componentHealth() {
     this.#maybeFail()
     return {

@@ -33,6 +33,12 @@ test('info and peers', async (t) => {
   assert.deepEqual(peers.json(), node.peers())
 })
 
+test('who the node is in the agent network, and how it stands to its federation', async (t) => {
+  const { node, send } = await start(t)
+  assert.deepEqual((await send({ path: '/info' })).json(), node.nodeInfo())
+  assert.deepEqual((await send({ path: '/status' })).json(), await node.nodeStatus())
+})
+
 test('the health of the provider: its components, and how requests went', async (t) => {
   const { node, send } = await start(t)
   const path = '/api/v1/discovery/health'

@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { loadConfig } from '../../src/kernel/config/load.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
@@ -15,6 +16,7 @@ import {
   type NetworkInit,
   type Wiring,
 } from '../../src/network/network.ts'
+import { Refusal } from '../../src/network/peer-error.ts'
 import type { WireIdentity } from '../../src/network/session.ts'
 
 export const NETWORK = 'test'
@@ -47,6 +49,10 @@ export function wireIdentity(
   return { network, providerId, key: wire.key, certificate: wire.certificate, verifier: nativeVerifier }
 }
 
+const noSet = (set: string): never => {
+  throw new Refusal('bad_request', `there is no set ${set} here`)
+}
+
 /** Handlers of a node that holds nothing. */
 export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
@@ -56,7 +62,10 @@ export const emptyHandlers: NetworkHandlers = {
     evidence_request: () => ({}),
     yank_request: () => ({ yanks: [] }),
     forward_request: () => ({ cells: [], trust: 'limited' }),
-    state_request: () => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }),
+    state_request: () => ({ sets: [], log: { size: 0, root: sha256Hex('') } }),
+    sync_request: ({ set }) => noSet(set),
+    records_request: ({ set }) => noSet(set),
+    records_offer: ({ set }) => noSet(set),
     add_checkpoint_request: () => ({ refused: 'full' }),
     consistency_request: () => ({}),
     log_records_request: () => ({ records: [] }),

@@ -6,7 +6,8 @@ import { KEYSPACES, textKeyspace } from '../../src/kernel/storage/keyspaces.ts'
 import { Store } from '../../src/kernel/storage/store.ts'
 import { ComponentHealth, type Machine } from '../../src/node/flows/component-health.ts'
 import { DiskProbe, StoreProbe } from '../../src/node/flows/component-probes.ts'
-import { nodeHealth } from '../../src/node/flows/provider-info.ts'
+import { NodeReport } from '../../src/node/flows/node-status.ts'
+import { SyncState } from '../../src/node/flows/sync-state.ts'
 import { Maintenance } from '../../src/node/maintenance.ts'
 import { silentLogger } from '../network/nodes.ts'
 import { TestClock, temporaryFolder } from '../support/cells.ts'
@@ -248,13 +249,14 @@ it('maintenance that is under way is the status, whatever the components are', a
 
 it('readiness is degraded while a component is, and does not wait to find out', async (t) => {
   const { world, health, network, clock } = await open(t)
-  const config = { p2p: { seeds: [] } } as unknown as Parameters<typeof nodeHealth>[0]['config']
-  const parts = { network, config } as unknown as Parameters<typeof nodeHealth>[0]
-  assert.deepEqual(nodeHealth(parts, health), { ready: true, degraded: false, reasons: [] })
+  const config = { p2p: { seeds: [] }, health: { min_peers_for_ready: null, max_sync_lag_for_ready: 10 } }
+  const state = new SyncState({ now: () => clock.now(), hasSeeds: false })
+  const report = new NodeReport({ network, config, clock } as never, { state, sets: async () => [] }, health)
+  assert.deepEqual(report.health(), { ready: true, degraded: false, reasons: [] })
   world.disk = disk(0)
   clock.advance(10_000)
-  assert.equal(nodeHealth(parts, health).degraded, false)
+  assert.equal(report.health().degraded, false)
   await health.report()
   const reasons = ['disk: 0.0 GiB (0.0 %) free']
-  assert.deepEqual(nodeHealth(parts, health), { ready: true, degraded: true, reasons })
+  assert.deepEqual(report.health(), { ready: true, degraded: true, reasons })
 })

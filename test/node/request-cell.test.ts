@@ -11,6 +11,7 @@ import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import type { Network } from '../../src/network/network.ts'
 import { CellRequests } from '../../src/node/flows/request-cell.ts'
+import { YankFreshness } from '../../src/node/flows/yank-freshness.ts'
 import { KnownOffers, OfferVerifier } from '../../src/node/offers.ts'
 import { silentLogger } from '../network/nodes.ts'
 import { manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf, TestClock } from '../support/cells.ts'
@@ -52,6 +53,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     vulnerabilities: NO_VULNERABILITIES,
     directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
     partners: new Partners(store, clock),
+    freshness: new YankFreshness(clock, { get: () => undefined, isUntrusted: () => false }),
     offers: new KnownOffers(),
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,

@@ -6,7 +6,7 @@ import { peerHandlers } from '../../src/node/flows/serve-peers.ts'
 test('a request for yanks is answered with as many tokens as one frame holds', async () => {
   const token = `ys1.${'A'.repeat(90 * 1024)}`
   const parts = { yanks: { token: () => token } } as never
-  const { answers } = peerHandlers(parts, {} as never)
+  const { answers } = peerHandlers(parts, { reconciler: { answers: {} } } as never)
   const cells = Array.from({ length: LIMITS.yanksPerRequest }, () => ({
     manifest_digest: 'ab'.repeat(32),
     publisher: 'cd'.repeat(32),

@@ -2,6 +2,7 @@ import type { AnnouncedCell } from '../../../protocol/announcement.ts'
 import type { KnownYank, SignedYank, Yank, YankReason } from '../../../protocol/yank.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
+import { sha256Hex } from '../../kernel/base/hash.ts'
 import type { SignatureVerifier } from '../../kernel/identity/verify-pure.ts'
 import { decodeYankToken, verifyYank } from '../../kernel/identity/yank-signature.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
@@ -18,6 +19,8 @@ interface PublisherYank extends Omit<Yank, 'format' | 'manifest_digest'> {
   readonly records: number
   /** Bytes of its token. */
   readonly bytes: number
+  /** SHA-256 of its token, in hexadecimal. */
+  readonly id: string
   /** The provider that told of it; absent where it has a place of its own. */
   readonly source?: string
 }
@@ -62,7 +65,10 @@ interface Parts {
 
 type Named = { readonly id: string; readonly publisher: string }
 
-const signedYanks = jsonKeyspace<PublisherYank & { readonly token: string }>(KEYSPACES.yanks)
+/** On disk, where `id` is missing: it follows from the token. */
+type StoredYank = Omit<PublisherYank, 'id'> & { readonly token: string }
+
+const signedYanks = jsonKeyspace<StoredYank>(KEYSPACES.yanks)
 const operatorYanks = jsonKeyspace<OperatorYank>(KEYSPACES.yanks)
 const OPERATOR = 'operator'
 const keyOf = (id: string, by: string): string => `${id}!${by}`
@@ -74,13 +80,16 @@ const SOURCE_SHARE = 1 / 8
 
 const isFinal = ({ yanked, reason }: Pick<Yank, 'yanked' | 'reason'>): boolean => yanked && reason === 'compromised'
 
-/** Whether one yank of a publisher counts instead of another. The same on every node, in whatever order they come. */
-function supersedes(
-  yank: Pick<Yank, 'counter' | 'yanked' | 'reason'>,
-  known: Pick<Yank, 'counter' | 'yanked' | 'reason'>,
-): boolean {
+type Comparable = Pick<PublisherYank, 'counter' | 'yanked' | 'reason' | 'id'>
+
+/**
+ * Whether one yank of a publisher counts instead of another. The same on every node, in whatever order they come: where they say the same,
+ * the one with the smaller id is kept.
+ */
+function supersedes(yank: Comparable, known: Comparable): boolean {
   if (isFinal(yank) !== isFinal(known)) return isFinal(yank)
-  return yank.counter > known.counter || (yank.counter === known.counter && yank.yanked && !known.yanked)
+  if (yank.counter !== known.counter) return yank.counter > known.counter
+  return yank.yanked === known.yanked ? yank.id < known.id : yank.yanked
 }
 
 /**
@@ -95,6 +104,7 @@ export class Yanks {
   /** Bytes of what each provider told about cells of strangers. */
   readonly #bySource = new Map<string, number>()
   #bytes = 0
+  #watcher: ((cell: Named) => void) | undefined
 
   /** `strangerBytes`: budget for cells that this node does not hold, and whose publisher is not pinned. */
   constructor(parts: Parts, strangerBytes = STRANGER_BYTES) {
@@ -107,8 +117,25 @@ export class Yanks {
     for await (const [key, entry] of this.#parts.store.scan(signedYanks)) {
       const [id = '', by] = key.split('!')
       if (by === OPERATOR) this.#setOperator(id, entry)
-      else this.#setPublisher(id, entry)
+      else this.#setPublisher(id, withId(entry))
     }
+  }
+
+  /** Cell and publisher of every yank that was signed by a publisher, whether it counts or not. */
+  *signed(): Generator<Named> {
+    for (const [id, { publishers }] of this.#known) for (const publisher of publishers.keys()) yield { id, publisher }
+  }
+
+  /** Id of what a publisher said last of a cell, as far as its keys count and it did not contradict itself: what nodes share. */
+  sharedId({ id, publisher }: Named): string | undefined {
+    if (this.#parts.publishers.isFrozen(publisher)) return undefined
+    const known = this.#known.get(id)
+    return known && this.#valid(known, publisher)?.id
+  }
+
+  /** Tells `watcher` of cells of which a publisher said something else. */
+  watch(watcher: (cell: Named) => void): void {
+    this.#watcher = watcher
   }
 
   /** Whether a cell may not be resolved to any more. */
@@ -183,13 +210,15 @@ export class Yanks {
     const { network, verifier, publishers, index, trust } = this.#parts
     const signed = decodeYankToken(token)
     const { manifest_digest: id, publisher } = signed.record
-    if (!this.isNewer(signed.record)) return undefined
+    if (!this.isNewer(signed.record, token, source === undefined)) return undefined
     verifyYank(verifier, network, signed)
     const cell = index.get(id)
-    if (cell !== undefined && cell.manifest.publisher !== publisher) {
+    const isOfAnother = cell !== undefined && cell.manifest.publisher !== publisher
+    if (isOfAnother && source === undefined) {
       throw new ProviderError('PROV_005', `the yank is signed by ${publisher}, which is not the cell's publisher`)
     }
-    const hasPlace = cell !== undefined || source === undefined || trust.isPinned(publisher)
+    // Of another's cell it says nothing. Peers that do not hold the cell cannot know that, and share it.
+    const hasPlace = (cell !== undefined && !isOfAnother) || source === undefined || trust.isPinned(publisher)
     const entry = entryOf(signed, token, hasPlace ? undefined : source)
     if (!hasPlace && !this.#hasRoom(entry, id)) return undefined
     await publishers.admit(publisher, token, hasPlace ? 'always' : 'known')
@@ -202,11 +231,12 @@ export class Yanks {
     return store
       .transact((tx) => {
         const before = tx.get(signedYanks, keyOf(id, publisher))
-        if (before !== undefined && !publishers.hasRevoked(publisher, before.records) && !supersedes(record, before)) {
-          return undefined
-        }
-        tx.put(signedYanks, keyOf(id, publisher), { ...entry, token })
-        const cell = index.get(id, tx)
+        const counts = before !== undefined && !publishers.hasRevoked(publisher, before.records)
+        if (counts && !supersedes(entry, withId(before))) return undefined
+        const { id: _, ...stored } = entry
+        tx.put(signedYanks, keyOf(id, publisher), { ...stored, token })
+        const held = index.get(id, tx)
+        const cell = held?.manifest.publisher === publisher ? held : undefined
         if (cell !== undefined && (isOrder || cell.origin === 'registered')) {
           this.#log(tx, cell, { yanked, reason, by: 'publisher' })
         }
@@ -256,10 +286,12 @@ export class Yanks {
     return own === undefined || this.#parts.publishers.hasRevoked(publisher, own.records) ? undefined : own
   }
 
-  /** Whether a publisher's word would change what is known, were it verified. */
-  isNewer(record: Yank): boolean {
-    const known = this.publisherYank({ id: record.manifest_digest, publisher: record.publisher })
-    return known === undefined || supersedes(record, known)
+  /** Whether a token would count instead of what is known, were it verified. An order that says what is known already would not. */
+  isNewer({ manifest_digest: id, publisher, counter, yanked, reason }: Yank, token: string, isOrder = false): boolean {
+    const known = this.#known.get(id)
+    const own = known && this.#valid(known, publisher)
+    if (own === undefined) return true
+    return supersedes({ counter, yanked, reason, id: isOrder ? own.id : sha256Hex(token) }, own)
   }
 
   #hasRoom({ bytes, source = '', publisher }: PublisherYank, id: string): boolean {
@@ -283,6 +315,7 @@ export class Yanks {
     if (before !== undefined) this.#count(before, -before.bytes)
     this.#count(kept, kept.bytes)
     this.#known.set(id, { ...known, publishers: new Map(known?.publishers).set(kept.publisher, kept) })
+    this.#watcher?.({ id, publisher: kept.publisher })
   }
 
   #count({ source }: PublisherYank, bytes: number): void {
@@ -311,8 +344,11 @@ const conflict = (message: string): ProviderError => new ProviderError('PROV_001
 
 function entryOf({ record, key_records: records }: SignedYank, token: string, source?: string): PublisherYank {
   const { format: _, manifest_digest: __, ...said } = record
-  return { ...said, records: records.length, bytes: token.length, ...(source === undefined ? {} : { source }) }
+  const own = { records: records.length, bytes: token.length, id: sha256Hex(token) }
+  return { ...said, ...own, ...(source === undefined ? {} : { source }) }
 }
+
+const withId = (stored: StoredYank): PublisherYank & { token: string } => ({ ...stored, id: sha256Hex(stored.token) })
 
 const shown = ({ yanked, reason, message, at, counter }: PublisherYank | OperatorYank) => ({
   yanked,

@@ -63,6 +63,7 @@ export class Directory {
   #room = 0
   #loaded = false
   #watcher: ((names: readonly string[]) => void) | undefined
+  #recordWatcher: ((key: string, announcement: Announcement | undefined) => void) | undefined
 
   constructor(parts: { store: Store; clock: Clock; limits: DirectoryLimits; self: string }) {
     this.#self = parts.self
@@ -113,6 +114,7 @@ export class Directory {
     await this.#store.transact((tx) => {
       for (const key of keys) tx.delete(announcements, key)
     })
+    for (const key of keys) this.#recordWatcher?.(key, undefined)
   }
 
   /** Reads what is on disk from before. */
@@ -157,14 +159,19 @@ export class Directory {
    * Puts announcements on disk, all or none, for peers that join. This node's own ones are kept so and not looked up. One that is not
    * newer than what is there is left out.
    */
-  keep(...news: readonly Announcement[]): Promise<void> {
-    return this.#store.transact((tx) => {
-      for (const announcement of news) {
+  async keep(...news: readonly Announcement[]): Promise<void> {
+    const written = await this.#store.transact((tx) =>
+      news.filter((announcement) => {
         const key = diskKey(announcement.provider_id, announcement.page)
         const kept = tx.get(announcements, key)
-        if (kept === undefined || kept.sequence < announcement.sequence) tx.put(announcements, key, announcement)
-      }
-    })
+        if (kept !== undefined && kept.sequence >= announcement.sequence) return false
+        tx.put(announcements, key, announcement)
+        return true
+      }),
+    )
+    for (const announcement of written) {
+      this.#recordWatcher?.(diskKey(announcement.provider_id, announcement.page), announcement)
+    }
   }
 
   /** The announcement on disk. */
@@ -198,6 +205,21 @@ export class Directory {
   /** Tells `watcher` of names that nobody offered before, or nobody offers any more. */
   watch(watcher: (names: readonly string[]) => void): void {
     this.#watcher = watcher
+  }
+
+  /** Every announcement on disk with its key, this node's own ones among them. */
+  records(): AsyncIterable<[key: string, announcement: Announcement]> {
+    return this.#store.scan(announcements)
+  }
+
+  /** The announcement on disk with a key of {@link records}. */
+  record(key: string): Announcement | undefined {
+    return this.#store.get(announcements, key)
+  }
+
+  /** Tells `watcher` of announcements that are on disk from now on, or no more. */
+  watchRecords(watcher: (key: string, announcement: Announcement | undefined) => void): void {
+    this.#recordWatcher = watcher
   }
 
   /** A page of the announcements that are on disk, as the JSON text of an array, for a peer that joins. */

@@ -1,12 +1,13 @@
+import { NodeInfo, NodeStatus } from '../../../protocol/node-info.ts'
 import { openApiText } from '../../kernel/config/package-files.ts'
-import { JSON_TYPE, sendText, TEXT_TYPE } from '../respond.ts'
+import { JSON_TYPE, sendJson, sendText, TEXT_TYPE } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
 const shared = { method: 'GET', access: 'open', family: 'system', bodyLimit: 0 } as const
 /** Prometheus text exposition format. */
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** Agent network, "Health" and "Metrics", and the description of this API. */
+/** Agent network, "Health", "Metrics" and "Node Info", and the description of this API. */
 export const systemRoutes: readonly Route[] = [
   route({
     ...shared,
@@ -31,6 +32,26 @@ export const systemRoutes: readonly Route[] = [
         if (!ready) return sendText(request, reply, 503, TEXT_TYPE, `NOT READY: ${why}`)
         return sendText(request, reply, 200, TEXT_TYPE, degraded ? `DEGRADED: ${why}` : 'READY')
       },
+  }),
+  route({
+    ...shared,
+    path: '/info',
+    summary: 'Who this node is in the agent network, and how it stands to its federation',
+    answers: { 200: { description: 'The node', schema: NodeInfo } },
+    handler:
+      ({ node }) =>
+      (request, reply) =>
+        sendJson(request, reply, 200, node.nodeInfo()),
+  }),
+  route({
+    ...shared,
+    path: '/status',
+    summary: 'Uptime, peers, sync and consensus of this node',
+    answers: { 200: { description: 'Status, whatever it is', schema: NodeStatus } },
+    handler:
+      ({ node }) =>
+      async (request, reply) =>
+        sendJson(request, reply, 200, await node.nodeStatus()),
   }),
   route({
     ...shared,

@@ -170,6 +170,22 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    sync: Type.Object(
+      {
+        /** Seconds between two rounds of reconciling with a peer. */
+        interval_seconds: Type.Integer({ minimum: 1, maximum: 3600 }),
+      },
+      closed,
+    ),
+    health: Type.Object(
+      {
+        /** Peers from which on the node counts as ready. Null: as many as there are seeds, three at most. */
+        min_peers_for_ready: Type.Union([Type.Integer({ minimum: 0, maximum: 100_000 }), Type.Null()]),
+        /** Records that a peer has and this node lacks, above which it is not ready. */
+        max_sync_lag_for_ready: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+      },
+      closed,
+    ),
     federation: Type.Object(
       {
         enabled: Type.Boolean(),

@@ -59,6 +59,19 @@ export function countEvents(events: Events, metrics: Metrics): void {
   events.on('log_standing', (event) => standings.add(event.standing))
   const epochs = count('cytoplex_log_epochs_total', 'Epochs of the own log that were opened after its store went back')
   events.on('log_epoch_opened', () => epochs.add())
+  const reconciled = tally(metrics, 'cytoplex_sync_reconciliations_total', 'Sets that were reconciled with a peer', [
+    'set',
+    'complete',
+  ])
+  const fetched = tally(metrics, 'cytoplex_sync_records_total', 'Records that reconciling moved', ['set', 'outcome'])
+  const ranges = count('cytoplex_sync_range_bytes_total', 'Bytes of the ranges that were compared, in both directions')
+  events.on('set_reconciled', ({ set, complete, accepted, ignored, given, characters }) => {
+    reconciled.add(set, String(complete))
+    fetched.addTo(accepted, set, 'accepted')
+    fetched.addTo(ignored, set, 'ignored')
+    fetched.addTo(given, set, 'given')
+    ranges.addMany(characters)
+  })
 
   const answered = tally(metrics, 'cytoplex_requests_answered_total', 'Requests for cells, by how they ended', [
     'door',
@@ -76,6 +89,8 @@ interface Tally<Label extends string> {
   add(...values: string[]): void
   /** That many more; for tallies without labels. */
   addMany(count: number): void
+  /** That many more of these label values. */
+  addTo(count: number, ...values: string[]): void
 }
 
 const SEPARATOR = '\n'
@@ -103,6 +118,7 @@ function tally<Label extends string>(
     labels,
     add: (...values) => bump(values.join(SEPARATOR), 1),
     addMany: (many) => bump('', many),
+    addTo: (many, ...values) => many > 0 && bump(values.join(SEPARATOR), many),
   }
 }
 

@@ -51,6 +51,22 @@ export interface EventMap {
   }
   /** A ban was lifted, or is over. */
   peer_unbanned: { readonly providerId: string }
+  /** A set of records was reconciled with a peer, by this node's wish. */
+  set_reconciled: {
+    readonly peer: string
+    readonly set: string
+    /** Whether nothing was left to be fetched or offered. */
+    readonly complete: boolean
+    readonly rounds: number
+    /** Characters of the ranges that travelled, in both directions. */
+    readonly characters: number
+    /** Records that the peer had and this node did not; and those of them that were taken or not. */
+    readonly lacking: number
+    readonly accepted: number
+    readonly ignored: number
+    /** Records that the peer took. */
+    readonly given: number
+  }
   /** A page of another provider's announcement was verified and is newer than what was known. */
   announcement_received: {
     readonly providerId: string

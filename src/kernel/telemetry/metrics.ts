@@ -1,8 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
+/** Ours, and those that the agent network's documentation names. */
+type MetricName = `cytoplex_${string}` | `ian_${string}`
+
 /** What every metric of ours says about itself. Names start with `cytoplex_`; units are part of the name (`_seconds`, `_bytes`). */
 export interface MetricOptions<Label extends string> {
-  readonly name: `cytoplex_${string}`
+  readonly name: MetricName
   readonly help: string
   readonly labels?: readonly Label[]
   /** Called before each scrape, to set values that are only worth computing then. */
@@ -18,6 +21,8 @@ export interface Metrics {
   histogram<Label extends string = never>(
     options: MetricOptions<Label> & { readonly buckets?: readonly number[] },
   ): Histogram<Label>
+  /** A number of which nothing is said but its name, read at each scrape: for names that suit no type. */
+  untyped(options: { readonly name: MetricName; readonly help: string; readonly read: () => number }): void
 }
 
 /** Makes the metrics of one node, with the process's own (`process_*`, `nodejs_*`) already in the registry. */
@@ -33,6 +38,10 @@ export function createMetrics(): Metrics {
         ...configuration(registry, options),
         ...(options.buckets ? { buckets: [...options.buckets] } : {}),
       }),
+    untyped: ({ name, help, read }) => {
+      const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) })
+      Object.assign(gauge, { type: 'untyped' })
+    },
   }
 }
 

@@ -27,6 +27,7 @@ type Parts = Pick<
   | 'directory'
   | 'trust'
   | 'rankers'
+  | 'freshness'
   | 'offers'
   | 'offerVerifier'
   | 'partners'
@@ -144,7 +145,7 @@ export class Forwarding {
         answer,
         TIERS[found.tier]!,
         null,
-        query.securityLevel === 'high' ? { stale: true } : undefined,
+        query.securityLevel === 'high' ? this.#parts.freshness.note() : undefined,
       ),
     }
   }

@@ -59,7 +59,7 @@ export class YankLane {
     let signed: SignedYank
     try {
       signed = decodeYankToken(token)
-      if (!yanks.isNewer(signed.record)) return 'ignore'
+      if (!yanks.isNewer(signed.record, token)) return 'ignore'
       if (!this.#sources.of(from).take()) return 'ignore'
       verifyYank(nativeVerifier, config.network.name, signed)
     } catch (error) {

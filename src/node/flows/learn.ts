@@ -1,7 +1,9 @@
 import type { Announcement } from '../../../protocol/announcement.ts'
+import type { Acceptance } from '../../../protocol/rpc.ts'
 import { checkAnnouncement, type Refusal, readAnnouncement } from '../../domain/federation/announcement.ts'
+import { utf8 } from '../../kernel/base/bytes.ts'
+import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
-import type { Part } from '../../kernel/base/lifecycle.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { Verdict } from '../../network/network.ts'
 import { PeerError } from '../../network/peer-error.ts'
@@ -18,18 +20,14 @@ const MAX_PAGES = 1000
 /** Milliseconds after which a peer that had no time is asked again, and as many more at random; and how often. */
 const BUSY_MS = 1000
 const BUSY_TRIES = 5
-/** Milliseconds after which a newly met peer is asked once more: what it heard before gossip between the two had begun. */
-const SETTLE_MS = 3000
 
-/** Takes in what other nodes announce: by gossip, and all at once from a peer that was just met. */
-export class Learner implements Part {
-  readonly name = 'learner'
+/** Takes in what other nodes announce: by gossip, by reconciling, and all at once from a peer that knows much more. */
+export class Learner {
   readonly #parts: Parts
   readonly #onTaken: (announcement: Announcement) => void
   /** Peers that are being asked. */
   readonly #asking = new Set<string>()
   readonly #settling = new Set<NodeJS.Timeout>()
-  #unsubscribe: (() => void) | undefined
 
   /** `onTaken` hears of announcements that were taken in. */
   constructor(parts: Parts, onTaken: (announcement: Announcement) => void) {
@@ -37,18 +35,8 @@ export class Learner implements Part {
     this.#onTaken = onTaken
   }
 
-  start(): void {
-    this.#unsubscribe = this.#parts.events.on('peer_connected', ({ providerId }) => this.#met(providerId))
-  }
-
   stop(): void {
-    this.#unsubscribe?.()
     for (const timer of this.#settling) clearTimeout(timer)
-  }
-
-  async #met(peer: string): Promise<void> {
-    this.#later(SETTLE_MS, () => this.catchUp(peer))
-    await this.catchUp(peer)
   }
 
   #later(ms: number, work: () => Promise<void>): void {
@@ -95,6 +83,19 @@ export class Learner implements Part {
     } finally {
       this.#asking.delete(peer)
     }
+  }
+
+  /** Judges an announcement that a peer brought in its RFC 8785 text, and takes it in when it is news. */
+  brought(text: string, from: string): Acceptance {
+    const { config, clock } = this.#parts
+    const read = readAnnouncement(utf8(text), {
+      network: config.network.name,
+      verifier: nativeVerifier,
+      now: clock.now(),
+    })
+    if ('verdict' in read) return this.#refuse(read) === 'reject' ? 'rejected' : 'ignored'
+    if (canonicalJson(read) !== text) return 'rejected'
+    return this.#take(read, from) ? 'accepted' : 'ignored'
   }
 
   #learn(announcement: Announcement, from: string): void {

@@ -1,15 +1,11 @@
 import type { ProviderInfo } from '../../../protocol/discovery.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
-import type { Health } from '../api.ts'
 import type { Maintenance } from '../maintenance.ts'
 import type { NodeParts } from '../parts.ts'
-import type { ComponentHealth } from './component-health.ts'
 import type { LogProofs } from './log-proofs.ts'
 
 /** Capabilities that the information names; `capability_count` is the whole number. */
 const MAX_CAPABILITIES = 500
-/** Peers from which on a node with three or more seeds counts as ready. */
-const MIN_PEERS_FOR_READY = 3
 
 /** Provider API, "Get Provider Information". What nothing measures or promises is null. */
 export async function providerInfo(
@@ -49,20 +45,4 @@ export async function providerInfo(
     software_version: softwareVersion(),
     log: { origin: log.origin, key: log.vkey, certificate: keys.log.certificate },
   }
-}
-
-/**
- * Agent network, "GET /ready": a node with seeds is ready when it is connected to as many peers, three at most; degraded while a
- * component is.
- */
-export function nodeHealth(
-  { network, config }: Pick<NodeParts, 'network' | 'config'>,
-  components: Pick<ComponentHealth, 'problems'>,
-): Health {
-  const needed = Math.min(config.p2p.seeds.length, MIN_PEERS_FOR_READY)
-  const peers = network.connectedPeers().length
-  const problems = components.problems()
-  const degraded = problems.length > 0
-  if (peers >= needed) return { ready: true, degraded, reasons: problems }
-  return { ready: false, degraded, reasons: [`Low peer count: ${peers}`, ...problems] }
 }

@@ -41,6 +41,7 @@ interface Parts
     | 'rankers'
     | 'directory'
     | 'partners'
+    | 'freshness'
     | 'offers'
     | 'offerVerifier'
     | 'network'
@@ -231,11 +232,10 @@ export class CellRequests {
           : this.#askPartner(provider, query, { ...limits, budget }))
         const ranked = this.#judge(query, result, search)
         if (ranked === undefined || !isBetter(ranked)) return undefined
-        // Yanks reach this node by announcements only: that the cell is not yanked is not certain enough from high on.
-        if (query.securityLevel === 'high') return this.#offered(ranked, source, { stale: true })
+        if (query.securityLevel === 'high') return this.#offered(ranked, source, this.#parts.freshness.note())
         if (query.securityLevel !== 'maximum') return this.#offered(ranked, source)
         const log = await registrationProof(this.#parts, provider, ranked.candidate.id, signal)
-        return log && this.#offered(ranked, source, { log, stale: true })
+        return log && this.#offered(ranked, source, { log, ...this.#parts.freshness.note() })
       }
       return await firstAnswer(holders, ask, (holder) => this.#hedgeMs(holder))
     } finally {

@@ -2,7 +2,6 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellRequest, YankRequest } from '../../../protocol/rpc.ts'
 import { offeredCell } from '../../domain/cells/records.ts'
 import { inRange } from '../../domain/cells/resolver.ts'
-import { toHex } from '../../kernel/base/bytes.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
@@ -11,6 +10,7 @@ import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
 import type { CheckpointPublisher } from './publish-checkpoints.ts'
+import type { Reconciler } from './reconcile.ts'
 import type { QuestionRelay } from './relay-question.ts'
 import { type LogWatcher, logRecords } from './watch-logs.ts'
 import type { LogWitness } from './witness-logs.ts'
@@ -38,11 +38,12 @@ interface Flows {
   readonly watcher: Pick<LogWatcher, 'gossiped'>
   readonly witness: Pick<LogWitness, 'add'>
   readonly publisher: Pick<CheckpointPublisher, 'records'>
+  readonly reconciler: Pick<Reconciler, 'answers'>
 }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
 export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
-  const { learner, proofs, relay, yankLane, watcher, witness, publisher } = flows
+  const { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler } = flows
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -62,10 +63,10 @@ export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
       forward_request: (request, from) => relay.answer(request, from),
-      state_request: () => ({ sets: [], log: { size: parts.log.size, root: toHex(parts.log.root()) } }),
       add_checkpoint_request: (request, from) => witness.add(request, from),
       consistency_request: (request) => proofs.prove(request),
       log_records_request: (request) => logRecords(parts, () => publisher.records(), request),
+      ...reconciler.answers,
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)

@@ -84,6 +84,17 @@ const ONE_OF_EACH: EventMap = {
   log_standing: { providerId: 'p', standing: 'suspended' },
   checkpoint_cosigned: { witness: 'p', size: 3 },
   log_epoch_opened: { epoch: 2 },
+  set_reconciled: {
+    peer: 'p',
+    set: 'yanks',
+    complete: true,
+    rounds: 3,
+    characters: 100,
+    lacking: 7,
+    accepted: 5,
+    ignored: 0,
+    given: 1,
+  },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -106,6 +117,10 @@ test('every event is counted', async () => {
     'cytoplex_peers_disconnected_total 2',
     'cytoplex_peers_banned_total 2',
     'cytoplex_peers_unbanned_total 2',
+    'cytoplex_sync_reconciliations_total{set="yanks",complete="true"} 2',
+    'cytoplex_sync_records_total{set="yanks",outcome="accepted"} 10',
+    'cytoplex_sync_records_total{set="yanks",outcome="given"} 2',
+    'cytoplex_sync_range_bytes_total 200',
     'cytoplex_announcements_received_total 2',
     'cytoplex_announcements_refused_total{reason="stale"} 2',
     'cytoplex_log_equivocations_total 2',

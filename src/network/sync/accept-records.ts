@@ -1,0 +1,32 @@
+import type { Acceptance } from '../../../protocol/rpc.ts'
+import { sha256 } from '../../kernel/base/hash.ts'
+import type { RecordSet } from './record-set.ts'
+import { Turns } from './turns.ts'
+
+/** Records that are taken in at once, and their characters: they are verified in one go, some milliseconds, and share a write to the disk. */
+const AT_ONCE = 16
+const CHARACTERS_AT_ONCE = 64 * 1024
+
+/** What became of records, in their order. Stops soon after one that is rejected, which is then the last. */
+export async function acceptAll(set: RecordSet, texts: readonly string[], from: string): Promise<Acceptance[]> {
+  const results: Acceptance[] = []
+  const turns = new Turns()
+  while (results.length < texts.length) {
+    const some = firstOf(texts.slice(results.length, results.length + AT_ONCE))
+    results.push(...(await Promise.all(some.map((text) => acceptOne(set, text, from)))))
+    const refused = results.indexOf('rejected')
+    if (refused !== -1) return results.slice(0, refused + 1)
+    await turns.next()
+  }
+  return results
+}
+
+const acceptOne = async (set: RecordSet, text: string, from: string): Promise<Acceptance> =>
+  set.ids.has(sha256(text)) ? 'ignored' : set.accept(text, from)
+
+/** As many as have few characters together, at least one. */
+function firstOf(texts: readonly string[]): readonly string[] {
+  let characters = 0
+  const end = texts.findIndex((text, i) => (characters += text.length) > CHARACTERS_AT_ONCE && i > 0)
+  return end === -1 ? texts : texts.slice(0, end)
+}

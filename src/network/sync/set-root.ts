@@ -1,0 +1,47 @@
+import { sha256 } from '../../kernel/base/hash.ts'
+import { leafHash, merkleRoot } from '../../kernel/base/merkle.ts'
+import type { IdIndex } from './id-index.ts'
+import { Turns } from './turns.ts'
+
+const EMPTY = sha256(new Uint8Array())
+
+/**
+ * The root of a set, which depends on what is in it and on nothing else: the RFC 9162 tree over 256 bucket roots, bucket i being the RFC 9162
+ * tree over the ids whose first byte is i, in their order. A change costs the tree of its bucket, when somebody asks for the root.
+ */
+export class SetRoot {
+  readonly #ids: IdIndex
+  readonly #buckets: { version: number; root: Uint8Array }[]
+  #root: Uint8Array | undefined
+  #reading: Promise<Uint8Array> | undefined
+
+  constructor(ids: IdIndex) {
+    this.#ids = ids
+    this.#buckets = Array.from({ length: 256 }, () => ({ version: 0, root: EMPTY }))
+  }
+
+  /** 32 bytes. */
+  read(): Promise<Uint8Array> {
+    this.#reading ??= this.#compute().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #compute(): Promise<Uint8Array> {
+    const turns = new Turns()
+    let changed = this.#root === undefined
+    for (let first = 0; first < 256; first++) {
+      const version = this.#ids.versionOf(first)
+      if (this.#buckets[first]!.version === version) continue
+      this.#buckets[first] = { version, root: merkleRoot(this.#ids.withFirst(first).map(leafHash)) }
+      changed = true
+      await turns.next()
+    }
+    const known = this.#root
+    if (!changed && known !== undefined) return known
+    const root = merkleRoot(this.#buckets.map((bucket) => leafHash(bucket.root)))
+    this.#root = root
+    return root
+  }
+}
