@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
@@ -17,6 +16,7 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { componentLogger } from './component-logger.ts'
 import { dhtService } from './dht.ts'
 import { type DialRules, tcpTarget } from './dial-rules.ts'
+import { encrypters } from './encryption.ts'
 import { gossipService } from './gossip.ts'
 import { InboundLimit } from './inbound-limit.ts'
 import { guardedYamux } from './muxer.ts'
@@ -72,7 +72,7 @@ export async function createHost(init: HostInit): Promise<Host> {
     privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
     addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
     transports: init.wiring?.transports ?? [tcp()],
-    connectionEncrypters: init.wiring?.connectionEncrypters ?? [noise()],
+    connectionEncrypters: init.wiring?.connectionEncrypters ?? encrypters(),
     streamMuxers: [
       guardedYamux({
         maxInboundStreams: INBOUND_STREAMS,

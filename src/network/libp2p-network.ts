@@ -5,8 +5,9 @@ import { LIMITS } from '../../protocol/limits.ts'
 import { type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
 import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
+import { RateCap } from '../kernel/base/rate-cap.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
-import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
+import type { FoundProvider, Network, NetworkInit, RequestBody, WantedRange } from './api.ts'
 import { ProviderRecords } from './dht.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
@@ -111,13 +112,13 @@ export class Libp2pNetwork implements Network {
   async *fetchPackage(
     peer: string,
     digest: string,
-    fromChunk: number,
+    nextRange: () => WantedRange | undefined,
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     signal.throwIfAborted()
     const leave = await this.#downloads.enter(peer, signal)
     try {
-      yield* receivePackage(await this.#openPackageStream(peer, signal), digest, fromChunk, signal)
+      yield* receivePackage(await this.#openPackageStream(peer, signal), digest, nextRange, signal)
     } finally {
       leave()
     }
@@ -179,7 +180,7 @@ export class Libp2pNetwork implements Network {
   async #serve(host: Host): Promise<void> {
     const { handlers, logger } = this.#init
     const rpc = new RpcServer({ self: this.#self, handlers, logger })
-    const packages = new PackageServer(handlers, logger)
+    const packages = new PackageServer(handlers, logger, new RateCap(this.#init.config.upload_bytes_per_second))
     await host.handle(this.#ids.rpc, (stream, { remotePeer }) => rpc.serve(stream, remotePeer.toString()), {
       maxInboundStreams: RPC_STREAMS_PER_PEER,
     })

@@ -81,6 +81,7 @@ export interface TestNodeOptions {
   readonly port?: number
   readonly networkName?: string
   readonly wiring?: Wiring
+  readonly uploadBytesPerSecond?: number
 }
 
 /** A node on a free port of 127.0.0.1, not started; stopped at the end of the test. */
@@ -99,6 +100,8 @@ export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNod
       seeds: [...(options.seeds ?? [])],
       max_connections: 100,
       inbound_per_second: 1000,
+      upload_bytes_per_second: options.uploadBytesPerSecond ?? 0,
+      download_bytes_per_second: 0,
     },
     logger: silentLogger,
     metrics: { registry: new Registry() },

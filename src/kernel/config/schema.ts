@@ -113,6 +113,9 @@ export const ConfigSchema = Type.Object(
         max_connections: Type.Integer({ minimum: 1, maximum: 100_000 }),
         /** New inbound connections per second and address. */
         inbound_per_second: Type.Integer({ minimum: 1, maximum: 100_000 }),
+        /** Bytes of packages per second, to all peers and from all peers; 0: no cap. */
+        upload_bytes_per_second: Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
+        download_bytes_per_second: Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
       },
       closed,
     ),

@@ -47,7 +47,7 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
       return {
         size: source.size,
         chunkSize: LIMITS.chunkBytes,
-        read: (fromChunk) => source.read(fromChunk * LIMITS.chunkBytes, source.size - 1),
+        read: (from, to) => source.read(from * LIMITS.chunkBytes, Math.min(to * LIMITS.chunkBytes, source.size) - 1),
         close: () => source.close(),
       }
     },
