@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
-import { Publishers } from '../../src/domain/cells/publishers.ts'
-import { TrustPolicy } from '../../src/domain/cells/trust.ts'
-import { concatBytes, equalBytes, toBase64Url } from '../../src/kernel/base/bytes.ts'
-import { loadConfig } from '../../src/kernel/config/load.ts'
-import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
-import { Events } from '../../src/kernel/telemetry/events.ts'
-import type { Network, WantedRange } from '../../src/network/network.ts'
-import { PackageFetcher } from '../../src/node/flows/fetch-package.ts'
-import { TRANSFER_LIMITS, type TransferLimits } from '../../src/node/flows/transfer-limits.ts'
-import { OfferVerifier } from '../../src/node/offers.ts'
-import { silentLogger } from '../network/nodes.ts'
-import { filesOf, manifestOf, NETWORK, newPublisher, openCells, signedCell, summaryOf } from '../support/cells.ts'
-import { offerOf } from '../support/node-pairs.ts'
+import { concatBytes, equalBytes } from '../../src/kernel/base/bytes.ts'
+import type { WantedRange } from '../../src/network/network.ts'
+import type { PackageFetcher } from '../../src/node/flows/fetch-package.ts'
+import { filesOf, manifestOf, newPublisher, signedCell, summaryOf } from '../support/cells.ts'
+import { type FetcherOptions, fetchAll, openFetcher as openFetcherOf } from '../support/fetchers.ts'
 
 const alice = newPublisher()
 const bytes = Uint8Array.from({ length: 6 * LIMITS.chunkBytes + 10 }, (_, i) => (i * 3) % 249)
@@ -21,11 +13,7 @@ const summary = summaryOf(bytes)
 const cell = signedCell(alice, manifestOf(alice.publisher, summary))
 const { digest } = cell.manifest.package
 
-interface FetcherOptions {
-  /** Bytes of the cache. */
-  readonly cacheBytes?: number
-  readonly limits?: Partial<TransferLimits>
-  readonly maxPackageBytes?: number
+interface Options extends Omit<FetcherOptions, 'fetchPackage'> {
   /** What a peer sends; the package unless told otherwise. */
   readonly send?: (peer: string, range: WantedRange, signal: AbortSignal) => AsyncGenerator<Uint8Array>
 }
@@ -36,13 +24,10 @@ async function* sendAll({ from, bytes: length }: WantedRange): AsyncGenerator<Ui
 }
 
 /** A fetcher over a real store, whose peers `one` and `two` send the package. */
-async function openFetcher(t: TestContext, options: FetcherOptions = {}) {
-  const { cacheBytes = 2 ** 30, send = (_peer, range) => sendAll(range) } = options
-  const cells = await openCells(t, { budget: { maxBytes: cacheBytes, maxBytesPerPublisher: cacheBytes } })
+async function openFetcher(t: TestContext, { send = (_peer, range) => sendAll(range), ...options }: Options = {}) {
   const asked: string[] = []
-  const network: Pick<Network, 'request' | 'fetchPackage'> = {
-    request: async () =>
-      ({ type: 'package_response', id: 0, cell: offerOf(cell), chunks: toBase64Url(summary.chunks) }) as never,
+  const opened = await openFetcherOf(t, cell, summary, {
+    ...options,
     async *fetchPackage(peer, _digest, nextRange, { signal }) {
       asked.push(peer)
       for (let range = nextRange(); range !== undefined; range = nextRange()) {
@@ -54,34 +39,11 @@ async function openFetcher(t: TestContext, options: FetcherOptions = {}) {
         }
       }
     },
-  }
-  const publishers = new Publishers(cells.store)
-  const { config } = loadConfig({ env: {}, flags: {} })
-  const { maxPackageBytes: most, limits } = options
-  const parts = {
-    ...cells,
-    config: { ...config, cells: { ...config.cells, ...(most === undefined ? {} : { max_package_bytes: most }) } },
-    publishers,
-    network: network as Network,
-    offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, publishers),
-    trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
-    logger: silentLogger,
-    events: new Events(silentLogger),
-  }
-  return { ...cells, asked, fetcher: new PackageFetcher(parts, () => undefined, { ...TRANSFER_LIMITS, ...limits }) }
+  })
+  return { ...opened, asked }
 }
 
-async function readAll(fetcher: PackageFetcher): Promise<Uint8Array> {
-  const source = await fetcher.open(digest, ['one', 'two'])
-  assert.ok(source)
-  const parts: Uint8Array[] = []
-  try {
-    for await (const piece of source.read(0, source.size - 1)) parts.push(new Uint8Array(piece))
-  } finally {
-    await source.close()
-  }
-  return concatBytes(parts)
-}
+const readAll = (fetcher: PackageFetcher): Promise<Uint8Array> => fetchAll(fetcher, digest, ['one', 'two'])
 
 describe('a store that has no room for one chunk', () => {
   it('ends the transfer: no hole is ever kept, and no other peer is blamed', async (t) => {

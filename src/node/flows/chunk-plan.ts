@@ -62,7 +62,7 @@ export class ChunkPlan {
   }
 
   /** What to ask `source` for next, at most `most` chunks; undefined when there is nothing now. */
-  take(source: string, most = MOST): ChunkRange | undefined {
+  take(source: string, most: number = MOST): ChunkRange | undefined {
     const range = this.#find(source, most)
     if (range === undefined) return undefined
     const mine = this.#source(source)

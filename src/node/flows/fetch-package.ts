@@ -2,6 +2,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { merkleRoot } from '../../kernel/base/merkle.ts'
+import { RateCap } from '../../kernel/base/rate-cap.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Described, PackageTransfer, type TransferOwner } from './package-transfer.ts'
@@ -70,6 +71,7 @@ export class PackageFetcher {
     this.#owner = {
       limits,
       arrivals: new Arrivals(limits),
+      cap: new RateCap(parts.config.p2p.download_bytes_per_second),
       onKept,
       onWrongChunk: (provider, of) => {
         this.#distrust(provider, of)

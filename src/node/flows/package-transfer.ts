@@ -2,6 +2,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import { errorMessage, fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { unlessAborted } from '../../kernel/base/racing.ts'
+import type { RateCap } from '../../kernel/base/rate-cap.ts'
 import type { BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
 import type { WantedRange } from '../../network/network.ts'
 import type { PackageSource } from '../api.ts'
@@ -35,6 +36,8 @@ export interface Described {
 export interface TransferOwner {
   readonly limits: TransferLimits
   readonly arrivals: Arrivals
+  /** What all transfers share. */
+  readonly cap: RateCap
   /** Hears that a package was kept, and what had to go for it. */
   onKept(kept: CellRecord, evicted: readonly CellRecord[]): void
   /** Hears which peer sent what the publisher has not signed. */
@@ -173,18 +176,26 @@ export class PackageTransfer {
     const ended = AbortSignal.any([over, this.#stop.signal])
     while (!plan.isComplete) {
       ended.throwIfAborted()
-      if (plan.hasFor(provider)) await this.#receiveFrom(provider, plan, ended)
-      else await plan.changed()
+      if (!plan.hasFor(provider)) {
+        await plan.changed()
+        continue
+      }
+      // Under a cap nothing is asked for before there is room for it, so that nothing comes that has to wait on its way.
+      const { cap } = this.#owner
+      await cap.take(LIMITS.chunkBytes, ended)
+      await this.#receiveFrom(provider, plan, cap.isNone ? Number.POSITIVE_INFINITY : 1, ended)
     }
   }
 
-  /** The same over one stream: as long as there is something to ask for. */
-  async #receiveFrom(provider: string, plan: ChunkPlan, ended: AbortSignal): Promise<void> {
+  /** The same over one stream: as long as there is something to ask for, at most `most` chunks. */
+  async #receiveFrom(provider: string, plan: ChunkPlan, most: number, ended: AbortSignal): Promise<void> {
+    let left = most
     /** The chunks that are asked for, in the order in which they come. */
     const coming: number[] = []
     const nextRange = (): WantedRange | undefined => {
-      const range = plan.take(provider)
+      const range = left > 0 ? plan.take(provider, left) : undefined
       if (range === undefined) return undefined
+      left -= range.to - range.from
       for (let index = range.from; index < range.to; index++) coming.push(index)
       const end = Math.min(range.to * LIMITS.chunkBytes, this.size)
       return { ...range, bytes: end - range.from * LIMITS.chunkBytes }
