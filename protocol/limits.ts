@@ -37,6 +37,8 @@ export const LIMITS = {
   batchBytes: 4 * 1024 * 1024,
   /** Requests under way on one peer stream: the next one is answered `busy`. */
   requestsPerStream: 1024,
+  /** Requests on one package stream that are not answered yet: two keep a sender busy, and each costs it a few bytes. */
+  rangesPerStream: 4,
   /** Cells in one answer to a peer. */
   cellsPerAnswer: 8,
   /** Sets of signed records that a node tells of: a few that every node has, and those of the goals that it joined. */

@@ -520,13 +520,18 @@ export const ErrorMessage = Type.Object(
 )
 export type ErrorMessage = Static<typeof ErrorMessage>
 
-/** First frame of a package stream; the bytes follow, chunk after chunk, and then the stream ends. */
+/**
+ * On a package stream: asks for chunks, which follow as bare bytes. The asker may send more requests for the same package while bytes are on their way,
+ * at most `LIMITS.rangesPerStream` unanswered ones; they are answered in order, and after the last one the asker closes its side.
+ */
 export const PackageStreamRequest = Type.Object(
   {
     type: Type.Literal('package_stream'),
     digest: Digest,
     /** First chunk wanted. */
     from_chunk: Type.Integer({ minimum: 0 }),
+    /** The chunk behind the last one wanted; absent: to the end. */
+    to_chunk: Type.Optional(Type.Integer({ minimum: 1 })),
   },
   closed,
 )

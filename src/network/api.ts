@@ -37,6 +37,14 @@ export interface NetworkInit {
 /** A request to a peer, without the fields that the network fills in. */
 export type RequestBody<M extends keyof RpcMethods> = Omit<RpcMethods[M]['request'], 'type' | 'id'>
 
+/** Chunks of a package that are wanted: `from` is the first one, `to` the one behind the last. */
+export interface WantedRange {
+  readonly from: number
+  readonly to: number
+  /** All of them together. */
+  readonly bytes: number
+}
+
 /** A provider that the DHT names for a key. */
 export interface FoundProvider {
   readonly providerId: string
@@ -72,13 +80,14 @@ export interface Network {
    */
   session(peer: string, options: { readonly signal: AbortSignal }): Promise<PeerSession>
   /**
-   * A package's bytes from chunk `fromChunk` on, as they arrive, unverified. At most four at once per peer: the next one waits. The peer is slowed down while nobody asks for more. Throws
-   * `PeerError`, or the reason of `signal`, when the bytes stop before the peer said that they end.
+   * The bytes of the chunks that `nextRange` names, in that order, as they arrive, unverified. `nextRange` is asked again while bytes are still on their way, so that
+   * the peer never waits; undefined: that was all. At most four at once per peer: the next one waits. The peer is slowed down while nobody asks for more. Throws
+   * `PeerError`, or the reason of `signal`, when the bytes stop before the last one that was asked for.
    */
   fetchPackage(
     peer: string,
     digest: string,
-    fromChunk: number,
+    nextRange: () => WantedRange | undefined,
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<Uint8Array>
   /** Gossips a message. That nobody listens yet is not an error. Throws `RangeError` for one that is too long for its topic. */

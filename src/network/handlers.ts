@@ -10,10 +10,10 @@ export interface OpenPackage {
   /** Bytes of every chunk but the last. */
   readonly chunkSize: number
   /**
-   * The bytes from chunk `fromChunk` to the end, in pieces of any size (256 KiB to 1 MiB are best). A piece may be reused once the
-   * next one has been asked for. Throwing makes the transfer fail at the receiver: it never takes a part for the whole.
+   * The bytes from chunk `fromChunk` to the one before `toChunk`, or to the end, in pieces of any size (256 KiB to 1 MiB are best). A piece
+   * may be reused once the next one has been asked for. Throwing makes the transfer fail at the receiver: it never takes a part for the whole.
    */
-  read(fromChunk: number): AsyncIterable<Uint8Array>
+  read(fromChunk: number, toChunk: number): AsyncIterable<Uint8Array>
   /** Called once, however the transfer ended. */
   close(): Promise<void>
 }

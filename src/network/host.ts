@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
@@ -19,6 +18,7 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { componentLogger } from './component-logger.ts'
 import { type Dht, dhtService } from './dht.ts'
 import { type DialRules, tcpTarget } from './dial-rules.ts'
+import { encrypters } from './encryption.ts'
 import { gossipService } from './gossip.ts'
 import { HalfOpen } from './half-open.ts'
 import { groupOfHost, InboundLimit } from './inbound-limit.ts'
@@ -88,7 +88,7 @@ export async function createHost(init: HostInit): Promise<Host> {
     addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
     transports: (init.wiring?.transports ?? [tcp()]).map((make) => counted(make, init.dialRules)),
     peerDiscovery: config.mdns && init.foundLocally ? [localDiscovery(network, init.foundLocally)] : [],
-    connectionEncrypters: init.wiring?.connectionEncrypters ?? [noise()],
+    connectionEncrypters: init.wiring?.connectionEncrypters ?? encrypters(),
     streamMuxers: [
       guardedYamux({
         maxInboundStreams: INBOUND_STREAMS,

@@ -5,8 +5,9 @@ import { LIMITS } from '../../protocol/limits.ts'
 import { type GoalTopic, type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
 import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
+import { RateCap } from '../kernel/base/rate-cap.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
-import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
+import type { FoundProvider, Network, NetworkInit, RequestBody, WantedRange } from './api.ts'
 import { ProviderRecords } from './dht.ts'
 import { dhtModeOf } from './dht-mode.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
@@ -211,13 +212,13 @@ export class Libp2pNetwork implements Network {
   async *fetchPackage(
     peer: string,
     digest: string,
-    fromChunk: number,
+    nextRange: () => WantedRange | undefined,
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<Uint8Array, void, undefined> {
     signal.throwIfAborted()
     const leave = await this.#downloads.enter(peer, signal)
     try {
-      yield* receivePackage(await this.#openPackageStream(peer, signal), digest, fromChunk, signal)
+      yield* receivePackage(await this.#openPackageStream(peer, signal), digest, nextRange, signal)
     } finally {
       leave()
     }
@@ -318,7 +319,7 @@ export class Libp2pNetwork implements Network {
       limits: this.#limits,
       punish,
     })
-    const packages = new PackageServer(handlers, logger)
+    const packages = new PackageServer(handlers, logger, new RateCap(this.#init.config.upload_bytes_per_second))
     await host.handle(
       this.#ids.rpc,
       this.#unlessRefused((stream, peer) => rpc.serve(stream, peer)),

@@ -61,6 +61,11 @@ function withFewUpdates(stream: YamuxStream): YamuxStream {
     if (stream.readStatus !== 'paused') capacity = STREAM_WINDOW_BYTES
     update()
   }
+  // Who reads what had gathered may pause again at once. The stream itself would then go on telling the sender of room, without end.
+  const resume = stream.sendResume.bind(stream)
+  stream.sendResume = () => {
+    if (stream.readStatus !== 'paused') resume()
+  }
   return stream
 }
 

@@ -1,7 +1,7 @@
 import type { Network, NetworkInit } from './api.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 
-export type { Network, NetworkInit } from './api.ts'
+export type { Network, NetworkInit, WantedRange } from './api.ts'
 export type { Judge, NetworkHandlers, Verdict } from './handlers.ts'
 export type { Wiring } from './host.ts'
 export { PROVIDER_VALIDITY_MS } from './provider-store.ts'

@@ -13,6 +13,7 @@ const RESUME_BYTES = 1024 * 1024
 export class StreamReader implements AsyncIterable<Uint8Array> {
   readonly #stream: Stream
   readonly #signal: AbortSignal
+  readonly #pauseBytes: number
   #queue: Uint8Array[] = []
   #queued = 0
   #ended = false
@@ -21,9 +22,11 @@ export class StreamReader implements AsyncIterable<Uint8Array> {
   #wake: (() => void) | undefined
   #listening = true
 
-  constructor(stream: Stream, signal: AbortSignal) {
+  /** `pauseBytes`: unread bytes at which the peer is told to wait. */
+  constructor(stream: Stream, signal: AbortSignal, pauseBytes: number = PAUSE_BYTES) {
     this.#stream = stream
     this.#signal = signal
+    this.#pauseBytes = pauseBytes
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('remoteCloseWrite', this.#onEnd)
     stream.addEventListener('close', this.#onClose)
@@ -74,7 +77,7 @@ export class StreamReader implements AsyncIterable<Uint8Array> {
       this.#queue.push(part)
       this.#queued += part.byteLength
     }
-    if (this.#queued >= PAUSE_BYTES && this.#stream.readStatus === 'readable') this.#stream.pause()
+    if (this.#queued >= this.#pauseBytes && this.#stream.readStatus === 'readable') this.#stream.pause()
     this.#wakeUp()
   }
 

@@ -160,14 +160,13 @@ describe('a transfer', () => {
 
   it('that breaks off goes on at another provider, where the last good chunk ended', async (t) => {
     const from: number[] = []
-    const asked = (chunk: number) => from.push(chunk)
     const dying = await scriptedPeer(t, cell, bytes, {
-      openPackage: async () => scriptedPackage(bytes, { breakAfter: 2, asked }),
+      openPackage: async () => scriptedPackage(bytes, { breakAfter: 2 }),
     })
     const good = await scriptedPeer(t, cell, bytes, {
       // It answers for the package, but not for the request: the other one is found first.
       onCellRequest: () => [],
-      openPackage: async () => scriptedPackage(bytes, { asked }),
+      openPackage: async () => scriptedPackage(bytes, { asked: (chunk) => from.push(chunk) }),
     })
     const a = await nodeInProcess(t, { seeds: [dying.address, good.address] })
     await knowsProviders(a.node, 2)
@@ -175,9 +174,7 @@ describe('a transfer', () => {
     assert.equal(outcome.status, 'success')
     assert.equal(answerOf(outcome.cell).metadata.provider, dying.providerId)
     assert.ok(equalBytes(await download(a.node, digest), bytes))
-    assert.equal(from.length, 2)
-    assert.equal(from[0], 0)
-    assert.ok(from[1]! <= 2, String(from))
+    assert.ok(from[0]! <= 2, String(from))
     assert.deepEqual(await filesIn(a), [summary.digest])
   })
 
@@ -210,7 +207,7 @@ describe('a transfer', () => {
     const a = await nodeInProcess(t, { seeds: [peer.address] })
     await knowsProviders(a.node, 1)
     await a.node.requestCell(QUERY, WAIT_MS)
-    await assert.rejects(download(a.node, digest), /ended early/)
+    await assert.rejects(download(a.node, digest), /lost before its end/)
     assert.deepEqual(await filesIn(a), [])
   })
 

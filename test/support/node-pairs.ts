@@ -197,9 +197,9 @@ export function scriptedPackage(
   return {
     size: bytes.length,
     chunkSize: LIMITS.chunkBytes,
-    async *read(fromChunk: number) {
+    async *read(fromChunk: number, toChunk: number) {
       options.asked?.(fromChunk)
-      for (let chunk = fromChunk; chunk * LIMITS.chunkBytes < bytes.length; chunk++) {
+      for (let chunk = fromChunk; chunk < toChunk; chunk++) {
         if (chunk === options.breakAfter) throw new Error('the disk broke')
         yield bytes.subarray(chunk * LIMITS.chunkBytes, (chunk + 1) * LIMITS.chunkBytes)
       }

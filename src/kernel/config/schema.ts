@@ -123,6 +123,9 @@ export const ConfigSchema = Type.Object(
         message_burst: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
         /** Requests of one peer for cells, packages and what proves them. */
         requests_per_second: Type.Integer({ minimum: 1, maximum: 10_000_000 }),
+        /** Bytes of packages per second, to all peers and from all peers; 0: no cap. */
+        upload_bytes_per_second: Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
+        download_bytes_per_second: Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
       },
       closed,
     ),

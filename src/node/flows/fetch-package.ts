@@ -2,6 +2,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { merkleRoot } from '../../kernel/base/merkle.ts'
+import { RateCap } from '../../kernel/base/rate-cap.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Described, PackageTransfer, type TransferOwner } from './package-transfer.ts'
@@ -12,6 +13,11 @@ type Parts = Pick<
   'config' | 'blobs' | 'cache' | 'network' | 'offerVerifier' | 'publishers' | 'trust' | 'logger' | 'events'
 >
 
+/** Hears that a peer broke a rule that every honest node would see. */
+export type Punish = (peer: string, event: 'protocol_violation') => void
+
+/** Peers and packages of which they sent wrong chunks, that are remembered: some 200 bytes each. */
+const DISTRUSTED = 10_000
 /** Milliseconds that a peer may take to say what a package is made of. */
 const DESCRIBE_MS = 10_000
 
@@ -50,15 +56,27 @@ async function describePackage(
 export class PackageFetcher {
   readonly #parts: Parts
   readonly #owner: TransferOwner
+  /** Who is not asked for which package again, oldest first. */
+  readonly #distrusted = new Set<string>()
   /** By digest, from the question who holds it until nobody can join the transfer any more. */
   readonly #transfers = new Map<string, Promise<PackageTransfer>>()
 
-  constructor(parts: Parts, onKept: TransferOwner['onKept'], limits = TRANSFER_LIMITS) {
+  constructor(
+    parts: Parts,
+    onKept: TransferOwner['onKept'],
+    limits = TRANSFER_LIMITS,
+    punish: Punish = () => undefined,
+  ) {
     this.#parts = parts
     this.#owner = {
       limits,
       arrivals: new Arrivals(limits),
+      cap: new RateCap(parts.config.p2p.download_bytes_per_second),
       onKept,
+      onWrongChunk: (provider, of) => {
+        this.#distrust(provider, of)
+        punish(provider, 'protocol_violation')
+      },
       onOver: ({ digest }) => this.#transfers.delete(digest),
     }
   }
@@ -71,8 +89,9 @@ export class PackageFetcher {
   async open(digest: string, providers: readonly string[], cellId?: string): Promise<PackageSource | undefined> {
     let opening = this.#transfers.get(digest)
     if (opening === undefined) {
-      opening = this.#describe(digest, providers, cellId).then(
-        (described) => new PackageTransfer(this.#parts, this.#owner, described, providers),
+      const trusted = providers.filter((provider) => !this.#distrusted.has(`${provider} ${digest}`))
+      opening = this.#describe(digest, trusted, cellId).then(
+        (described) => new PackageTransfer(this.#parts, this.#owner, described, trusted),
       )
       this.#transfers.set(digest, opening)
       opening.catch(() => this.#transfers.delete(digest))
@@ -80,6 +99,12 @@ export class PackageFetcher {
     const transfer = await opening
     // It may have ended while this waited: then the package is here, or has to be fetched again.
     return transfer.joinable ? transfer.source() : undefined
+  }
+
+  #distrust(provider: string, digest: string): void {
+    this.#distrusted.add(`${provider} ${digest}`)
+    const [oldest] = this.#distrusted
+    if (this.#distrusted.size > DISTRUSTED && oldest !== undefined) this.#distrusted.delete(oldest)
   }
 
   async #describe(digest: string, providers: readonly string[], cellId: string | undefined): Promise<Described> {

@@ -2,17 +2,27 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import { errorMessage, fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { unlessAborted } from '../../kernel/base/racing.ts'
+import type { RateCap } from '../../kernel/base/rate-cap.ts'
 import type { BlobWriter } from '../../kernel/plugins/packages/blob-stores.ts'
+import type { WantedRange } from '../../network/network.ts'
 import type { PackageSource } from '../api.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import { ChunkPlan } from './chunk-plan.ts'
 import { readAhead } from './package-source.ts'
 import { type Arrival, type Arrivals, Deadlines, type TransferLimits } from './transfer-limits.ts'
 
 type Parts = Pick<NodeParts, 'blobs' | 'cache' | 'network' | 'publishers' | 'logger' | 'events'>
 
-/** Chunks that may be on their way into the store at once. */
+/** Chunks that may be on their way into the store at once, for each provider. */
 const WRITES_AHEAD = 4
+/** Providers that one package comes from at once. */
+const MOST_SOURCES = 4
+/** Chunks from which on more than one provider is asked: fewer have come before another stream is open. */
+const WORTH_SHARING = 8
+
+/** A provider sent what the publisher has not signed. */
+class WrongChunk extends Error {}
 
 /** A package that a peer holds, as far as it is known before its bytes: signed by its publisher, and chunk by chunk checkable. */
 export interface Described {
@@ -26,8 +36,12 @@ export interface Described {
 export interface TransferOwner {
   readonly limits: TransferLimits
   readonly arrivals: Arrivals
+  /** What all transfers share. */
+  readonly cap: RateCap
   /** Hears that a package was kept, and what had to go for it. */
   onKept(kept: CellRecord, evicted: readonly CellRecord[]): void
+  /** Hears which peer sent what the publisher has not signed. */
+  onWrongChunk(provider: string, digest: string): void
   /** Hears once that nobody can join any more. */
   onOver(transfer: PackageTransfer): void
 }
@@ -93,7 +107,7 @@ export class PackageTransfer {
     }
   }
 
-  /** Fetches to the end, from one provider after the other, each going on where the last good chunk ended. Never throws. */
+  /** Fetches to the end. Never throws. */
   async #run(arrival: Arrival): Promise<void> {
     const { logger } = this.#parts
     try {
@@ -115,73 +129,124 @@ export class PackageTransfer {
     }
   }
 
+  /** Fetches from several providers at once, each of which is tried once; what one does not bring is asked of the others. */
   async #download(): Promise<void> {
+    const plan = new ChunkPlan(this.#described.leaves.length)
+    const over = new AbortController()
+    const untried = [...this.#providers]
     let lastError: unknown
-    for (const provider of this.#providers) {
+    const tryOne = async (provider: string): Promise<void> => {
       try {
-        return await this.#receive(provider)
+        await this.#receive(provider, plan, over.signal)
       } catch (error) {
-        if (this.#broken !== undefined) throw this.#broken
-        this.#stop.signal.throwIfAborted()
+        plan.gaveUp(provider)
+        if (over.signal.aborted || this.#stop.signal.aborted) return
         lastError = error
+        if (error instanceof WrongChunk) this.#owner.onWrongChunk(provider, this.digest)
         this.#parts.logger.warn(
           { provider, digest: this.digest, reason: errorMessage(error) },
           'a package transfer failed',
         )
       }
+      if (plan.isComplete || this.#broken !== undefined) over.abort(new Error('the transfer is over'))
     }
-    throw lastError
+    const tryAll = async (): Promise<void> => {
+      while (!over.signal.aborted && !this.#stop.signal.aborted) {
+        const provider = untried.shift()
+        if (provider === undefined) return
+        await tryOne(provider)
+      }
+    }
+    const others =
+      this.#described.leaves.length < WORTH_SHARING
+        ? []
+        : this.#owner.arrivals.helpers(Math.min(MOST_SOURCES, untried.length) - 1)
+    try {
+      await Promise.all([tryAll(), ...others.map(tryAll)])
+    } finally {
+      for (const leave of others) leave()
+    }
+    if (this.#broken !== undefined) throw this.#broken
+    this.#stop.signal.throwIfAborted()
+    if (!plan.isComplete) throw lastError
   }
 
-  async #receive(provider: string): Promise<void> {
-    const { leaves } = this.#described
-    let index = Math.floor(this.#writer.size / LIMITS.chunkBytes)
+  /** Brings chunks of one provider until all are here. */
+  async #receive(provider: string, plan: ChunkPlan, over: AbortSignal): Promise<void> {
+    const ended = AbortSignal.any([over, this.#stop.signal])
+    while (!plan.isComplete) {
+      ended.throwIfAborted()
+      if (!plan.hasFor(provider)) {
+        await plan.changed()
+        continue
+      }
+      // Under a cap nothing is asked for before there is room for it, so that nothing comes that has to wait on its way.
+      const { cap } = this.#owner
+      await cap.take(LIMITS.chunkBytes, ended)
+      await this.#receiveFrom(provider, plan, cap.isNone ? Number.POSITIVE_INFINITY : 1, ended)
+    }
+  }
+
+  /** The same over one stream: as long as there is something to ask for, at most `most` chunks. */
+  async #receiveFrom(provider: string, plan: ChunkPlan, most: number, ended: AbortSignal): Promise<void> {
+    let left = most
+    /** The chunks that are asked for, in the order in which they come. */
+    const coming: number[] = []
+    const nextRange = (): WantedRange | undefined => {
+      const range = left > 0 ? plan.take(provider, left) : undefined
+      if (range === undefined) return undefined
+      left -= range.to - range.from
+      for (let index = range.from; index < range.to; index++) coming.push(index)
+      const end = Math.min(range.to * LIMITS.chunkBytes, this.size)
+      return { ...range, bytes: end - range.from * LIMITS.chunkBytes }
+    }
     // Bytes are copied once: a few large buffers that are used again cost less than many small ones that live until they are written.
-    let chunk = this.#writer.chunkBuffer()
+    let chunk: Uint8Array | undefined
     let filled = 0
     const writes: Promise<void>[] = []
     const deadlines = new Deadlines(this.#owner.limits)
-    const signal = AbortSignal.any([deadlines.signal, this.#stop.signal])
+    const signal = AbortSignal.any([deadlines.signal, ended])
     try {
-      for await (const bytes of this.#parts.network.fetchPackage(provider, this.digest, index, { signal })) {
+      for await (const bytes of this.#parts.network.fetchPackage(provider, this.digest, nextRange, { signal })) {
         deadlines.progress()
         for (let offset = 0; offset < bytes.length; ) {
+          const index = coming[0]!
           const length = Math.min(LIMITS.chunkBytes, this.size - index * LIMITS.chunkBytes)
           const piece = bytes.subarray(offset, offset + length - filled)
-          chunk.set(piece, filled)
+          // Another provider may have been faster.
+          if (chunk === undefined && !plan.has(index)) chunk = this.#writer.chunkBuffer()
+          chunk?.set(piece, filled)
           offset += piece.length
           filled += piece.length
           if (filled < length) continue
-          const written = this.#write(chunk, length, index)
+          coming.shift()
+          filled = 0
+          if (chunk === undefined) {
+            plan.brought(provider, index)
+            deadlines.nextChunk()
+            continue
+          }
+          const written = this.#write(chunk, length, index).then(() => plan.brought(provider, index))
+          chunk = undefined
           // It is awaited further down, maybe after the next bytes: until then its failure must not count as unhandled.
           written.catch(() => undefined)
           writes.push(written)
-          index++
-          // What a provider sends after the last chunk is nobody's business.
-          if (index === leaves.length) return await this.#written(writes)
           if (writes.length > WRITES_AHEAD) await deadlines.pausedFor(writes.shift()!)
           else deadlines.nextChunk()
-          chunk = this.#writer.chunkBuffer()
-          filled = 0
         }
       }
-      await this.#written(writes)
-      throw new Error('the transfer ended early')
+      for (const written of writes) await written
     } finally {
       deadlines.clear()
       await Promise.allSettled(writes)
     }
   }
 
-  async #written(writes: readonly Promise<void>[]): Promise<void> {
-    for (const written of writes) await written
-  }
-
   async #write(bytes: Uint8Array, length: number, index: number): Promise<void> {
     const isGood = await this.#append(bytes, length, index)
-    if (!isGood) throw new Error(`chunk ${index} is not what the publisher signed`)
+    if (!isGood) throw new WrongChunk(`chunk ${index} is not what the publisher signed`)
     // The last bytes are held back until the digest of the whole is known to be right.
-    if (this.#writer.size < this.size) this.#verified = this.#writer.size
+    this.#verified = Math.min(this.#writer.size, (this.#described.leaves.length - 1) * LIMITS.chunkBytes)
     this.#wake()
   }
 

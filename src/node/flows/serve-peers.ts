@@ -74,7 +74,7 @@ export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
       return {
         size: source.size,
         chunkSize: LIMITS.chunkBytes,
-        read: (fromChunk) => source.read(fromChunk * LIMITS.chunkBytes, source.size - 1),
+        read: (from, to) => source.read(from * LIMITS.chunkBytes, Math.min(to * LIMITS.chunkBytes, source.size) - 1),
         close: () => source.close(),
       }
     },

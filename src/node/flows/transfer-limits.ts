@@ -9,6 +9,8 @@ export interface TransferLimits {
   readonly chunkMs: number
   /** Transfers at once. */
   readonly maxTransfers: number
+  /** Providers beyond the first of each transfer that are received from at once. */
+  readonly maxHelpers: number
   /** Bytes of packages that are on their way, or are read and will not be kept. */
   readonly maxBytes: number
 }
@@ -20,6 +22,8 @@ export const TRANSFER_LIMITS: TransferLimits = {
   chunkMs: 30_000,
   // As many as a node uploads: more would only make each of them slower.
   maxTransfers: 32,
+  // Each may have a stream's window and a few chunks in memory, 25 MiB.
+  maxHelpers: 16,
   // One of the largest, or four of what a node takes unless it is told otherwise; they lie on the disk beside the cache's own budget.
   maxBytes: LIMITS.packageBytes,
 }
@@ -28,6 +32,7 @@ export const TRANSFER_LIMITS: TransferLimits = {
 export class Arrivals {
   readonly #limits: TransferLimits
   #transfers = 0
+  #helpers = 0
   #bytes = 0
 
   constructor(limits: TransferLimits) {
@@ -57,6 +62,13 @@ export class Arrivals {
         this.#bytes -= size
       }),
     }
+  }
+
+  /** Places for providers that help the first one of a transfer, as many of `wanted` as there are; each is given back by calling it. */
+  helpers(wanted: number): (() => void)[] {
+    const count = Math.max(0, Math.min(wanted, this.#limits.maxHelpers - this.#helpers))
+    this.#helpers += count
+    return Array.from({ length: count }, () => once(() => this.#helpers--))
   }
 }
 

@@ -13,15 +13,17 @@ export class BlobHash {
   #chunk: Hash | undefined
   #chunkBytes = 0
   #size = 0
+  /** Chunks that are here before others that precede them, by position. */
+  readonly #later = new Map<number, { readonly length: number; readonly leaf: Uint8Array }>()
 
-  /** Bytes so far. */
+  /** Bytes so far, up to the first hole. */
   get size(): number {
     return this.#size
   }
 
   /** Chunks that are complete. */
   get chunks(): number {
-    return this.#leaves.length
+    return this.#leaves.length + this.#later.size
   }
 
   update(data: Uint8Array): void {
@@ -37,14 +39,30 @@ export class BlobHash {
     }
   }
 
+  /** Whether the chunk at `position` is here. */
+  has(position: number): boolean {
+    return position < this.#size || this.#later.has(position)
+  }
+
   /** Told of a chunk by somebody who hashes the whole, too. `leaf` is the chunk's digest. */
-  appended(length: number, leaf: Uint8Array): void {
-    this.#size += length
-    this.#leaves.push(leaf)
+  appended(position: number, length: number, leaf: Uint8Array): void {
+    if (this.has(position)) return
+    this.#later.set(position, { length, leaf })
+    for (let next = this.#later.get(this.#size); next !== undefined; next = this.#later.get(this.#size)) {
+      this.#later.delete(this.#size)
+      this.#size += next.length
+      this.#leaves.push(next.leaf)
+    }
+  }
+
+  /** Throws when a chunk is missing before one that is here. */
+  assertWhole(): void {
+    if (this.#later.size > 0) throw new Error(`the blob has a hole at ${this.#size}`)
   }
 
   /** What was found, once, at the end. `digest` is that of the whole, in hexadecimal, where somebody else hashed it. */
   summary(digest = this.#whole.digest('hex')): BlobSummary {
+    this.assertWhole()
     if (this.#chunkBytes > 0) this.#endChunk()
     return {
       digest,

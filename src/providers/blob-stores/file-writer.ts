@@ -93,7 +93,7 @@ export class FileBlobWriter implements BlobWriter {
     const fd = this.#open()
     const isGood = await this.#track(this.#chunkWriter().append(fd, bytes, length, position, leaf))
     if (!isGood) return false
-    this.#hash.appended(length, leaf)
+    this.#hash.appended(position, length, leaf)
     if (this.#hash.chunks % FLUSH_EVERY === 0) this.#flushAhead(fd)
     return true
   }
@@ -103,9 +103,10 @@ export class FileBlobWriter implements BlobWriter {
     return await this.#track(fsRead(this.#open(), buffer, 0, length, position))
   }
 
-  hashed(): Promise<BlobSummary> {
+  async hashed(): Promise<BlobSummary> {
+    this.#hash.assertWhole()
     this.#hashing ??= this.#endHashes()
-    return this.#hashing
+    return await this.#hashing
   }
 
   /** Completes the hashes and brings the bytes to the disk. */

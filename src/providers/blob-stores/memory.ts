@@ -96,6 +96,8 @@ class MemoryBlobWriter implements BlobWriter {
   readonly #ended: () => void
   readonly #hash = new BlobHash()
   #chunks: Uint8Array[] = []
+  /** Chunks that came before their turn, by position. */
+  readonly #later = new Map<number, Uint8Array>()
   /** Bytes that this writer answers for: none once the store does. */
   #charged = 0
   #summary: BlobSummary | undefined
@@ -118,6 +120,10 @@ class MemoryBlobWriter implements BlobWriter {
   async write(data: Uint8Array): Promise<void> {
     this.#assertWritable()
     this.#charge(data.length)
+    this.#add(data)
+  }
+
+  #add(data: Uint8Array): void {
     for (let done = 0; done < data.length; ) {
       const at = (this.size + done) % LIMITS.chunkBytes
       if (at === 0) this.#chunks.push(new Uint8Array(LIMITS.chunkBytes))
@@ -135,8 +141,14 @@ class MemoryBlobWriter implements BlobWriter {
   async append(bytes: Uint8Array, length: number, position: number, leaf: Uint8Array): Promise<boolean> {
     this.#assertWritable()
     const chunk = bytes.subarray(0, length)
-    if (position !== this.size || !equalBytes(leafHash(chunk), leaf)) return false
-    await this.write(chunk)
+    if (position < this.size || this.#later.has(position)) return true
+    if (!equalBytes(leafHash(chunk), leaf)) return false
+    this.#charge(length)
+    this.#later.set(position, chunk)
+    for (let next = this.#later.get(this.size); next !== undefined; next = this.#later.get(this.size)) {
+      this.#later.delete(this.size)
+      this.#add(next)
+    }
     return true
   }
 
@@ -148,6 +160,7 @@ class MemoryBlobWriter implements BlobWriter {
   async hashed(): Promise<BlobSummary> {
     this.#assertKept()
     if (this.#summary !== undefined) return this.#summary
+    if (this.#later.size > 0) throw new Error(`the blob has a hole at ${this.size}`)
     const rest = this.size % LIMITS.chunkBytes
     // Most packages are smaller than a chunk.
     if (rest > 0) this.#chunks.push(this.#chunks.pop()!.slice(0, rest))
@@ -178,6 +191,7 @@ class MemoryBlobWriter implements BlobWriter {
     this.#budget.giveBack(this.#charged)
     this.#charged = 0
     this.#chunks = []
+    this.#later.clear()
     this.#ended()
   }
 

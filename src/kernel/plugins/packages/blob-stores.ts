@@ -24,7 +24,7 @@ export interface BlobReader {
  * in any case, and whatever bytes are asked for or added after it reject.
  */
 export interface BlobWriter {
-  /** Bytes written so far. */
+  /** Bytes written so far, from the first on without a hole. */
   readonly size: number
   /** Throws before `hashed` has resolved. */
   readonly summary: BlobSummary
@@ -33,14 +33,14 @@ export interface BlobWriter {
   /** A buffer for one chunk (`LIMITS.chunkBytes`), with anything in it: what `append` takes best. */
   chunkBuffer(): Uint8Array
   /**
-   * Adds the first `length` bytes of `bytes`, which are the writer's from here on, as the chunk at `position`. Every chunk but the last is
-   * whole. Calls may overlap, and are answered in order. False when `leaf` is not the chunk's digest (RFC 9162 §2.1.1), or a chunk before
-   * it was refused: then nothing was added, and the right chunk at `size` may follow.
+   * Puts the first `length` bytes of `bytes`, which are the writer's from here on, at `position`, as a chunk whose digest (RFC 9162 §2.1.1)
+   * is `leaf`. Every chunk but the last is whole. Chunks may come in any order, calls may overlap, and they are answered in order. False when
+   * the bytes have another digest: then nothing was written. A chunk that is here already stays as it is.
    */
   append(bytes: Uint8Array, length: number, position: number, leaf: Uint8Array): Promise<boolean>
   /** Reads back what was written, until `discard`; like {@link BlobReader.read}. May overlap with anything. */
   read(buffer: Uint8Array, length: number, position: number): Promise<{ bytesRead: number }>
-  /** Completes the hashes: nothing more can be added. */
+  /** Completes the hashes: nothing more can be added. Rejects when a chunk is missing before one that is here. */
   hashed(): Promise<BlobSummary>
   /** Completes the hashes, and makes the bytes as durable as the store can. */
   finish(): Promise<BlobSummary>
