@@ -9,6 +9,7 @@ import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { providerRoutes } from './routes/providers.ts'
+import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
@@ -23,6 +24,7 @@ export const ROUTES: readonly Route[] = [
   ...logRoutes,
   ...keyRoutes,
   ...federationRoutes,
+  ...replicationRoutes,
   ...auditRoutes,
   ...vulnerabilityRoutes,
   ...analyticsRoutes,

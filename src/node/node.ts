@@ -12,6 +12,7 @@ import { cellDetails } from '../domain/cells/details.ts'
 import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
+import { ReplicationOrders } from '../domain/cells/replication-orders.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
 import { Vulnerabilities, type VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
@@ -51,6 +52,7 @@ import { openPackage } from './flows/open-package.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { nodeHealth, peerList, providerInfo } from './flows/provider-info.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
+import { Replicator } from './flows/replicate.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
 import { searchCapabilities } from './flows/search-capabilities.ts'
@@ -66,6 +68,7 @@ import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import { ChosenProviders } from './providers.ts'
+import { checkFollow, Replication } from './replication.ts'
 import '../providers/built-in.ts'
 
 /** What a node is made from. */
@@ -108,6 +111,7 @@ async function startIn(
   { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring }: NodeOptions,
 ): Promise<RunningNode> {
   const maintenance = new Maintenance(config.node.maintenance)
+  checkFollow(config.follow)
   // What an isolated registry holds was put there by whoever made it.
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
@@ -221,7 +225,10 @@ async function startIn(
   const proofs = new LogProofs(parts)
   const announcer = new Announcer(parts)
   const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
-  const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
+  const learner = new Learner(parts, (announcement) => {
+    yankLearner.heard(announcement)
+    replicator.heard(announcement)
+  })
   const handlers = peerHandlers(parts, learner, proofs)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames }, proofs)
@@ -248,13 +255,28 @@ async function startIn(
         : requests.answer(query, waitMs, way === undefined ? 'federation' : 'directory'),
   })
   const federation: Federation = new Federation(parts, { administration, requests, records })
+  const onKept = ({ page, manifest }: CellRecord): void => {
+    announcer.changed(page)
+    provider.add(manifest)
+  }
   const fetcher = new PackageFetcher(parts, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
     for (const { manifest } of evicted) provider.remove(manifest)
   })
+  const onGone = ({ page, manifest }: CellRecord): void => {
+    announcer.changed(page)
+    provider.remove(manifest)
+    const { digest, size: bytes } = manifest.package
+    events.emit('cell_evicted', { digest, bytes, publisher: manifest.publisher })
+  }
+  const orders = new ReplicationOrders(store, clock, config.follow)
+  const replicator = new Replicator(parts, { orders, fetcher, onKept, onGone, inOrder: (providers) => [...providers] })
+  const replication = new Replication(parts, { orders, replicator, administration, onGone })
+  replication.measure(metrics)
 
   await federation.load()
+  await replication.load()
   await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
@@ -263,6 +285,7 @@ async function startIn(
   await lifecycle.start(health)
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
+  await lifecycle.start(replicator)
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))
   await lifecycle.start({
@@ -357,6 +380,7 @@ async function startIn(
       },
     },
     federation,
+    replication,
     audit: (query) => administration.list(store, query),
     log: proofs,
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),

@@ -514,6 +514,78 @@ const federation: Record<string, Record<number, Produce>> = {
   },
 }
 
+const REPLICATION = '/api/v1/replication'
+const POLICIES = `${REPLICATION}/policies`
+const PINS = `${REPLICATION}/pins`
+
+/** Follows something that nobody else follows. */
+const follow = (at: ContractServer, more: object = {}): Promise<Reply> =>
+  at.admin({ ...post(POLICIES), body: { capability: fresh('followed'), max_bytes: 1000, ...more } })
+const pin = (at: ContractServer, digest: string): Promise<Reply> => at.admin(post(`${PINS}/${digest}`))
+
+/** The digest of a package that this server has a copy of. */
+async function copied(at: ContractServer, another: Another): Promise<string> {
+  const other = await another()
+  await join(at, other)
+  const { cell_type, digest } = await registered(other)
+  const body = { request_id: fresh('r'), target_provider_id: other.node.providerId, reason: 'not here' }
+  await at.send({ ...post(FORWARD), body: { ...body, original_request: { capability: `use-${cell_type}` } } })
+  const cached = new Promise((resolve) => at.node.events.on('cell_cached', resolve))
+  await at.send({ path: `/api/v1/cells/packages/${digest}` })
+  await cached
+  return digest
+}
+
+const replication: Record<string, Record<number, Produce>> = {
+  [`GET ${REPLICATION}`]: {
+    200: async (at) => {
+      const { digest } = await registered(at)
+      await pin(at, digest)
+      await follow(at)
+      return at.admin({ path: REPLICATION })
+    },
+  },
+  [`GET ${POLICIES}`]: { 200: asAdmin(POLICIES) },
+  [`POST ${POLICIES}`]: {
+    201: (at) => follow(at),
+    400: (at) => follow(at, { versions: 'not a range' }),
+    404: (at) => at.admin({ ...post(POLICIES), body: { partner: ANOTHER_ID, max_bytes: 1 } }),
+    409: async (at) => {
+      await follow(at, { capability: 'twice' })
+      return follow(at, { capability: 'twice' })
+    },
+  },
+  [`DELETE ${POLICIES}/{policy_id}`]: {
+    200: async (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/${(await follow(at)).json().id}` }),
+    400: (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/x` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/${'0'.repeat(12)}` }),
+  },
+  [`POST ${PINS}/{digest}`]: {
+    200: async (at) => pin(at, (await registered(at)).digest),
+    400: (at) => pin(at, 'x'),
+  },
+  [`DELETE ${PINS}/{digest}`]: {
+    200: async (at) => {
+      const { digest } = await registered(at)
+      await pin(at, digest)
+      return at.admin({ method: 'DELETE', path: `${PINS}/${digest}` })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: `${PINS}/x` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${PINS}/${ABSENT}` }),
+  },
+  [`DELETE ${REPLICATION}/copies/{digest}`]: {
+    200: async (at, another) =>
+      at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/${await copied(at, another)}` }),
+    400: (at) => at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/x` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/${ABSENT}` }),
+    409: async (at, another) => {
+      const digest = await copied(at, another)
+      await pin(at, digest)
+      return at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/${digest}` })
+    },
+  },
+}
+
 const audit: Record<string, Record<number, Produce>> = {
   'GET /api/v1/audit': { 200: asAdmin('/api/v1/audit?limit=1'), 400: asAdmin('/api/v1/audit?limit=0') },
 }
@@ -532,6 +604,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...repository,
   ...vulnerabilities,
   ...federation,
+  ...replication,
   ...audit,
   ...discovery,
   ...log,

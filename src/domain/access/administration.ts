@@ -21,6 +21,11 @@ export interface AdministrativeAct {
     | 'partner_removed'
     | 'vulnerability_recorded'
     | 'vulnerability_removed'
+    | 'follow_added'
+    | 'follow_removed'
+    | 'package_pinned'
+    | 'package_unpinned'
+    | 'copy_dropped'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { LIMITS } from '../../../protocol/limits.ts'
+import { FollowPolicy, REPLICATION_LIMITS } from '../../../protocol/replication.ts'
 
 const closed = { additionalProperties: false } as const
 const RateLimit = Type.Integer({ minimum: 0, maximum: 1_000_000_000 })
@@ -144,6 +145,8 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** What copies are kept of. */
+    follow: Type.Array(FollowPolicy, { ...fileOnly, maxItems: REPLICATION_LIMITS.policies }),
     directory: Type.Object(
       {
         /** Cells of other nodes that are remembered. */

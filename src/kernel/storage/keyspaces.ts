@@ -63,6 +63,8 @@ export const KEYSPACES = {
   partners: 50,
   /** Invitation id → the key of its proofs, and what whoever uses it may do. */
   invitations: 51,
+  /** `policy!<id>` → what an administrator follows; `pin!<package digest>` → a package that is to be here. */
+  replication: 56,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

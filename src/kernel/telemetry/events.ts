@@ -30,7 +30,7 @@ export interface EventMap {
     /** The provider id that it came from. */
     readonly from: string
   }
-  /** A cached package was removed to make room. */
+  /** The copy of another node's package was removed: to make room, because it was yanked, or by the operator. */
   cell_evicted: { readonly digest: string; readonly bytes: number; readonly publisher: string }
   /** The first connection to a peer is open. */
   peer_connected: {

@@ -17,7 +17,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/
  */
 export async function openPackage(
   parts: Parts,
-  fetcher: PackageFetcher,
+  fetcher: Pick<PackageFetcher, 'open'>,
   digest: string,
   signal?: AbortSignal,
 ): Promise<PackageSource> {
@@ -58,7 +58,7 @@ export async function openHere(
 /** A reader who leaves while peers are asked does not keep the package from coming: others may wait for it. */
 async function openElsewhere(
   parts: Parts,
-  fetcher: PackageFetcher,
+  fetcher: Pick<PackageFetcher, 'open'>,
   digest: string,
   signal: AbortSignal | undefined,
 ): Promise<PackageSource | undefined> {
