@@ -527,13 +527,18 @@ const pin = (at: ContractServer, digest: string): Promise<Reply> => at.admin(pos
 async function copied(at: ContractServer, another: Another): Promise<string> {
   const other = await another()
   await join(at, other)
-  const { cell_type, digest } = await registered(other)
-  const body = { request_id: fresh('r'), target_provider_id: other.node.providerId, reason: 'not here' }
-  await at.send({ ...post(FORWARD), body: { ...body, original_request: { capability: `use-${cell_type}` } } })
-  const cached = new Promise((resolve) => at.node.events.on('cell_cached', resolve))
-  await at.send({ path: `/api/v1/cells/packages/${digest}` })
-  await cached
-  return digest
+  const cell_type = fresh('copied')
+  const metadata = { cell_type, version: '1.0.0', capabilities: [{ name: `use-${cell_type}`, version: '1.0.0' }] }
+  // A module without content, but for a section of its own.
+  const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, 3, 1, 0x78, count % 256)
+  const { digest } = (await other.admin({ ...post(CELLS), ...other.upload(metadata, module) })).json()
+  const download = { path: `/api/v1/cells/packages/${digest}` }
+  for (let tries = 0; (await at.send(download)).status !== 200; tries++) {
+    if (tries === 100) throw new Error(`${digest} cannot be downloaded`)
+    // The two connect by themselves, a moment after they have become partners.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return String(digest)
 }
 
 const replication: Record<string, Record<number, Produce>> = {
@@ -559,6 +564,11 @@ const replication: Record<string, Record<number, Produce>> = {
     200: async (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/${(await follow(at)).json().id}` }),
     400: (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/x` }),
     404: (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/${'0'.repeat(12)}` }),
+    409: async (at) => {
+      const { policies } = (await at.admin({ path: POLICIES })).json() as { policies: { id: string; source: string }[] }
+      const configured = policies.find(({ source }) => source === 'configuration')
+      return at.admin({ method: 'DELETE', path: `${POLICIES}/${configured?.id}` })
+    },
   },
   [`POST ${PINS}/{digest}`]: {
     200: async (at) => pin(at, (await registered(at)).digest),
