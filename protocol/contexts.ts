@@ -19,6 +19,8 @@ export const CONTEXTS = {
   request: 'request',
   /** What two nodes say to each other while they become partners, signed by their token keys; and the proof that both hold the invitation. */
   partner: 'partner',
+  /** What a node found when it probed a provider, signed by its wire key. */
+  receipt: 'receipt',
 } as const
 
 /** A context of the table above. */

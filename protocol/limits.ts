@@ -55,6 +55,14 @@ export const LIMITS = {
   announcementLifetimeMs: 60 * 60 * 1000,
   /** Milliseconds that a clock may be ahead. */
   clockSkewMs: 300 * 1000,
+  /** Milliseconds that a receipt about a provider counts: as long as it takes a node to probe some sixty of them. */
+  receiptLifetimeMs: 15 * 60 * 1000,
+  /** Bytes of a receipt token: a usual one has 1,200. */
+  receiptTokenBytes: 4096,
+  /** Receipts in one answer: all that a node makes by probing in their lifetime, and those of what it asked for anyway. */
+  receiptsPerAnswer: 128,
+  /** Bytes of a package that a probe reads. */
+  probeBytes: 64 * 1024,
   /** Peers asked for one request, hedges and retries included. */
   askBudget: 8,
   /** Capabilities that a cell may depend on, directly or not, where a request resolves them: each may be looked for in the federation. */

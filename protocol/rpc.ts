@@ -213,6 +213,32 @@ export const YankResponse = Type.Object(
 )
 export type YankResponse = Static<typeof YankResponse>
 
+/** The form of a signed receipt where it travels (`receipt.ts`). */
+export const ReceiptToken = Type.String({ pattern: '^rc1\\.[A-Za-z0-9_-]+$', maxLength: LIMITS.receiptTokenBytes })
+
+/** Asks a peer which providers it reached, by its own receipts. */
+export const ReceiptsRequest = Type.Object(
+  {
+    type: Type.Literal('receipts_request'),
+    ...Correlation,
+    /** Only those that were made after this time. */
+    since: Milliseconds,
+  },
+  closed,
+)
+export type ReceiptsRequest = Static<typeof ReceiptsRequest>
+
+/** The newest first. */
+export const ReceiptsResponse = Type.Object(
+  {
+    type: Type.Literal('receipts_response'),
+    ...Correlation,
+    receipts: Type.Array(ReceiptToken, { maxItems: LIMITS.receiptsPerAnswer }),
+  },
+  closed,
+)
+export type ReceiptsResponse = Static<typeof ReceiptsResponse>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -244,6 +270,7 @@ export interface RpcMethods {
   announcements_request: { request: AnnouncementsRequest; response: AnnouncementsResponse }
   evidence_request: { request: EvidenceRequest; response: EvidenceResponse }
   yank_request: { request: YankRequest; response: YankResponse }
+  receipts_request: { request: ReceiptsRequest; response: ReceiptsResponse }
 }
 
 export const RPC_REQUESTS = {
@@ -252,6 +279,7 @@ export const RPC_REQUESTS = {
   announcements_request: AnnouncementsRequest,
   evidence_request: EvidenceRequest,
   yank_request: YankRequest,
+  receipts_request: ReceiptsRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -260,4 +288,5 @@ export const RPC_RESPONSES = {
   announcements_request: AnnouncementsResponse,
   evidence_request: EvidenceResponse,
   yank_request: YankResponse,
+  receipts_request: ReceiptsResponse,
 } as const

@@ -20,6 +20,7 @@ import { Yanks } from '../domain/cells/yanks.ts'
 import { AnnouncedNames } from '../domain/federation/announced-names.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
+import { Receipts } from '../domain/federation/receipts.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
@@ -46,6 +47,7 @@ import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
+import { Liveness } from './flows/liveness.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { openPackage } from './flows/open-package.ts'
@@ -153,6 +155,7 @@ async function startIn(
   const digestOf = (id: string): string | undefined => index.get(id)?.manifest.package.digest
   const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
   await vulnerabilities.load()
+  const partners = new Partners(store, clock)
   const parts: NodeParts = {
     config,
     clock,
@@ -190,7 +193,14 @@ async function startIn(
       self: keys.providerId,
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
-    partners: new Partners(store, clock),
+    partners,
+    receipts: new Receipts({
+      clock,
+      self: keys.providerId,
+      counts: (prober) =>
+        config.receipts.witnesses.includes(prober) ||
+        (partners.get(prober) !== undefined && !partners.isUntrusted(prober)),
+    }),
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
@@ -228,7 +238,11 @@ async function startIn(
   const learner = new Learner(parts, (announcement) => {
     yankLearner.heard(announcement)
     replicator.heard(announcement)
+    liveness.heard(announcement)
   })
+  const liveness = new Liveness(parts, (peer, event) =>
+    logger.info({ peer, event }, 'a peer sent what no honest node sends'),
+  )
   const handlers = peerHandlers(parts, learner, proofs)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames }, proofs)
@@ -271,7 +285,7 @@ async function startIn(
     events.emit('cell_evicted', { digest, bytes, publisher: manifest.publisher })
   }
   const orders = new ReplicationOrders(store, clock, config.follow)
-  const replicator = new Replicator(parts, { orders, fetcher, onKept, onGone, inOrder: (providers) => [...providers] })
+  const replicator = new Replicator(parts, { orders, fetcher, onKept, onGone })
   const replication = new Replication(parts, { orders, replicator, administration, onGone })
   replication.measure(metrics)
 
@@ -285,6 +299,7 @@ async function startIn(
   await lifecycle.start(health)
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
+  await lifecycle.start(liveness)
   await lifecycle.start(replicator)
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))

@@ -53,6 +53,7 @@ const PEERS: PeerList = {
   ],
   seeds: [{ address: '127.0.0.1:9002', connected: false, attempts: 3, last_error: EVIL }],
   known_providers: 4,
+  providers: [{ provider_id: 'lost', cells: 3, connected: false, reachable: false, last_seen: null }],
 }
 
 type Answer = [status: number, body: unknown]

@@ -430,7 +430,7 @@ export class FakeNode implements ProviderNode {
   }
 
   peers() {
-    return { total: 0, peers: [], seeds: [], known_providers: 0 }
+    return { total: 0, peers: [], seeds: [], known_providers: 0, providers: [] }
   }
 
   health(): Health {

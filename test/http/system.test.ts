@@ -30,7 +30,7 @@ test('info and peers', async (t) => {
   assert.equal(info.status, 200)
   assert.equal(info.json().provider_id, node.providerId)
   const peers = await send({ path: '/api/v1/peers', headers: ADMIN })
-  assert.deepEqual(peers.json(), { total: 0, peers: [], seeds: [], known_providers: 0 })
+  assert.deepEqual(peers.json(), { total: 0, peers: [], seeds: [], known_providers: 0, providers: [] })
 })
 
 test('the health of the provider: its components, and how requests went', async (t) => {

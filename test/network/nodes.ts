@@ -50,7 +50,11 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
-  answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
+  answers: {
+    evidence_request: () => ({}),
+    yank_request: () => ({ yanks: [] }),
+    receipts_request: () => ({ receipts: [] }),
+  },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept' },
 }

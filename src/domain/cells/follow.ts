@@ -67,7 +67,10 @@ export function newestFirst<Cell extends Pick<AnnouncedCell, 'publisher' | 'cell
   const rounds: Cell[][] = []
   for (const versions of ofType.values()) {
     versions.sort((a, b) => semver(b.version).compare(semver(a.version)))
-    for (const [round, cell] of versions.entries()) (rounds[round] ??= []).push(cell)
+    for (const [round, cell] of versions.entries()) {
+      if (round === rounds.length) rounds.push([cell])
+      else rounds[round]!.push(cell)
+    }
   }
   return rounds.flat()
 }

@@ -50,6 +50,19 @@ export interface EventMap {
     /** A short fixed word (`signature`, `stale`, `future`, `schema`, …), never text from the network: it becomes a label. */
     readonly reason: string
   }
+  /** A provider was asked for cells: it offered one that verifies, or it did not answer. */
+  provider_asked: {
+    readonly providerId: string
+    /** Of a cell that it offered, and the milliseconds that it took; absent when it did not answer. */
+    readonly offered?: { readonly cellId: string; readonly roundTripMs: number }
+  }
+  /** This node signed a receipt about a provider. */
+  provider_probed: {
+    readonly providerId: string
+    readonly ok: boolean
+    /** Of the stages of a receipt, the last one that was reached, or that failed. */
+    readonly stage: string
+  }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {
     readonly door: 'http' | 'p2p'

@@ -22,11 +22,11 @@ const MAX_FAILURES = 10_000
 
 /** Asks single peers what they hold, under this node's own key, for a name and a range only: they learn neither who asked nor for what device. */
 export class Asker {
-  readonly #parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>
+  readonly #parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger' | 'events'>
   /** Provider id → when it may be asked first again. */
   readonly #failures = new Map<string, number>()
 
-  constructor(parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>) {
+  constructor(parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger' | 'events'>) {
     this.#parts = parts
   }
 
@@ -41,7 +41,8 @@ export class Asker {
     query: CellQuery,
     options: { signal: AbortSignal; deadlineMs: number },
   ): Promise<AskResult> {
-    const { network, offerVerifier, trust } = this.#parts
+    const { network, offerVerifier, trust, events } = this.#parts
+    const from = performance.now()
     try {
       const { cells } = await network.request(
         provider,
@@ -63,11 +64,18 @@ export class Asker {
         const offer = offerVerifier.known(cell) ?? (await this.#verified(provider, cell))
         if (offer !== undefined && trust.accepts(offer.manifest.publisher)) offers.push(offer)
       }
+      const cellId = offers[0]?.id
+      if (cellId !== undefined) {
+        const roundTripMs = Math.round(performance.now() - from)
+        events.emit('provider_asked', { providerId: provider, offered: { cellId, roundTripMs } })
+      }
       return { provider, outcome: offers.length > 0 ? 'answered' : 'rejected', offers }
     } catch (error) {
       if (this.#failures.size >= MAX_FAILURES) this.#failures.clear()
       this.#failures.set(provider, this.#parts.clock.now() + FAILURE_MEMORY_MS)
       this.#parts.logger.debug({ provider, err: error }, 'a peer did not answer')
+      // That the search was over before it answered is not its fault.
+      if (!options.signal.aborted) events.emit('provider_asked', { providerId: provider })
       return { provider, outcome: options.signal.aborted ? 'timed_out' : 'unreachable', offers: [] }
     }
   }

@@ -1,4 +1,4 @@
-import type { PeerList, ProviderInfo } from '../../../protocol/discovery.ts'
+import type { PeerList, ProviderInfo, Reachability } from '../../../protocol/discovery.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
 import type { Health } from '../api.ts'
 import type { Maintenance } from '../maintenance.ts'
@@ -8,6 +8,8 @@ import type { LogProofs } from './log-proofs.ts'
 
 /** Capabilities that the information names; `capability_count` is the whole number. */
 const MAX_CAPABILITIES = 500
+/** Providers that the list of peers names; `known_providers` is the whole number. */
+const MAX_PROVIDERS = 500
 /** Peers from which on a node with three or more seeds counts as ready. */
 const MIN_PEERS_FOR_READY = 3
 
@@ -51,9 +53,23 @@ export async function providerInfo(
   }
 }
 
-/** Who is connected, and how the seeds are doing. */
-export function peerList({ network, directory }: Pick<NodeParts, 'network' | 'directory'>): PeerList {
+/** Whether a provider can be reached, as answers say it. */
+export function reachabilityOf(
+  provider: string,
+  receipts: Pick<NodeParts['receipts'], 'reachable' | 'lastSeen'>,
+): Reachability {
+  const seen = receipts.lastSeen(provider)
+  return {
+    reachable: receipts.reachable(provider),
+    last_seen: seen === undefined ? null : new Date(seen).toISOString(),
+  }
+}
+
+/** Who is connected, how the seeds are doing, and which providers are known. */
+export function peerList(parts: Pick<NodeParts, 'network' | 'directory' | 'receipts'>): PeerList {
+  const { network, directory, receipts } = parts
   const peers = network.connectedPeers()
+  const connected = new Set(peers.map(({ providerId }) => providerId))
   return {
     total: peers.length,
     peers: peers.map(({ providerId, addresses, direction, connectedMs, seed }) => ({
@@ -71,6 +87,15 @@ export function peerList({ network, directory }: Pick<NodeParts, 'network' | 'di
       last_error: lastError ?? null,
     })),
     known_providers: directory.providerCount,
+    providers: Array.from(directory.providers(), ([id, cells]) => ({ id, cells, place: receipts.place(id) }))
+      .sort((a, b) => a.place - b.place || (a.id < b.id ? -1 : 1))
+      .slice(0, MAX_PROVIDERS)
+      .map(({ id, cells }) => ({
+        provider_id: id,
+        cells,
+        connected: connected.has(id),
+        ...reachabilityOf(id, receipts),
+      })),
   }
 }
 

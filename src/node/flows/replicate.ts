@@ -4,7 +4,7 @@ import type { PolicyStatus } from '../../../protocol/replication.ts'
 import { follows, newestFirst } from '../../domain/cells/follow.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import type { PolicyInForce, ReplicationOrders } from '../../domain/cells/replication-orders.ts'
-import { UNKNOWN } from '../../domain/cells/trust.ts'
+import { TIERS, UNKNOWN } from '../../domain/cells/trust.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { PackageSource } from '../api.ts'
@@ -27,6 +27,7 @@ type Parts = Pick<
   | 'publishers'
   | 'directory'
   | 'partners'
+  | 'receipts'
   | 'offers'
   | 'offerVerifier'
   | 'network'
@@ -93,8 +94,6 @@ interface Needs {
   readonly onKept: (cell: CellRecord) => void
   /** Hears of copies that are gone. */
   readonly onGone: (cell: CellRecord) => void
-  /** Whom to ask first. */
-  readonly inOrder: (providers: readonly string[]) => string[]
 }
 
 /**
@@ -299,15 +298,13 @@ export class Replicator implements Part {
       if (known === undefined) found.set(id, { cell, providers: [provider] })
       else if (known.providers.length < LIMITS.askBudget) known.providers.push(provider)
     }
-    const tiers: Match[][] = []
+    const tiers = TIERS.map((): Match['cell'][] => [])
+    const byCell = new Map<Match['cell'], Match>()
     for (const match of found.values()) {
-      const tier = trust.tierOf({ publisher: match.cell.publisher, registered: false }, {})
-      ;(tiers[tier] ??= []).push(match)
+      tiers[trust.tierOf({ publisher: match.cell.publisher, registered: false }, {})]!.push(match.cell)
+      byCell.set(match.cell, match)
     }
-    return tiers.flatMap((matches) => {
-      const byCell = new Map(matches.map((match) => [match.cell, match]))
-      return newestFirst([...byCell.keys()]).map((cell) => byCell.get(cell)!)
-    })
+    return tiers.flatMap((cells) => newestFirst(cells)).map((cell) => byCell.get(cell)!)
   }
 
   /** Why a policy leads to nothing; undefined where it may. */
@@ -418,9 +415,9 @@ export class Replicator implements Part {
   }
 
   async #fetchFollowed(policy: PolicyInForce, { cell, providers }: Match): Promise<void> {
-    const { cache, index, publishers } = this.#parts
+    const { cache, index, publishers, receipts } = this.#parts
     if (this.#needs.orders.policy(policy.id) === undefined) return
-    const asked = this.#needs.inOrder(providers)
+    const asked = receipts.inOrder(providers)
     const { offer, provider } = await this.#ask(cell, asked)
     const { id, manifest } = offer
     const { digest, size } = manifest.package

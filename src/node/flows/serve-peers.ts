@@ -9,7 +9,7 @@ import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
+type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'receipts' | 'events'>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -40,6 +40,7 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         return proof === undefined ? {} : { certificate: proof.certificate, evidence: proof.evidence }
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
+      receipts_request: ({ since }) => ({ receipts: parts.receipts.ownTokens(since, LIMITS.receiptsPerAnswer) }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)

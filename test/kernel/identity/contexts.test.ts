@@ -67,6 +67,7 @@ const kinds = {
   batch: session,
   request: { header: { alg: 'ed25519' }, body: {} },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
+  receipt: { provider: 'a', prober: 'b', ok: true, stage: 'verify', at: 1, round_trip_ms: 1, manifest_digest: 'c' },
 } satisfies Record<keyof typeof CONTEXTS, object>
 
 test('a signature of one kind never passes as another, nor in another network', () => {

@@ -78,6 +78,8 @@ const ONE_OF_EACH: EventMap = {
   peer_disconnected: gone,
   announcement_received: { providerId: 'p', sequence: 1, cells: 2 },
   announcement_refused: { reason: 'stale' },
+  provider_asked: { providerId: 'p' },
+  provider_probed: { providerId: 'p', ok: true, stage: 'fetch' },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -100,6 +102,8 @@ test('every event is counted', async () => {
     'cytoplex_peers_disconnected_total 2',
     'cytoplex_announcements_received_total 2',
     'cytoplex_announcements_refused_total{reason="stale"} 2',
+    'cytoplex_providers_asked_total{answered="false"} 2',
+    'cytoplex_providers_probed_total{ok="true",stage="fetch"} 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
   ]
   for (let scrape = 0; scrape < 2; scrape++) {
