@@ -411,7 +411,7 @@ export class Replicator implements Part {
   async #fetchPinned(digest: string): Promise<void> {
     if (this.#needs.orders.pin(digest) === undefined) return
     const { signal } = this.#stop
-    await this.#fetch(digest, PIN, () => openPackage(this.#parts, this.#needs.fetcher, digest, signal))
+    await this.#bring(digest, PIN, () => openPackage(this.#parts, this.#needs.fetcher, digest, signal))
   }
 
   async #fetchFollowed(policy: PolicyInForce, { cell, providers }: Match): Promise<void> {
@@ -432,7 +432,7 @@ export class Replicator implements Part {
         const kept = await cache.keepHeld(offer, provider, offer.createdAt, policy.id)
         if (kept !== undefined) this.#needs.onKept(kept)
       } else {
-        await this.#fetch(digest, policy.id, () => this.#needs.fetcher.open(digest, asked, id))
+        await this.#bring(digest, policy.id, () => this.#needs.fetcher.open(digest, asked, id))
         this.#gone(await cache.assign(id, policy.id))
       }
     } finally {
@@ -476,7 +476,7 @@ export class Replicator implements Part {
   }
 
   /** Brings a package here, to be kept for `keeper`. Its last byte can be read once it is verified and kept. */
-  async #fetch(digest: string, keeper: string, open: () => Promise<PackageSource | undefined>): Promise<void> {
+  async #bring(digest: string, keeper: string, open: () => Promise<PackageSource | undefined>): Promise<void> {
     const { cache } = this.#parts
     const { signal } = this.#stop
     if (this.#underWay.has(`package ${digest}`))
