@@ -53,7 +53,9 @@ const PEERS: PeerList = {
   ],
   seeds: [{ address: '127.0.0.1:9002', connected: false, attempts: 3, last_error: EVIL }],
   known_providers: 4,
-  providers: [{ provider_id: PROVIDER.replace(/.$/, 'Q'), cells: 3, connected: false, reachable: false, last_seen: null }],
+  providers: [
+    { provider_id: PROVIDER.replace(/.$/, 'Q'), cells: 3, connected: false, reachable: false, last_seen: null },
+  ],
 }
 
 type Answer = [status: number, body: unknown]
