@@ -18,6 +18,8 @@ export const AnnouncedCell = Type.Object(
     }),
     /** Absent: `active`. */
     status: Type.Optional(ShownStatus),
+    /** Absent: the node registered the cell, or does not say. `true`: it holds a copy of what another node registered. */
+    copy: Type.Optional(Type.Literal(true)),
     /** Counter of the publisher's yank that the node knows, or of its undoing. Who knows a lower one asks for it (`yank_request`). */
     yank_counter: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   },

@@ -29,6 +29,8 @@ export const CONTEXTS = {
   partner: 'partner',
   /** A question that one node forwards to the next, signed by the wire key of each. */
   hop: 'hop',
+  /** What a node found when it probed a provider, signed by its wire key. */
+  receipt: 'receipt',
 } as const
 
 /** A context of the table above. */

@@ -40,6 +40,15 @@ export const ProviderInfo = Type.Object(
 )
 export type ProviderInfo = Static<typeof ProviderInfo>
 
+/** Whether a node can be reached, as far as is known: it stays listed where it cannot. */
+export const Reachability = Type.Object({
+  /** By this node, its partners and pinned witnesses in the last quarter of an hour; null where none of them has tried. */
+  reachable: Type.Union([Type.Boolean(), Type.Null()]),
+  /** When it was last reached or connected; null where that is not known. */
+  last_seen: Type.Union([Timestamp, Type.Null()]),
+})
+export type Reachability = Static<typeof Reachability>
+
 /** Provider API, "Search Capabilities". */
 export const CapabilitySearch = Type.Object({
   capability: Name,
@@ -73,6 +82,8 @@ export const CapabilitySearchResponse = Type.Object(
             source: Type.Union([Type.Literal('local'), Type.Literal('federated')]),
             /** Who offers it; of several, one. */
             provider_id: ProviderId,
+            /** Of the provider, where that is another node. */
+            ...Type.Partial(Reachability).properties,
             /** With details, as are the following; null where only the announcement is known. */
             description: Type.Optional(NullableText),
             publisher: Type.Optional(Sha256Hex),

@@ -91,6 +91,14 @@ export const LIMITS = {
   announcementLifetimeMs: 60 * 60 * 1000,
   /** Milliseconds that a clock may be ahead. */
   clockSkewMs: 300 * 1000,
+  /** Milliseconds that a receipt about a provider counts: as long as it takes a node to probe some sixty of them. */
+  receiptLifetimeMs: 15 * 60 * 1000,
+  /** Bytes of a receipt token: a usual one has 1,200. */
+  receiptTokenBytes: 4096,
+  /** Receipts in one answer: all that a node makes by probing in their lifetime, and those of what it asked for anyway. */
+  receiptsPerAnswer: 128,
+  /** Bytes of a package that a probe reads. */
+  probeBytes: 64 * 1024,
   /** Peers asked for one request, hedges and retries included. */
   askBudget: 8,
   /** Nodes that a forwarded question passes, its origin included: a partner of a partner of a partner. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { Reachability } from './discovery.ts'
 import { Milliseconds, ProviderId, Timestamp } from './fields.ts'
 
 const NullableText = Type.Union([Type.String(), Type.Null()])
@@ -64,6 +65,16 @@ export const PeerList = Type.Object(
     ),
     /** Providers in the directory, connected or not. */
     known_providers: Type.Integer(),
+    /** At most 500 of them, those that can be reached first; `known_providers` is the whole number. */
+    providers: Type.Array(
+      Type.Object({
+        provider_id: ProviderId,
+        /** Cells that it announces. */
+        cells: Type.Integer(),
+        connected: Type.Boolean(),
+        ...Reachability.properties,
+      }),
+    ),
   },
   { title: 'PeerList' },
 )

@@ -508,6 +508,32 @@ export const RecordsOfferResponse = Type.Object(
 )
 export type RecordsOfferResponse = Static<typeof RecordsOfferResponse>
 
+/** The form of a signed receipt where it travels (`receipt.ts`). */
+export const ReceiptToken = Type.String({ pattern: '^rc1\\.[A-Za-z0-9_-]+$', maxLength: LIMITS.receiptTokenBytes })
+
+/** Asks a peer which providers it reached, by its own receipts. */
+export const ReceiptsRequest = Type.Object(
+  {
+    type: Type.Literal('receipts_request'),
+    ...Correlation,
+    /** Only those that were made after this time. */
+    since: Milliseconds,
+  },
+  closed,
+)
+export type ReceiptsRequest = Static<typeof ReceiptsRequest>
+
+/** The newest first. */
+export const ReceiptsResponse = Type.Object(
+  {
+    type: Type.Literal('receipts_response'),
+    ...Correlation,
+    receipts: Type.Array(ReceiptToken, { maxItems: LIMITS.receiptsPerAnswer }),
+  },
+  closed,
+)
+export type ReceiptsResponse = Static<typeof ReceiptsResponse>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -554,6 +580,7 @@ export interface RpcMethods {
   sync_request: { request: SyncRequest; response: SyncResponse }
   records_request: { request: RecordsRequest; response: RecordsResponse }
   records_offer: { request: RecordsOffer; response: RecordsOfferResponse }
+  receipts_request: { request: ReceiptsRequest; response: ReceiptsResponse }
 }
 
 export const RPC_REQUESTS = {
@@ -572,6 +599,7 @@ export const RPC_REQUESTS = {
   sync_request: SyncRequest,
   records_request: RecordsRequest,
   records_offer: RecordsOffer,
+  receipts_request: ReceiptsRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -590,4 +618,5 @@ export const RPC_RESPONSES = {
   sync_request: SyncResponse,
   records_request: RecordsResponse,
   records_offer: RecordsOfferResponse,
+  receipts_request: ReceiptsResponse,
 } as const

@@ -5,6 +5,7 @@ import { handshakeVectors } from './vectors/handshake.ts'
 import { messageVectors } from './vectors/messages.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
+import { receiptVectors } from './vectors/receipts.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
 import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
 
@@ -19,6 +20,7 @@ export function buildVectors(): Map<string, string> {
     'key-records.json': keyRecordVectors(),
     'manifest-signature.json': manifestSignatureVectors(),
     'yank.json': yankVectors(),
+    'receipt.json': receiptVectors(),
     'quantum-signature.json': quantumSignatureVectors(),
     'chunks-root.json': chunksRootVectors(),
     'batch-root.json': batchRootVectors(),

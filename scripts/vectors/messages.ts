@@ -118,6 +118,7 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
   sync_request: { type: 'sync_request', id: 13, set: 'yanks', nonce: 'A'.repeat(22) },
   records_request: { type: 'records_request', id: 14, set: 'yanks', ids: [HEX] },
   records_offer: { type: 'records_offer', id: 15, set: 'yanks', texts: ['ys1.AAAA'] },
+  receipts_request: { type: 'receipts_request', id: 16, since: 1000 },
 }
 
 /** The same of every answer. */
@@ -142,6 +143,7 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
   sync_request: { type: 'sync_response', id: 13, nonce: 'A'.repeat(22), ranges: '' },
   records_request: { type: 'records_response', id: 14, texts: ['ys1.AAAA'] },
   records_offer: { type: 'records_offer_response', id: 15, results: ['accepted'] },
+  receipts_request: { type: 'receipts_response', id: 16, receipts: ['rc1.AAAA'] },
 }
 
 function messages(): Message[] {

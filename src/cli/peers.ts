@@ -27,7 +27,7 @@ async function peers(options: PeersOptions): Promise<void> {
   else printPeers(list)
 }
 
-function printPeers({ peers, seeds, known_providers, stats }: PeerList): void {
+function printPeers({ peers, seeds, known_providers, providers, stats }: PeerList): void {
   if (peers.length === 0) printLine('No peer is connected.')
   else {
     printTable(
@@ -50,6 +50,14 @@ function printPeers({ peers, seeds, known_providers, stats }: PeerList): void {
       seeds.map((seed) => [seed.address, seed.connected ? 'yes' : 'no', seed.attempts, seed.last_error]),
     )
   }
+  const others = providers.filter(({ connected }) => !connected)
+  if (others.length > 0) {
+    printLine()
+    printTable(
+      ['KNOWN PROVIDER', 'CELLS', 'REACHABLE', 'LAST SEEN'],
+      others.map((one) => [one.provider_id, one.cells, WORDS[String(one.reachable)], one.last_seen]),
+    )
+  }
   printLine()
   printLine(`${known_providers} ${known_providers === 1 ? 'provider' : 'providers'} known, connected or not.`)
   if (stats.banned > 0) printLine(`${stats.banned} banned; \`cytoplex peers banned\` lists them.`)
@@ -57,6 +65,8 @@ function printPeers({ peers, seeds, known_providers, stats }: PeerList): void {
 
 const standing = ({ score, banned, trusted }: PeerList['peers'][number]['peer_score']): string =>
   `${score}${trusted ? ' trusted' : ''}${banned ? ' banned' : ''}`
+
+const WORDS: Readonly<Record<string, string>> = { true: 'yes', false: 'no', null: 'not known' }
 
 const UNITS: readonly [string, number][] = [
   ['d', 86_400],

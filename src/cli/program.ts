@@ -5,10 +5,12 @@ import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
+import { registerFollowCommands } from './follow.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
+import { registerPinCommands } from './pin.ts'
 import { registerProviders } from './providers.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
@@ -50,6 +52,8 @@ export function createProgram(): Command {
   registerKeyCommands(program)
   registerFederationCommands(program)
   registerCellCommands(program)
+  registerFollowCommands(program)
+  registerPinCommands(program)
   registerVulnerabilityCommands(program)
   registerAudit(program)
   registerConfigCommands(program)

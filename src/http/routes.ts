@@ -10,6 +10,7 @@ import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { providerRoutes } from './routes/providers.ts'
+import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
@@ -25,6 +26,7 @@ export const ROUTES: readonly Route[] = [
   ...logRoutes,
   ...keyRoutes,
   ...federationRoutes,
+  ...replicationRoutes,
   ...auditRoutes,
   ...vulnerabilityRoutes,
   ...analyticsRoutes,

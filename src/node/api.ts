@@ -44,6 +44,14 @@ import type { NodeInfo, NodeStatus } from '../../protocol/node-info.ts'
 import type { PeerBan, PeerBanList, PeerBanOrder, PeerList, PeerUnbanned } from '../../protocol/peers.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
 import type {
+  CopyDropped,
+  FollowPolicy,
+  Pin,
+  PolicyList,
+  PolicyStatus,
+  ReplicationStatus,
+} from '../../protocol/replication.ts'
+import type {
   CellChange,
   CellDetails,
   CellListQuery,
@@ -325,6 +333,21 @@ export interface ProviderNode {
       proof: string | undefined,
       target: { readonly method: string; readonly path: string },
     ): Promise<{ readonly requester: Requester; readonly mayReadAnalytics: boolean }>
+  }
+  /** Copies that are kept of what is followed and pinned. Changes are durable and logged when they resolve; `by` is who makes them. */
+  readonly replication: {
+    status(): Promise<ReplicationStatus>
+    policies(): PolicyList
+    /** Throws `PROV_001` (409 where the same is followed already), `PROV_010` and `PROV_014`. */
+    follow(policy: FollowPolicy, by: string): Promise<PolicyStatus>
+    /** Throws `PROV_001`, with status 404, and 409 for a policy of the configuration. */
+    unfollow(id: string, by: string): Promise<PolicyStatus>
+    /** Throws `PROV_014` where there are too many. */
+    pin(digest: string, by: string): Promise<Pin>
+    /** Throws `PROV_001` with status 404. */
+    unpin(digest: string, by: string): Promise<Pin>
+    /** Throws `PROV_001`, with status 404, and 409 while a policy or a pin keeps it. */
+    dropCopy(digest: string, by: string): Promise<CopyDropped>
   }
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>

@@ -13,6 +13,7 @@ import { cellDetails } from '../domain/cells/details.ts'
 import { Publishers } from '../domain/cells/publishers.ts'
 import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
+import { ReplicationOrders } from '../domain/cells/replication-orders.ts'
 import { Repository } from '../domain/cells/repository.ts'
 import { TrustPolicy } from '../domain/cells/trust.ts'
 import { Vulnerabilities, type VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
@@ -20,6 +21,7 @@ import { Yanks } from '../domain/cells/yanks.ts'
 import { AnnouncedNames } from '../domain/federation/announced-names.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
+import { Receipts } from '../domain/federation/receipts.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
@@ -49,6 +51,7 @@ import { Housekeeping } from './flows/housekeeping.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
+import { Liveness } from './flows/liveness.ts'
 import { LogEpochs } from './flows/log-epochs.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
@@ -62,6 +65,7 @@ import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
 import { Reconciler } from './flows/reconcile.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { QuestionRelay } from './flows/relay-question.ts'
+import { Replicator } from './flows/replicate.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
 import { searchCapabilities } from './flows/search-capabilities.ts'
@@ -80,6 +84,7 @@ import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import { ChosenProviders } from './providers.ts'
+import { checkFollow, Replication } from './replication.ts'
 import { AnnouncementSet } from './sets/announcement-set.ts'
 import { PublisherKeySet } from './sets/publisher-key-set.ts'
 import { YankSet } from './sets/yank-set.ts'
@@ -125,6 +130,7 @@ async function startIn(
   { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring }: NodeOptions,
 ): Promise<RunningNode> {
   const maintenance = new Maintenance(config.node.maintenance)
+  checkFollow(config.follow)
   // What an isolated registry holds was put there by whoever made it.
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
@@ -206,6 +212,13 @@ async function startIn(
     }),
     partners,
     freshness: new YankFreshness(clock, partners),
+    receipts: new Receipts({
+      clock,
+      self: keys.providerId,
+      counts: (prober) =>
+        config.receipts.witnesses.includes(prober) ||
+        (partners.get(prober) !== undefined && !partners.isUntrusted(prober)),
+    }),
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
@@ -256,7 +269,12 @@ async function startIn(
     ({ page }) => announcer.changed(page),
     (token) => yankLane.publish(token),
   )
-  const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
+  const learner = new Learner(parts, (announcement) => {
+    yankLearner.heard(announcement)
+    replicator.heard(announcement)
+    liveness.heard(announcement)
+  })
+  const liveness = new Liveness(parts, (peer, event) => parts.network.scores.record(peer, event))
   const reconciler = new Reconciler(parts, {
     sets: [
       new YankSet(parts, ({ yank, cell }) => {
@@ -301,13 +319,28 @@ async function startIn(
         : requests.answer(query, waitMs, way === undefined ? 'federation' : 'directory'),
   })
   const federation: Federation = new Federation(parts, { administration, requests, records })
+  const onKept = ({ page, manifest }: CellRecord): void => {
+    announcer.changed(page)
+    provider.add(manifest)
+  }
   const fetcher = new PackageFetcher(parts, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
     for (const { manifest } of evicted) provider.remove(manifest)
   })
+  const onGone = ({ page, manifest }: CellRecord): void => {
+    announcer.changed(page)
+    provider.remove(manifest)
+    const { digest, size: bytes } = manifest.package
+    events.emit('cell_evicted', { digest, bytes, publisher: manifest.publisher })
+  }
+  const orders = new ReplicationOrders(store, clock, config.follow)
+  const replicator = new Replicator(parts, { orders, fetcher, onKept, onGone })
+  const replication = new Replication(parts, { orders, replicator, administration, onGone })
+  replication.measure(metrics)
 
   await federation.load()
+  await replication.load()
   await lifecycle.start({ name: 'learner', start: () => undefined, stop: () => learner.stop() })
   await lifecycle.start(reconciler)
   await lifecycle.start(watcher)
@@ -319,6 +352,8 @@ async function startIn(
   await lifecycle.start(health)
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
+  await lifecycle.start(liveness)
+  await lifecycle.start(replicator)
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))
   await lifecycle.start({
@@ -413,6 +448,7 @@ async function startIn(
       },
     },
     federation,
+    replication,
     audit: (query) => administration.list(store, query),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),

@@ -12,6 +12,7 @@ import type { Vulnerabilities } from '../domain/cells/vulnerabilities.ts'
 import type { Yanks } from '../domain/cells/yanks.ts'
 import type { Directory } from '../domain/federation/directory.ts'
 import type { Partners } from '../domain/federation/partners.ts'
+import type { Receipts } from '../domain/federation/receipts.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { KeyDirectory } from '../kernel/identity/key-directory.ts'
@@ -53,6 +54,7 @@ export interface NodeParts {
   readonly directory: Directory
   readonly partners: Partners
   readonly freshness: YankFreshness
+  readonly receipts: Receipts
   readonly offers: KnownOffers
   readonly offerVerifier: OfferVerifier
   readonly knownLogs: KnownLogs

@@ -69,6 +69,9 @@ const PEERS: PeerList = {
   ],
   seeds: [{ address: '127.0.0.1:9002', connected: false, attempts: 3, last_error: EVIL }],
   known_providers: 4,
+  providers: [
+    { provider_id: PROVIDER.replace(/.$/, 'Q'), cells: 3, connected: false, reachable: false, last_seen: null },
+  ],
 }
 
 type Answer = [status: number, body: unknown]
@@ -132,6 +135,7 @@ test('peers and seeds', async (context) => {
     new RegExp(`^${PROVIDER} +outbound +12 +yes +160 trusted +2 h +/ip4/127.0.0.1/tcp/9001$`, 'm'),
   )
   assert.match(asText.stdout, /^127\.0\.0\.1:9002 +no +3 +a\\u001b\[2J\\u202eb$/m)
+  assert.match(asText.stdout, /^KNOWN PROVIDER .*\n\S+Q +3 +no +-$/m)
   assert.match(asText.stdout, /4 providers known/)
   assert.match(asText.stdout, /2 banned/)
   assert.deepEqual(JSON.parse(asJson.stdout), PEERS)

@@ -39,6 +39,7 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'PATCH /api/v1/federation/partners/:provider_id': { name: 'changed' },
   'POST /api/v1/federation/invitations': { trust_level: 'trusted' },
   'POST /api/v1/federation/join': { type: 'join_hello' },
+  'POST /api/v1/replication/policies': { capability: 'sql.*', max_bytes: 1000 },
   'POST /api/v1/repository/vulnerabilities': {
     vulnerabilities: [{ id: 'CVE-1', cell_type: 'held', affected: '*', severity: 'low', description: 'x' }],
   },
@@ -61,6 +62,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   digest: `sha256:${'0'.repeat(64)}`,
   key_id: ABSENT_KEY,
   provider_id: PROVIDER,
+  policy_id: '0123456789ab',
   id: 'CVE-1',
   issue_id: 'issue',
   package: 'rankers',

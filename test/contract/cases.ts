@@ -541,6 +541,88 @@ const federation: Record<string, Record<number, Produce>> = {
   },
 }
 
+const REPLICATION = '/api/v1/replication'
+const POLICIES = `${REPLICATION}/policies`
+const PINS = `${REPLICATION}/pins`
+
+/** Follows something that nobody else follows. */
+const follow = (at: ContractServer, more: object = {}): Promise<Reply> =>
+  at.admin({ ...post(POLICIES), body: { capability: fresh('followed'), max_bytes: 1000, ...more } })
+const pin = (at: ContractServer, digest: string): Promise<Reply> => at.admin(post(`${PINS}/${digest}`))
+
+/** The digest of a package that this server has a copy of. */
+async function copied(at: ContractServer, another: Another): Promise<string> {
+  const other = await another()
+  await join(at, other)
+  const cell_type = fresh('copied')
+  const metadata = { cell_type, version: '1.0.0', capabilities: [{ name: `use-${cell_type}`, version: '1.0.0' }] }
+  // A module without content, but for a section of its own.
+  const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, 3, 1, 0x78, count % 256)
+  const { digest } = (await other.admin({ ...post(CELLS), ...other.upload(metadata, module) })).json()
+  const download = { path: `/api/v1/cells/packages/${digest}` }
+  for (let tries = 0; (await at.send(download)).status !== 200; tries++) {
+    if (tries === 100) throw new Error(`${digest} cannot be downloaded`)
+    // The two connect by themselves, a moment after they have become partners.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return String(digest)
+}
+
+const replication: Record<string, Record<number, Produce>> = {
+  [`GET ${REPLICATION}`]: {
+    200: async (at) => {
+      const { digest } = await registered(at)
+      await pin(at, digest)
+      await follow(at)
+      return at.admin({ path: REPLICATION })
+    },
+  },
+  [`GET ${POLICIES}`]: { 200: asAdmin(POLICIES) },
+  [`POST ${POLICIES}`]: {
+    201: (at) => follow(at),
+    400: (at) => follow(at, { versions: 'not a range' }),
+    404: (at) => at.admin({ ...post(POLICIES), body: { partner: ANOTHER_ID, max_bytes: 1 } }),
+    409: async (at) => {
+      await follow(at, { capability: 'twice' })
+      return follow(at, { capability: 'twice' })
+    },
+  },
+  [`DELETE ${POLICIES}/{policy_id}`]: {
+    200: async (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/${(await follow(at)).json().id}` }),
+    400: (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/x` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${POLICIES}/${'0'.repeat(12)}` }),
+    409: async (at) => {
+      const { policies } = (await at.admin({ path: POLICIES })).json() as { policies: { id: string; source: string }[] }
+      const configured = policies.find(({ source }) => source === 'configuration')
+      return at.admin({ method: 'DELETE', path: `${POLICIES}/${configured?.id}` })
+    },
+  },
+  [`POST ${PINS}/{digest}`]: {
+    200: async (at) => pin(at, (await registered(at)).digest),
+    400: (at) => pin(at, 'x'),
+  },
+  [`DELETE ${PINS}/{digest}`]: {
+    200: async (at) => {
+      const { digest } = await registered(at)
+      await pin(at, digest)
+      return at.admin({ method: 'DELETE', path: `${PINS}/${digest}` })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: `${PINS}/x` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${PINS}/${ABSENT}` }),
+  },
+  [`DELETE ${REPLICATION}/copies/{digest}`]: {
+    200: async (at, another) =>
+      at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/${await copied(at, another)}` }),
+    400: (at) => at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/x` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/${ABSENT}` }),
+    409: async (at, another) => {
+      const digest = await copied(at, another)
+      await pin(at, digest)
+      return at.admin({ method: 'DELETE', path: `${REPLICATION}/copies/${digest}` })
+    },
+  },
+}
+
 const audit: Record<string, Record<number, Produce>> = {
   'GET /api/v1/audit': { 200: asAdmin('/api/v1/audit?limit=1'), 400: asAdmin('/api/v1/audit?limit=0') },
 }
@@ -561,6 +643,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...repository,
   ...vulnerabilities,
   ...federation,
+  ...replication,
   ...audit,
   ...discovery,
   ...log,

@@ -52,7 +52,8 @@ const anyPath = ({ path }: Route): string =>
     .replace('*', '0/000')
 
 test('every status of every route is produced by a real request, in the shape that the contract gives it', async (t) => {
-  const server = await contractServer(t, { seeds: [await silentPeer(t)], peers: 1 })
+  const follow = [{ capability: 'configured', max_bytes: 1000 }]
+  const server = await contractServer(t, { seeds: [await silentPeer(t)], peers: 1, follow })
   for (const route of routes) {
     const cases = CASES[nameOf(route)]
     assert.ok(cases, `${nameOf(route)} has no cases: add them to cases.ts`)

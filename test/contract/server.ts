@@ -59,11 +59,12 @@ export async function contractServer(
     http?: Partial<Config['http']>
     seeds?: readonly string[]
     peers?: number
+    follow?: Config['follow']
   } = {},
 ): Promise<ContractServer> {
   const clock = new TestClock(Date.now())
-  const { settings = {}, seeds = [], peers = 0 } = options
-  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock })
+  const { settings = {}, seeds = [], peers = 0, follow = [] } = options
+  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock, follow })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0, rate_per_minute: UNLIMITED, ...options.http },
     cells: config.cells,

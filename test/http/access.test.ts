@@ -47,6 +47,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':issue_id', 'i')
     .replace(':provider_id/ban', '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX/ban')
     .replace(':provider_id', 'partner')
+    .replace(':policy_id', '0'.repeat(12))
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
     .replace('/consistency', '/consistency?from=0')
@@ -63,6 +64,9 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   if (method === 'PUT' && path.includes('/vulnerabilities/')) return { method, path: filled, body: known }
   if (method === 'POST' && path.endsWith('/vulnerabilities')) {
     return { method, path, body: { vulnerabilities: [{ id: 'CVE-1', ...known }] } }
+  }
+  if (method === 'POST' && path.endsWith('/policies')) {
+    return { method, path, body: { capability: 'add', max_bytes: 1 } }
   }
   const key = { role: 'reader', name: 'a key' }
   const request = path === '/api/v1/keys' ? key : { request_id: 'r', capability: 'add', cell_type: 'adder' }

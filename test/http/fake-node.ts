@@ -5,6 +5,7 @@ import type { AuditQuery } from '../../protocol/audit.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { PeerBanOrder } from '../../protocol/peers.ts'
+import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
@@ -55,6 +56,29 @@ const keyInfo = (role: AccessRole): ApiKeyInfo => ({
   revoked_at: null,
   last_used: null,
 })
+
+const POLICY: PolicyStatus = {
+  id: '0123456789ab',
+  publisher: HEX,
+  max_bytes: 1,
+  source: 'administrator',
+  matches: 0,
+  kept: 0,
+  bytes: 0,
+  waiting: 0,
+  failed: 0,
+  full: false,
+  last_error: null,
+}
+
+const PIN: Omit<Pin, 'digest'> = {
+  state: 'waiting',
+  cell_type: null,
+  version: null,
+  bytes: 0,
+  pinned_at: '2026-01-01T00:00:00.000Z',
+  last_error: null,
+}
 
 /** A node in memory. It records what it was asked, and shows what was staged and what was left behind. */
 export class FakeNode implements ProviderNode {
@@ -189,6 +213,16 @@ export class FakeNode implements ProviderNode {
     },
   }
   readonly vulnerable = new Map<string, Vulnerability>()
+
+  readonly replication: ProviderNode['replication'] = {
+    status: async () => ({ policies: [], pins: [], fetching: 0 }),
+    policies: () => ({ policies: [] }),
+    follow: async (policy) => ({ ...POLICY, ...policy }),
+    unfollow: async () => POLICY,
+    pin: async (digest) => ({ ...PIN, digest }),
+    unpin: async (digest) => ({ ...PIN, digest }),
+    dropCopy: async (digest) => ({ digest, cells: 1, bytes: 1 }),
+  }
 
   readonly log: ProviderNode['log'] = {
     witnesses: () => ({
@@ -411,6 +445,7 @@ export class FakeNode implements ProviderNode {
       peers: [],
       seeds: [],
       known_providers: 0,
+      providers: [],
     }
   }
 

@@ -69,6 +69,7 @@ export const emptyHandlers: NetworkHandlers = {
     add_checkpoint_request: () => ({ refused: 'full' }),
     consistency_request: () => ({}),
     log_records_request: () => ({ records: [] }),
+    receipts_request: () => ({ receipts: [] }),
   },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept', yanks: () => 'accept', checkpoints: () => 'accept' },

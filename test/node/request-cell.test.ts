@@ -57,6 +57,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     offers: new KnownOffers(),
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,
+    receipts: { place: () => 1 as const },
     keys: { providerId: 'self' },
     knownLogs: { standing: () => 'good' as const },
     closeNames: { alternatives: async () => [] },

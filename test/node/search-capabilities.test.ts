@@ -6,6 +6,7 @@ import type { CapabilitySearch } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { TrustPolicy } from '../../src/domain/cells/trust.ts'
 import { Directory } from '../../src/domain/federation/directory.ts'
+import { Receipts } from '../../src/domain/federation/receipts.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import { searchCapabilities } from '../../src/node/flows/search-capabilities.ts'
 import { manifestOf, newPublisher, openCells, signedCell, staged, TestClock } from '../support/cells.ts'
@@ -22,7 +23,8 @@ async function open(t: TestContext, accept: 'any' | 'pinned' = 'any') {
   const limits = { maxCells: 10_000, maxCellsPerProvider: 5000 }
   const directory = new Directory({ store, clock, limits, self: 'self' })
   const trust = new TrustPolicy({ pinned: [], self: 'self', accept })
-  const parts = { index, directory, trust, yanks, keys: { providerId: 'self' } }
+  const receipts = new Receipts({ clock, self: 'self', counts: () => false })
+  const parts = { index, directory, trust, yanks, receipts, keys: { providerId: 'self' } }
   const cellOf = async (version: string, annotations: Annotations, overrides: Partial<Manifest> = {}) => {
     const writer = await staged(blobs, BYTES)
     const capabilities = [{ name: 'parse', version }]

@@ -37,6 +37,8 @@ export async function nodeInProcess(
     /** More keys of the configuration, as the environment would have them. */
     settings?: Readonly<Record<string, string>>
     clock?: Clock
+    /** What the configuration file follows. */
+    follow?: Config['follow']
   } = {},
 ): Promise<NodeInProcess> {
   const folder = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'cytoplex-test-')) : undefined
@@ -51,8 +53,9 @@ export async function nodeInProcess(
     ...options.settings,
   }
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
-  const { config } = loadConfig({ env: Object.fromEntries(env) })
-  const { clock = systemClock } = options
+  const loaded = loadConfig({ env: Object.fromEntries(env) }).config
+  const { clock = systemClock, follow = loaded.follow } = options
+  const config: Config = { ...loaded, follow }
   const node = await startNode({ config, logger: silentLogger, metrics: createMetrics(), clock })
   let stopping: Promise<void> | undefined
   const stop = () => {

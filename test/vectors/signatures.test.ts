@@ -3,12 +3,15 @@ import { test } from 'node:test'
 import { Compile } from 'typebox/compile'
 import { KeyRecord } from '../../protocol/manifest.ts'
 import type { KeyRecordCase, ManifestSignatureCase, YankCase } from '../../scripts/vectors/publishers.ts'
+import type { ReceiptCase } from '../../scripts/vectors/receipts.ts'
 import type { SignedBytesCase } from '../../scripts/vectors/signed-bytes.ts'
-import { fromHex, toHex } from '../../src/kernel/base/bytes.ts'
+import { fromHex, toHex, utf8 } from '../../src/kernel/base/bytes.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
+import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { ed25519FromSeed, signObject, verifyObject } from '../../src/kernel/identity/keys.ts'
 import { manifestDigest, parseManifest, verifyManifest } from '../../src/kernel/identity/manifest-signature.ts'
 import { verifyKeyRecords } from '../../src/kernel/identity/publisher.ts'
+import { verifyReceipt } from '../../src/kernel/identity/receipt-signature.ts'
 import { signedBytes } from '../../src/kernel/identity/signed.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { pureVerifier } from '../../src/kernel/identity/verify-pure.ts'
@@ -49,6 +52,15 @@ for (const [name, verifier] of Object.entries(verifiers)) {
       } else {
         assert.deepEqual(verifyManifest(verifier, network, manifest, token), verdict, about)
       }
+    }
+  })
+
+  test(`receipt.json with ${name} verification`, () => {
+    const { cases } = readVectors<{ cases: ReceiptCase[] }>('receipt.json')
+    for (const { about, network, now, token, id, receipt } of cases) {
+      assert.equal(sha256Hex(utf8(token)), id, about)
+      if (receipt === null) assert.throws(() => verifyReceipt(verifier, network, token, now), ProviderError, about)
+      else assert.deepEqual(verifyReceipt(verifier, network, token, now), receipt, about)
     }
   })
 

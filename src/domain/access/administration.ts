@@ -23,6 +23,11 @@ export interface AdministrativeAct {
     | 'peer_unbanned'
     | 'vulnerability_recorded'
     | 'vulnerability_removed'
+    | 'follow_added'
+    | 'follow_removed'
+    | 'package_pinned'
+    | 'package_unpinned'
+    | 'copy_dropped'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

@@ -36,6 +36,7 @@ const announcedCell = (
   id: string,
   { publisher, cell_type, version, capabilities }: Manifest,
   status: CellStatus,
+  isCopy: boolean,
 ): AnnouncedCell => ({
   manifest_digest: id,
   publisher,
@@ -43,14 +44,15 @@ const announcedCell = (
   version,
   capabilities: capabilities.map(({ name, version }) => ({ name, version })),
   ...(status === 'active' ? {} : { status }),
+  ...(isCopy ? { copy: true } : {}),
 })
 
-/** The longest status, and the longest counter of a yank, which is added when a page is announced. */
-const STATUS_BYTES = ',"status":"in_testing","yank_counter":9007199254740991'.length
+/** The longest status, that it is a copy, and the longest counter of a yank, which is added when a page is announced. */
+const STATUS_BYTES = ',"status":"in_testing","copy":true,"yank_counter":9007199254740991'.length
 
 /** Bytes that a cell takes on its page, whatever its status: what is announced of it is ASCII; one more for the comma. */
 const bytesOf = (id: string, manifest: Manifest): number =>
-  JSON.stringify(announcedCell(id, manifest, 'active')).length + STATUS_BYTES + 1
+  JSON.stringify(announcedCell(id, manifest, 'active', false)).length + STATUS_BYTES + 1
 
 /** Whether so much has gone from a page that it may be filled again. */
 const isFree = ({ cells, bytes }: PageUse): boolean => cells * 2 <= LIMITS.announcementCells && bytes * 2 <= PAGE_BYTES
@@ -93,7 +95,8 @@ export class Catalogue {
 
   /** Puts what is said of a cell on its page. */
   add(tx: Transaction, cell: CellRecord): void {
-    tx.put(announced, `${pageKey(cell.page)}!${cell.id}`, announcedCell(cell.id, cell.manifest, cell.status))
+    const isCopy = cell.origin === 'cached'
+    tx.put(announced, `${pageKey(cell.page)}!${cell.id}`, announcedCell(cell.id, cell.manifest, cell.status, isCopy))
   }
 
   remove(tx: Transaction, cell: CellRecord): void {

@@ -111,12 +111,23 @@ export class CellIndex {
     return this.#store.get(packages, digest)
   }
 
+  /** Whether a cell is here. */
+  has(id: string): boolean {
+    return this.#store.get(cellTexts, id) !== undefined
+  }
+
   /** A cell that the package belongs to. */
   async cellOfPackage(digest: string): Promise<CellRecord | undefined> {
-    for await (const [key] of this.#store.scan(packageCells, { prefix: `${digest}!`, limit: 1 })) {
-      return this.get(key.slice(digest.length + 1))
-    }
+    for await (const cell of this.cellsOfPackage(digest)) return cell
     return undefined
+  }
+
+  /** The cells that the package belongs to. */
+  async *cellsOfPackage(digest: string): AsyncGenerator<CellRecord> {
+    for await (const key of this.#store.keys(packageCells, { prefix: `${digest}!` })) {
+      const cell = this.get(key.slice(digest.length + 1))
+      if (cell !== undefined) yield cell
+    }
   }
 
   /**

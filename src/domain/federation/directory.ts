@@ -88,6 +88,22 @@ export class Directory {
     return this.#providers.get(provider)?.cells ?? 0
   }
 
+  /** Providers with at least one cell, with the number of their cells. */
+  *providers(): Generator<[id: string, cells: number]> {
+    for (const [id, { cells }] of this.#providers) if (cells > 0) yield [id, cells]
+  }
+
+  /** Every cell that is announced, of one provider if it is given. The directory may change while this goes on. */
+  *cells(provider?: string): Generator<{ readonly provider: string; readonly cell: AnnouncedCell }> {
+    const now = this.#clock.now()
+    for (const id of provider === undefined ? [...this.#providers.keys()] : [provider]) {
+      for (const page of [...(this.#providers.get(id)?.pages.values() ?? [])]) {
+        if (page.expiresAt <= now) continue
+        for (const cell of page.cells) yield { provider: id, cell }
+      }
+    }
+  }
+
   /** Some of the capabilities that a provider offers: at most `limit` names, from at most as many cells. */
   capabilitiesOf(provider: string, limit: number): { name: string; versions: string[] }[] {
     const versions = new Map<string, Set<string>>()

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { LIMITS } from '../../../protocol/limits.ts'
+import { FollowPolicy, REPLICATION_LIMITS } from '../../../protocol/replication.ts'
 
 const closed = { additionalProperties: false } as const
 const RateLimit = Type.Integer({ minimum: 0, maximum: 1_000_000_000 })
@@ -157,6 +158,8 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** What copies are kept of. */
+    follow: Type.Array(FollowPolicy, { ...fileOnly, maxItems: REPLICATION_LIMITS.policies }),
     directory: Type.Object(
       {
         /** Cells of other nodes that are remembered. */
@@ -186,6 +189,17 @@ export const ConfigSchema = Type.Object(
         min_peers_for_ready: Type.Union([Type.Integer({ minimum: 0, maximum: 100_000 }), Type.Null()]),
         /** Records that a peer has and this node lacks, above which it is not ready. */
         max_sync_lag_for_ready: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+      },
+      closed,
+    ),
+    receipts: Type.Object(
+      {
+        /** Providers that are probed per minute; 0 probes none. */
+        probes_per_minute: Type.Integer({ minimum: 0, maximum: 600 }),
+        /** Nodes whose receipts count like those of partners. */
+        witnesses: Type.Array(
+          Type.String({ pattern: '^[1-9A-HJ-NP-Za-km-z]{46,62}$', description: 'the provider id of a node' }),
+        ),
       },
       closed,
     ),

@@ -69,6 +69,8 @@ export const KEYSPACES = {
   peerScores: 52,
   /** `k!<provider id>` → what is known of another node's log; `e!…` → that it contradicted itself; `w!…` → what was cosigned of it; `c!<witness>` → its cosignature of the own log; `o!<number>` → an epoch of the own log. */
   checkpoints: 54,
+  /** `policy!<id>` → what an administrator follows; `pin!<package digest>` → a package that is to be here. */
+  replication: 56,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

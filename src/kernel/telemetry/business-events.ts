@@ -72,6 +72,10 @@ export function countEvents(events: Events, metrics: Metrics): void {
     fetched.addTo(given, set, 'given')
     ranges.addMany(characters)
   })
+  const asked = tally(metrics, 'cytoplex_providers_asked_total', 'Questions for cells to other nodes', ['answered'])
+  events.on('provider_asked', ({ offered }) => asked.add(String(offered !== undefined)))
+  const probed = tally(metrics, 'cytoplex_providers_probed_total', 'Receipts signed about providers', ['ok', 'stage'])
+  events.on('provider_probed', ({ ok, stage }) => probed.add(String(ok), stage))
 
   const answered = tally(metrics, 'cytoplex_requests_answered_total', 'Requests for cells, by how they ended', [
     'door',

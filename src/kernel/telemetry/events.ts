@@ -30,7 +30,7 @@ export interface EventMap {
     /** The provider id that it came from. */
     readonly from: string
   }
-  /** A cached package was removed to make room. */
+  /** The copy of another node's package was removed: to make room, because it was yanked, or by the operator. */
   cell_evicted: { readonly digest: string; readonly bytes: number; readonly publisher: string }
   /** The first connection to a peer is open. */
   peer_connected: {
@@ -90,6 +90,19 @@ export interface EventMap {
   checkpoint_cosigned: { readonly witness: string; readonly size: number }
   /** This node's log goes on in a new epoch, because its store went back in time. */
   log_epoch_opened: { readonly epoch: number }
+  /** A provider was asked for cells: it offered one that verifies, or it did not answer. */
+  provider_asked: {
+    readonly providerId: string
+    /** Of a cell that it offered, and the milliseconds that it took; absent when it did not answer. */
+    readonly offered?: { readonly cellId: string; readonly roundTripMs: number }
+  }
+  /** This node signed a receipt about a provider. */
+  provider_probed: {
+    readonly providerId: string
+    readonly ok: boolean
+    /** Of the stages of a receipt, the last one that was reached, or that failed. */
+    readonly stage: string
+  }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {
     readonly door: 'http' | 'p2p'

@@ -27,12 +27,12 @@ const MAX_FAILURES = 10_000
 
 /** Asks single peers what they hold, under this node's own key, for a name and a range only: they learn neither who asked nor for what device. */
 export class Asker {
-  readonly #parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>
+  readonly #parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger' | 'events'>
   /** Provider id → when it may be asked first again. */
   readonly #failures = new Map<string, number>()
   readonly #times = new AnswerTimes()
 
-  constructor(parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger'>) {
+  constructor(parts: Pick<NodeParts, 'network' | 'offerVerifier' | 'trust' | 'clock' | 'logger' | 'events'>) {
     this.#parts = parts
   }
 
@@ -53,7 +53,7 @@ export class Asker {
     query: CellQuery,
     options: { signal: AbortSignal; deadline: number },
   ): Promise<AskResult> {
-    const { network, offerVerifier, trust, clock } = this.#parts
+    const { network, offerVerifier, trust, clock, events } = this.#parts
     const askedAt = performance.now()
     try {
       const { cells } = await network.request(
@@ -70,18 +70,28 @@ export class Asker {
         { signal: options.signal },
       )
       this.#failures.delete(provider)
-      this.#times.add(provider, performance.now() - askedAt)
+      const roundTripMs = performance.now() - askedAt
+      this.#times.add(provider, roundTripMs)
       if (cells.length === 0) return { provider, outcome: 'not_found', offers: [] }
       const offers: VerifiedOffer[] = []
       for (const cell of cells) {
         const offer = offerVerifier.known(cell) ?? (await this.#verified(provider, cell))
         if (offer !== undefined && trust.accepts(offer.manifest.publisher)) offers.push(offer)
       }
+      const cellId = offers[0]?.id
+      if (cellId !== undefined) {
+        events.emit('provider_asked', {
+          providerId: provider,
+          offered: { cellId, roundTripMs: Math.round(roundTripMs) },
+        })
+      }
       return { provider, outcome: offers.length > 0 ? 'answered' : 'rejected', offers }
     } catch (error) {
       if (this.#failures.size >= MAX_FAILURES) this.#failures.clear()
       this.#failures.set(provider, this.#parts.clock.now() + FAILURE_MEMORY_MS)
       this.#parts.logger.debug({ provider, err: error }, 'a peer did not answer')
+      // That the search was over before it answered is not its fault.
+      if (!options.signal.aborted) events.emit('provider_asked', { providerId: provider })
       return { provider, outcome: options.signal.aborted ? 'timed_out' : 'unreachable', offers: [] }
     }
   }

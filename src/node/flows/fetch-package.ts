@@ -1,4 +1,5 @@
 import { LIMITS } from '../../../protocol/limits.ts'
+import type { Manifest } from '../../../protocol/manifest.ts'
 import { fromBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { merkleRoot } from '../../kernel/base/merkle.ts'
@@ -42,14 +43,18 @@ async function describePackage(
   const { max_package_bytes: most } = parts.config.cells
   if (ref.size > most)
     throw new ProviderError('PROV_002', `${digest} has ${ref.size} bytes; this node takes at most ${most}`)
-  const chunks = fromBase64Url(answer.chunks)
+  const leaves = chunkLeaves(ref, answer.chunks)
+  if (leaves === undefined) throw new Error(`${provider} sent chunk digests that are not those of the manifest`)
+  return { provider, offer, leaves }
+}
+
+/** Leaf digests of a package's chunk tree, as a peer sent them (base64url); undefined when they do not add up to what the publisher signed. */
+export function chunkLeaves(ref: Manifest['package'], text: string): readonly Uint8Array[] | undefined {
+  const chunks = fromBase64Url(text)
   const leaves = Array.from({ length: Math.ceil(ref.size / LIMITS.chunkBytes) }, (_, i) =>
     chunks.subarray(i * 32, i * 32 + 32),
   )
-  if (chunks.length !== leaves.length * 32 || toHex(merkleRoot(leaves)) !== ref.chunks_root) {
-    throw new Error(`${provider} sent chunk digests that are not those of the manifest`)
-  }
-  return { provider, offer, leaves }
+  return chunks.length === leaves.length * 32 && toHex(merkleRoot(leaves)) === ref.chunks_root ? leaves : undefined
 }
 
 /** Fetches packages from peers, each once, however many readers wait for it. */

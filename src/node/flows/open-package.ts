@@ -6,7 +6,7 @@ import type { NodeParts } from '../parts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
 import { readAhead } from './package-source.ts'
 
-type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'directory' | 'partners' | 'network'>
+type Parts = Pick<NodeParts, 'blobs' | 'index' | 'cache' | 'offers' | 'directory' | 'partners' | 'receipts' | 'network'>
 
 /** `sha256:` and 64 hexadecimal digits. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/
@@ -17,7 +17,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/
  */
 export async function openPackage(
   parts: Parts,
-  fetcher: PackageFetcher,
+  fetcher: Pick<PackageFetcher, 'open'>,
   digest: string,
   signal?: AbortSignal,
 ): Promise<PackageSource> {
@@ -58,7 +58,7 @@ export async function openHere(
 /** A reader who leaves while peers are asked does not keep the package from coming: others may wait for it. */
 async function openElsewhere(
   parts: Parts,
-  fetcher: PackageFetcher,
+  fetcher: Pick<PackageFetcher, 'open'>,
   digest: string,
   signal: AbortSignal | undefined,
 ): Promise<PackageSource | undefined> {
@@ -74,7 +74,13 @@ async function openElsewhere(
 
 /** Who may hold a package: those who offered it, those who announce its cell, and whoever is connected. */
 function holders(
-  { offers, directory, partners, network }: Pick<Parts, 'offers' | 'directory' | 'partners' | 'network'>,
+  {
+    offers,
+    directory,
+    partners,
+    receipts,
+    network,
+  }: Pick<Parts, 'offers' | 'directory' | 'partners' | 'receipts' | 'network'>,
   digest: string,
 ): string[] {
   const providers = new Set(offers.providersOf(digest))
@@ -85,5 +91,8 @@ function holders(
     }
   }
   for (const { providerId } of network.connectedPeers()) providers.add(providerId)
-  return [...providers].filter((provider) => !partners.isUntrusted(provider)).slice(0, LIMITS.askBudget)
+  const trusted = [...providers].filter((provider) => !partners.isUntrusted(provider))
+  // Whoever was not reached lately is asked last; the others in the order in which they became known.
+  const isLost = (provider: string): number => Number(receipts.reachable(provider) === false)
+  return trusted.sort((a, b) => isLost(a) - isLost(b)).slice(0, LIMITS.askBudget)
 }

@@ -79,6 +79,10 @@ export class PackageTransfer {
     this.size = described.offer.manifest.package.size
   }
 
+  get #hex(): string {
+    return this.digest.slice('sha256:'.length)
+  }
+
   /** Whether a reader may still join. */
   get joinable(): boolean {
     return !this.#stop.signal.aborted && (!this.#done || this.#readers > 0)
@@ -267,7 +271,7 @@ export class PackageTransfer {
         `the publisher signed chunks of ${this.digest} that make up sha256:${summary.digest}`,
       )
     }
-    if (this.#parts.cache.admits(this.size)) await this.#keep()
+    if (this.#parts.cache.admits(this.size, this.#hex)) await this.#keep()
     this.#verified = this.size
     this.#wake()
   }
@@ -325,7 +329,7 @@ export class PackageTransfer {
   /** A reader has left. Without any, what has not begun never does, and what the cache would not keep is given up. */
   async #leave(): Promise<void> {
     if (this.#readers > 0) return
-    const isWanted = this.#arrival !== undefined && this.#parts.cache.admits(this.size)
+    const isWanted = this.#arrival !== undefined && this.#parts.cache.admits(this.size, this.#hex)
     if (!this.#done && !isWanted) {
       this.#stop.abort(new Error('nobody reads the package any more, and the cache has no room for it'))
       this.#owner.onOver(this)

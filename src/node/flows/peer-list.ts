@@ -4,14 +4,18 @@ import { ProviderError } from '../../kernel/base/errors.ts'
 import { nodeIdOf, publicKeyOf } from '../../kernel/identity/ids.ts'
 import type { ProviderNode } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
+import { reachabilityOf } from './provider-info.ts'
 
 /** Version of the protocol over which peers count as connected: part of its id. */
 const PROTOCOL_VERSION = '1.0.0'
+/** Providers that the list of peers names; `known_providers` is the whole number. */
+const MAX_PROVIDERS = 500
 /** A score below this one is low: that of a peer of which nothing is known. */
 const START_SCORE = 100
 
-/** Agent network, "GET /peers": who is connected, and how the seeds are doing. */
-export function peerList({ network, directory, clock }: Pick<NodeParts, 'network' | 'directory' | 'clock'>): PeerList {
+/** Agent network, "GET /peers": who is connected, how the seeds are doing, and which providers are known. */
+export function peerList(parts: Pick<NodeParts, 'network' | 'directory' | 'clock' | 'receipts'>): PeerList {
+  const { network, directory, clock, receipts } = parts
   const now = clock.now()
   const peers = network.connectedPeers().map((peer): PeerList['peers'][number] => {
     const { providerId, direction, connectedMs, seed, software } = peer
@@ -39,6 +43,7 @@ export function peerList({ network, directory, clock }: Pick<NodeParts, 'network
       seed,
     }
   })
+  const connected = new Set(peers.map(({ provider_id }) => provider_id))
   const scores = peers.map(({ peer_score }) => peer_score.score)
   return {
     goal_id: null,
@@ -58,6 +63,15 @@ export function peerList({ network, directory, clock }: Pick<NodeParts, 'network
       last_error: lastError ?? null,
     })),
     known_providers: directory.providerCount,
+    providers: Array.from(directory.providers(), ([id, cells]) => ({ id, cells, place: receipts.place(id) }))
+      .sort((a, b) => a.place - b.place || (a.id < b.id ? -1 : 1))
+      .slice(0, MAX_PROVIDERS)
+      .map(({ id, cells }) => ({
+        provider_id: id,
+        cells,
+        connected: connected.has(id),
+        ...reachabilityOf(id, receipts),
+      })),
   }
 }
 

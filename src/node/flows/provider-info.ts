@@ -1,4 +1,4 @@
-import type { ProviderInfo } from '../../../protocol/discovery.ts'
+import type { ProviderInfo, Reachability } from '../../../protocol/discovery.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
 import type { Maintenance } from '../maintenance.ts'
 import type { NodeParts } from '../parts.ts'
@@ -44,5 +44,17 @@ export async function providerInfo(
     multiaddrs: [...network.addresses],
     software_version: softwareVersion(),
     log: { origin: log.origin, key: log.vkey, certificate: keys.log.certificate },
+  }
+}
+
+/** Whether a provider can be reached, as answers say it. */
+export function reachabilityOf(
+  provider: string,
+  receipts: Pick<NodeParts['receipts'], 'reachable' | 'lastSeen'>,
+): Reachability {
+  const seen = receipts.lastSeen(provider)
+  return {
+    reachable: receipts.reachable(provider),
+    last_seen: seen === undefined ? null : new Date(seen).toISOString(),
   }
 }

@@ -11,6 +11,7 @@ import type { RequestOutcome } from '../api.ts'
 import { candidateOf } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { Asker, type AskResult } from './ask-provider.ts'
+import { inAskingOrder } from './asking-order.ts'
 import type { CloseNames } from './close-names.ts'
 import { type Elsewhere, fieldOf, heldOf, unbeaten } from './field.ts'
 import { firstAnswer } from './hedged-asks.ts'
@@ -47,6 +48,7 @@ interface Parts
     | 'network'
   > {
   readonly yanks: SelectionPolicy['yanks']
+  readonly receipts: Pick<NodeParts['receipts'], 'place'>
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly config: Pick<NodeParts['config'], 'network'>
   readonly vulnerabilities: Pick<NodeParts['vulnerabilities'], 'openCritical' | 'worstOpen'>
@@ -217,12 +219,15 @@ export class CellRequests {
   ): Promise<Found | undefined> {
     const isBetter = (other: Ranked): boolean =>
       here === undefined || compare(query, other, here.ranked, this.#parts) < 0
-    const providers = new Set(announced.filter(isBetter).map(({ candidate }) => candidate.provider))
+    const providers = inAskingOrder(announced.filter(isBetter), {
+      isFailing: (provider) => this.#asker.isFailing(provider),
+      place: (provider) => this.#parts.receipts.place(provider),
+    })
     const lookup = new AbortController()
     const { signal } = limits
     try {
       const holders = this.#holders(query, search, {
-        announced: this.#healthyFirst(providers),
+        announced: providers,
         beyond: here === undefined && reach === 'federation',
         signal: AbortSignal.any([signal, lookup.signal]),
       })
@@ -274,10 +279,6 @@ export class CellRequests {
   #hedgeMs({ provider, isLast }: Holder): number {
     const ms = this.#asker.hedgeMs(provider)
     return isLast ? Math.max(ms, SEEK_MS) : ms
-  }
-
-  #healthyFirst(providers: Iterable<string>): string[] {
-    return [...providers].sort((a, b) => Number(this.#asker.isFailing(a)) - Number(this.#asker.isFailing(b)))
   }
 
   /** Whom to ask: who announced it, and `beyond` those who the DHT says has it, after partners that are always asked, all within the budget of one search. Never throws. */

@@ -4,11 +4,13 @@ import { byVersion, type Candidate } from '../../domain/cells/candidate.ts'
 import { inRange, isYanked } from '../../domain/cells/resolver.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { NodeParts } from '../parts.ts'
+import { reachabilityOf } from './provider-info.ts'
 
 interface Parts extends Pick<NodeParts, 'trust' | 'yanks'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
   readonly index: Pick<NodeParts['index'], 'candidates' | 'get'>
   readonly directory: Pick<NodeParts['directory'], 'find'>
+  readonly receipts: Pick<NodeParts['receipts'], 'reachable' | 'lastSeen' | 'place'>
 }
 
 /** Cells that an answer names; `cell_type_count` is the whole number. */
@@ -49,6 +51,7 @@ export function searchCapabilities(search: CapabilitySearch, parts: Parts): Capa
           cell_id: offer.id,
           source: offer.source,
           provider_id: providerOf(offer, parts),
+          ...(offer.source === 'local' ? {} : reachabilityOf(providerOf(offer, parts), parts.receipts)),
           ...(isDetailed ? detailsOf(offer, parts) : {}),
         })),
         cell_type_count: offers.length,
@@ -59,7 +62,7 @@ export function searchCapabilities(search: CapabilitySearch, parts: Parts): Capa
 }
 
 /** Every cell that offers the capability and is not yanked, once for each version that it offers, in the order of posting lists. */
-function offersOf(name: string, { index, directory, trust, yanks, keys }: Parts): Offer[] {
+function offersOf(name: string, { index, directory, trust, yanks, keys, receipts }: Parts): Offer[] {
   const here = index.candidates('capability', name)
   const held = new Set(here.map(({ id }) => id))
   const offers = new Map<string, Offer>()
@@ -78,13 +81,19 @@ function offersOf(name: string, { index, directory, trust, yanks, keys }: Parts)
       // The manifest of a cell that is here says that it offers something else.
       if (held.has(id)) continue
       offers.set(key, { id, publisher, cellType, version, offered, source: 'federated', provider })
-    } else if (known.source === 'federated' && (known.provider === undefined || provider < known.provider)) {
-      // Of several who announce a cell, the smallest id: the same one in every answer.
+    } else if (
+      known.source === 'federated' &&
+      (known.provider === undefined || isBefore(provider, known.provider, receipts))
+    ) {
       offers.set(key, { ...known, provider })
     }
   }
   return [...offers.values()].sort(byVersion)
 }
+
+/** Of several who announce a cell, one that can be reached, then the smallest id: the same one in every answer. */
+const isBefore = (a: string, b: string, receipts: Parts['receipts']): boolean =>
+  receipts.place(a) < receipts.place(b) || (receipts.place(a) === receipts.place(b) && a < b)
 
 /** An announcement may claim another version than the manifest that it names: then it is another offer. */
 const keyOf = ({ id, offered }: Pick<Candidate, 'id' | 'offered'>): string => `${id}@${offered}`

@@ -17,7 +17,17 @@ import type { LogWitness } from './witness-logs.ts'
 
 type Parts = Pick<
   NodeParts,
-  'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events' | 'log' | 'knownLogs' | 'keys'
+  | 'index'
+  | 'yanks'
+  | 'blobs'
+  | 'cache'
+  | 'directory'
+  | 'partners'
+  | 'events'
+  | 'log'
+  | 'knownLogs'
+  | 'keys'
+  | 'receipts'
 >
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
@@ -67,6 +77,7 @@ export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
       consistency_request: (request) => proofs.prove(request),
       log_records_request: (request) => logRecords(parts, () => publisher.records(), request),
       ...reconciler.answers,
+      receipts_request: ({ since }) => ({ receipts: parts.receipts.ownTokens(since, LIMITS.receiptsPerAnswer) }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { PullThroughCache } from '../../../src/domain/cells/pull-through.ts'
 import type { CellRecord } from '../../../src/domain/cells/records.ts'
+import { sha256Hex } from '../../../src/kernel/base/hash.ts'
 import type { PublisherKeys } from '../../../src/kernel/identity/manifest-signer.ts'
 import { filesOf, manifestOf, newPublisher, openCells, packageFile, signedCell, staged } from '../../support/cells.ts'
 
@@ -181,5 +183,58 @@ describe('after a restart', () => {
     assert.equal(cells.cache.bytes, 40)
     assert.deepEqual(await keep(cells, 'c', 70), ['a'])
     assert.deepEqual(held(cells, 'a', 'b', 'c'), ['b', 'c'])
+  })
+})
+
+describe('a copy that is kept', () => {
+  const digestFor = (name: string, size: number) => sha256Hex(Buffer.alloc(size, name))
+
+  it('is outside the budget, and no room is made at its cost', async (t) => {
+    const cells = await openCells(t, budget(10))
+    cells.cache.claim(digestFor('a', 50), 'policy')
+    assert.equal(cells.cache.admits(50, digestFor('a', 50)), true)
+    assert.equal(cells.cache.admits(50, digestFor('b', 50)), false)
+    assert.deepEqual(await keep(cells, 'a', 50), [])
+    cells.cache.unclaim(digestFor('a', 50))
+    assert.deepEqual(await keep(cells, 'b', 10), [])
+    assert.deepEqual(await keep(cells, 'c', 10), ['b'])
+    assert.deepEqual(held(cells, 'a', 'b', 'c'), ['a', 'c'])
+    assert.deepEqual([cells.cache.bytes, cells.cache.keptFor('policy')], [10, { cells: 1, bytes: 50 }])
+    assert.deepEqual(cells.cache.keptFor('policy', alice.publisher), { cells: 1, bytes: 50 })
+    assert.deepEqual(cells.cache.keptFor('policy', bob.publisher), { cells: 0, bytes: 0 })
+  })
+
+  it('is so after a restart, until it is let go of: then it needs room like others', async (t) => {
+    const cells = await openCells(t, budget(60))
+    await keep(cells, 'a', 50)
+    const { id } = cells.index.candidates('cell_type', 'a')[0]!
+    assert.deepEqual(await cells.cache.assign(id, 'policy'), [])
+    assert.deepEqual([cells.cache.bytes, cells.cache.keeperOf(id)], [0, 'policy'])
+    const { blobs, catalogue, clock, index, store } = cells
+    const parts = { blobs, catalogue, clock, index, store, ...budget(60) }
+    const again = new PullThroughCache(parts)
+    await again.load()
+    assert.deepEqual([...again.kept()], [[id, 'policy']])
+    await keep(cells, 'b', 20)
+    const gone = await cells.cache.assign(id, undefined)
+    assert.deepEqual(
+      gone.map(({ manifest }) => manifest.cell_type),
+      ['b'],
+    )
+    assert.deepEqual([cells.cache.bytes, cells.cache.keeperOf(id)], [50, undefined])
+  })
+
+  it('can be dropped, and is forgotten when its cell is registered', async (t) => {
+    const cells = await openCells(t)
+    for (const name of ['a', 'b']) {
+      await keep(cells, name, 10)
+      await cells.cache.assign(cells.index.candidates('cell_type', name)[0]!.id, 'pin')
+    }
+    const { id } = cells.index.candidates('cell_type', 'a')[0]!
+    assert.equal((await cells.cache.drop(id))?.id, id)
+    assert.equal(await cells.cache.drop(id), undefined)
+    await register(cells, 'b', 10)
+    assert.deepEqual(held(cells, 'a', 'b'), ['b'])
+    assert.deepEqual(cells.cache.keptFor('pin'), { cells: 0, bytes: 0 })
   })
 })

@@ -68,6 +68,8 @@ test('an empty file and empty sections change nothing', () => {
   assert.equal(load({ file: file('http:\n  # port: 1\np2p:\n') }).config.http.port, 8000)
 })
 
+const WITNESS = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
+
 test('every key can be set from the environment', () => {
   const values: Record<string, [text: string, value: unknown]> = {
     'network.name': ['test-1', 'test-1'],
@@ -82,6 +84,7 @@ test('every key can be set from the environment', () => {
     'p2p.seeds': ['a:1,,b:2', ['a:1', 'b:2']],
     'p2p.announce': ['/dns4/n/tcp/1', ['/dns4/n/tcp/1']],
     'http.allowed_origins': ['https://a.example', ['https://a.example']],
+    'receipts.witnesses': [WITNESS, [WITNESS]],
     'log.level': ['trace', 'trace'],
   }
   const urls = ['http.public_url', 'node.documentation_url', 'node.contact_website', 'node.contact_support_url']

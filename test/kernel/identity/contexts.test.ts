@@ -72,6 +72,7 @@ const kinds = {
   logEpoch: { type: 'epoch', provider_id: 'a', epoch: 2, size: 0 },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },
   hop: { question: 'ab'.repeat(32), previous: '', next: 'b' },
+  receipt: { provider: 'a', prober: 'b', ok: true, stage: 'verify', at: 1, round_trip_ms: 1, manifest_digest: 'c' },
 } satisfies Record<keyof typeof CONTEXTS, object>
 
 test('a signature of one kind never passes as another, nor in another network', () => {

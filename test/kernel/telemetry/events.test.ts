@@ -95,6 +95,8 @@ const ONE_OF_EACH: EventMap = {
     ignored: 0,
     given: 1,
   },
+  provider_asked: { providerId: 'p' },
+  provider_probed: { providerId: 'p', ok: true, stage: 'fetch' },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -127,6 +129,8 @@ test('every event is counted', async () => {
     'cytoplex_log_standings_total{standing="suspended"} 2',
     'cytoplex_log_cosignatures_total 2',
     'cytoplex_log_epochs_total 2',
+    'cytoplex_providers_asked_total{answered="false"} 2',
+    'cytoplex_providers_probed_total{ok="true",stage="fetch"} 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
   ]
   for (let scrape = 0; scrape < 2; scrape++) {

@@ -1,0 +1,79 @@
+import type { Command } from 'commander'
+import { CopyDropped, Pin } from '../../protocol/replication.ts'
+import { askNode } from './ask-node.ts'
+import { explainNotFound } from './cell-not-found.ts'
+import { bytesText, clientFor, type NodeFlags } from './cell-transfer.ts'
+import { CliError, EXIT, exitCodeOf } from './exit-codes.ts'
+import { printJson, printLine, safe } from './output.ts'
+import { targetOptions } from './target.ts'
+
+interface UnpinFlags extends NodeFlags {
+  readonly drop?: true
+}
+
+const PATH = '/api/v1/replication'
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+const WHAT = 'digest of a package (sha256:…), or a cell type, with @VERSION if wanted'
+
+/** `cytoplex pin`, `cytoplex unpin`: whether one package is kept. */
+export function registerPinCommands(program: Command): void {
+  targetOptions(
+    program
+      .command('pin')
+      .description('fetch a package, and keep it whatever becomes of it elsewhere')
+      .argument('<what>', WHAT),
+  )
+    .addHelpText('after', '\nExample:\n  $ cytoplex pin sql-wasm@1.0.0')
+    .action(pin)
+  targetOptions(
+    program
+      .command('unpin')
+      .description('let go of a package: the copy may go when room is needed')
+      .argument('<what>', WHAT)
+      .option('--drop', 'drop the copy at once, pinned or not'),
+  )
+    .addHelpText('after', '\nExample:\n  $ cytoplex unpin sql-wasm@1.0.0 --drop')
+    .action(unpin)
+}
+
+async function pin(what: string, flags: NodeFlags): Promise<void> {
+  const digest = await digestOf(what, flags)
+  const { answer } = await askNode(flags, `${PATH}/pins/${digest}`, Pin, { method: 'POST' })
+  if (flags.json) return printJson(answer)
+  if (answer.state === 'waiting') {
+    printLine(`${digest} is pinned, and will be fetched.\nnext: cytoplex follow list shows when it is here`)
+  } else printLine(`${safe(nameOf(answer))} is pinned, and here.`)
+}
+
+async function unpin(what: string, flags: UnpinFlags): Promise<void> {
+  const digest = await digestOf(what, flags)
+  const unpinned = await askNode(flags, `${PATH}/pins/${digest}`, Pin, { method: 'DELETE' }).catch((error: unknown) => {
+    // What is not pinned may be dropped all the same.
+    if (flags.drop === true && exitCodeOf(error) === EXIT.notFound) return undefined
+    throw error
+  })
+  if (flags.drop !== true) {
+    if (flags.json) printJson(unpinned!.answer)
+    else printLine(`${safe(nameOf(unpinned!.answer))} is not pinned any more.`)
+    return
+  }
+  const { answer } = await askNode(flags, `${PATH}/copies/${digest}`, CopyDropped, { method: 'DELETE' })
+  if (flags.json) printJson(answer)
+  else printLine(`The copy of ${digest} is gone: ${bytesText(answer.bytes)}.`)
+}
+
+/** The digest itself, or that of the cell which the node finds. */
+async function digestOf(what: string, flags: NodeFlags): Promise<string> {
+  if (DIGEST.test(what)) return what
+  const [cellType = '', version, ...rest] = what.split('@')
+  if (cellType === '' || version === '' || rest.length > 0) {
+    throw new CliError(`found ${JSON.stringify(what)}, allowed is the ${WHAT}`, EXIT.usage)
+  }
+  const found = await clientFor(flags)
+    .requestSpecific({ cellType, version })
+    .catch(explainNotFound(cellType, 'cell type'))
+  return found.digest
+}
+
+const nameOf = ({ digest, cell_type: cellType, version }: Pin): string =>
+  cellType === null ? digest : `${cellType}@${version}`
