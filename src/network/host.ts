@@ -1,10 +1,10 @@
-import { isIP } from 'node:net'
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Libp2p, MultiaddrConnection } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { tcp } from '@libp2p/tcp'
@@ -19,6 +19,7 @@ import { dhtService } from './dht.ts'
 import { type DialRules, tcpTarget } from './dial-rules.ts'
 import { gossipService } from './gossip.ts'
 import { InboundLimit } from './inbound-limit.ts'
+import { announceAddresses, listenAddresses } from './listen-addresses.ts'
 import { guardedYamux } from './muxer.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
@@ -67,10 +68,14 @@ export async function createHost(init: HostInit): Promise<Host> {
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
   const inbound = new InboundLimit(config.max_connections)
+  const privateKey = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
   return createLibp2p({
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
-    addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
+    privateKey,
+    addresses: {
+      listen: init.wiring === undefined ? listenAddresses(config) : [init.wiring.listen],
+      announce: announceAddresses(config, peerIdFromPrivateKey(privateKey).toString()),
+    },
     transports: init.wiring?.transports ?? [tcp()],
     connectionEncrypters: init.wiring?.connectionEncrypters ?? [noise()],
     streamMuxers: [
@@ -117,13 +122,12 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
     const message = errorMessage(error)
     const inUse = message.includes('EADDRINUSE')
     if (!inUse && !/EACCES|EADDRNOTAVAIL/.test(message)) throw error
-    const reason = inUse ? 'another program uses that port' : message.trim().replace(/\s+/g, ' ')
-    throw new StartError(
-      `P2P cannot listen on ${config.host} port ${config.port}: ${reason}. Choose another p2p.host or p2p.port.`,
-      {
-        cause: error,
-      },
-    )
+    // libp2p lists the addresses that failed, one a line, each with its reason.
+    const failed = [...message.matchAll(/^\s*(\/\S+): (.+)$/gm)].map(([, address, why]) => `${address} (${why})`)
+    const where = failed.length > 0 ? failed.join(', ') : `${config.host} port ${config.port}`
+    const reason = inUse ? 'another program uses that port' : 'this machine has no such address, or it is not allowed'
+    const key = config.listen.length > 0 ? 'other addresses in p2p.listen' : 'another p2p.host or p2p.port'
+    throw new StartError(`P2P cannot listen on ${where}: ${reason}. Choose ${key}.`, { cause: error })
   }
 }
 
@@ -136,11 +140,4 @@ function deniesInbound(limit: InboundLimit, connection: MultiaddrConnection): bo
   if (connection.status === 'open') connection.addEventListener('close', leave, { once: true })
   else leave()
   return false
-}
-
-function listenAddress({ host, port }: Config['p2p']): string {
-  if (host === 'localhost') return `/ip4/127.0.0.1/tcp/${port}`
-  const version = isIP(host)
-  if (version === 0) throw new StartError(`p2p.host is "${host}"; allowed are IPv4 and IPv6 addresses and "localhost".`)
-  return `/ip${version}/${host}/tcp/${port}`
 }

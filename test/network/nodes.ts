@@ -81,6 +81,8 @@ export interface TestNodeOptions {
   readonly port?: number
   readonly networkName?: string
   readonly wiring?: Wiring
+  /** Keys of the configuration that the test is about. */
+  readonly config?: Partial<NetworkInit['config']>
 }
 
 /** A node on a free port of 127.0.0.1, not started; stopped at the end of the test. */
@@ -99,6 +101,10 @@ export function makeNode(t: TestContext, options: TestNodeOptions = {}): TestNod
       seeds: [...(options.seeds ?? [])],
       max_connections: 100,
       inbound_per_second: 1000,
+      listen: [],
+      relay: 'off',
+      hole_punching: false,
+      ...options.config,
     },
     logger: silentLogger,
     metrics: { registry: new Registry() },
