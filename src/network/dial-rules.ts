@@ -1,4 +1,4 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type AddressRange, canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
 
 /**
@@ -16,6 +16,17 @@ export function tcpTarget(address: Multiaddr): { host: string; port: string; pee
   return { host: canonicalHost(host.value), port: port.value, peer: peer?.value }
 }
 
+/** The parts of `<TCP address>/p2p/<relay>/p2p-circuit/p2p/<peer>`; undefined for every other form. */
+export function relayedTarget(address: Multiaddr): { relay: Multiaddr; relayPeer: string; peer: string } | undefined {
+  const components = address.getComponents()
+  if (components.length !== 5 || components[3]?.name !== 'p2p-circuit' || components[4]?.name !== 'p2p')
+    return undefined
+  const relay = multiaddr(components.slice(0, 3))
+  const relayPeer = tcpTarget(relay)?.peer
+  const peer = components[4].value
+  return relayPeer === undefined || peer === undefined ? undefined : { relay, relayPeer, peer }
+}
+
 /** The range of a multiaddr; forms other than TCP over IP are `special`. */
 export function rangeOf(address: Multiaddr): AddressRange {
   const target = tcpTarget(address)
@@ -31,18 +42,21 @@ const REMEMBERED = 10_000
 /**
  * Who may be dialled. What the operator configured, always. Public addresses, at a bounded rate. Private and loopback ones only when they
  * were learned over a connection from the same range, or while such a connection is open (what the DHT learns does not say over which
- * connection it came).
+ * connection it came). What holds for an address holds for a relay at it, and each peer behind a relay has a rate of its own.
  */
 export class DialRules {
   readonly #openRanges: () => Iterable<AddressRange>
   readonly #now: () => number
+  readonly #relays: boolean
   readonly #configured = new Set<string>()
   readonly #approved = new Set<string>()
   readonly #dials = new Map<string, number[]>()
 
-  constructor(openRanges: () => Iterable<AddressRange>, now: () => number = Date.now) {
+  /** `relays`: whether peers are dialled through relays at all. */
+  constructor(openRanges: () => Iterable<AddressRange>, now: () => number = Date.now, relays = false) {
     this.#openRanges = openRanges
     this.#now = now
+    this.#relays = relays
   }
 
   /** An address from the operator's configuration. */
@@ -62,13 +76,20 @@ export class DialRules {
 
   /** Whether a dial is refused. A dial that is not counts against the rate. */
   denies(address: Multiaddr): boolean {
-    const key = keyOf(address)
+    const relayed = this.#relays ? relayedTarget(address) : undefined
+    const key = keyOf(relayed?.relay ?? address)
     if (key === undefined) return true
-    if (this.#configured.has(key)) return false
+    const configured = this.#configured.has(key)
+    if (!configured && !this.#permits(key, relayed?.relay ?? address)) return true
+    if (relayed !== undefined) return !this.#count(`${relayed.relayPeer} ${relayed.peer}`)
+    return !configured && !this.#count(key)
+  }
+
+  /** Whether an address may be dialled although the operator did not configure it. */
+  #permits(key: string, address: Multiaddr): boolean {
     const range = rangeOf(address)
-    if (range === 'special') return true
-    if (range !== 'public' && !this.#approved.has(key) && !contains(this.#openRanges(), range)) return true
-    return !this.#count(key)
+    if (range === 'special') return false
+    return range === 'public' || this.#approved.has(key) || contains(this.#openRanges(), range)
   }
 
   #count(key: string): boolean {

@@ -1,5 +1,7 @@
 import { noise } from '@chainsafe/libp2p-noise'
+import { type CircuitRelayService, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Libp2p, MultiaddrConnection } from '@libp2p/interface'
@@ -8,6 +10,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { protocolIds } from '../../protocol/protocol-ids.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
@@ -16,15 +19,23 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { componentLogger } from './component-logger.ts'
 import { dhtService } from './dht.ts'
-import { type DialRules, tcpTarget } from './dial-rules.ts'
+import { type DialRules, relayedTarget, tcpTarget } from './dial-rules.ts'
 import { gossipService } from './gossip.ts'
 import { InboundLimit } from './inbound-limit.ts'
 import { announceAddresses, listenAddresses } from './listen-addresses.ts'
 import { guardedYamux } from './muxer.ts'
+import { type RelayClient, RelayGate, relayServer } from './relay.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
-export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: KadDHT; gossip: GossipSub }>
+export type Host = Libp2p<{
+  identify: Identify
+  ping: Ping
+  dht: KadDHT
+  gossip: GossipSub
+  /** Where this node is a relay. */
+  relay?: CircuitRelayService
+}>
 
 /**
  * Unread bytes of a stream at which it is reset, whatever its window allows: those of the requests of a peer that does not read the answers, or
@@ -49,6 +60,8 @@ export interface HostInit {
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'registry'>
   readonly dialRules: DialRules
+  /** Where this node listens through relays. */
+  readonly relayClient?: RelayClient | undefined
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -68,15 +81,21 @@ export async function createHost(init: HostInit): Promise<Host> {
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
   const inbound = new InboundLimit(config.max_connections)
+  // Exists as soon as the host does, and so before anybody connects.
+  let gate: RelayGate | undefined
   const privateKey = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
-  return createLibp2p({
+  const announce = announceAddresses(config, peerIdFromPrivateKey(privateKey).toString())
+  const host = await createLibp2p({
     start: false,
     privateKey,
     addresses: {
       listen: init.wiring === undefined ? listenAddresses(config) : [init.wiring.listen],
-      announce: announceAddresses(config, peerIdFromPrivateKey(privateKey).toString()),
+      ...(init.relayClient === undefined ? { announce } : withRelays(announce, init.relayClient)),
     },
-    transports: init.wiring?.transports ?? [tcp()],
+    transports: [
+      ...(init.wiring?.transports ?? [tcp()]),
+      ...(config.relay === 'off' ? [] : [init.relayClient?.transport ?? circuitRelayTransport()]),
+    ],
     connectionEncrypters: init.wiring?.connectionEncrypters ?? [noise()],
     streamMuxers: [
       guardedYamux({
@@ -97,6 +116,8 @@ export async function createHost(init: HostInit): Promise<Host> {
     connectionGater: {
       denyDialMultiaddr: (address) => init.dialRules.denies(address),
       denyInboundConnection: (connection) => deniesInbound(inbound, connection),
+      denyInboundRelayReservation: async (peer) => gate === undefined || gate.deniesReservation(peer),
+      denyOutboundRelayedConnection: async (from) => gate === undefined || gate.deniesConnection(from),
     },
     metrics: prometheusMetrics({
       registry: init.metrics.registry,
@@ -109,8 +130,12 @@ export async function createHost(init: HostInit): Promise<Host> {
       ping: ping({ protocolPrefix }),
       dht: dhtService(ids.dht),
       gossip: gossipService(ids.topics),
+      ...(config.relay === 'server' ? { relay: relayServer() } : {}),
+      ...(config.hole_punching ? { holePunching: dcutr() } : {}),
     },
   })
+  if (host.services.relay !== undefined) gate = new RelayGate(host, host.services.relay, ids.rpc)
+  return host
 }
 
 /** Starts a host. Throws `StartError` when its port cannot be had. */
@@ -131,9 +156,29 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
   }
 }
 
+/** Announced are the configured addresses, else those listened on; and those at relays. */
+function withRelays(configured: readonly string[], relays: RelayClient): NonNullable<Libp2pOptions['addresses']> {
+  const hosts = new Set(configured.map((text) => multiaddr(text).toString().split('/p2p/')[0]))
+  return {
+    appendAnnounce: [...configured],
+    announceFilter(addresses) {
+      const direct = addresses.filter((address) => {
+        if (relayedTarget(address) !== undefined) return false
+        return hosts.size === 0 || hosts.has(address.toString().split('/p2p/')[0])
+      })
+      const relayed = addresses.filter((address) => {
+        const target = relayedTarget(address)
+        return target !== undefined && relays.announces(target)
+      })
+      return [...direct, ...relayed]
+    },
+  }
+}
+
 /** Whether an inbound connection is one too many for its address; one that is not is counted until it ends. */
 function deniesInbound(limit: InboundLimit, connection: MultiaddrConnection): boolean {
-  const host = tcpTarget(connection.remoteAddr)?.host
+  // What comes through a relay counts as the relay's.
+  const host = tcpTarget(relayedTarget(connection.remoteAddr)?.relay ?? connection.remoteAddr)?.host
   if (host === undefined) return true
   const leave = limit.enter(host)
   if (leave === undefined) return true

@@ -8,12 +8,13 @@ import { errorMessage } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
 import { ProviderRecords } from './dht.ts'
-import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
+import { DialRules, rangeOf, relayedTarget, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
+import { RelayClient } from './relay.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
 import { SeedKeeper, type SeedState } from './seeds.ts'
@@ -36,6 +37,7 @@ export class Libp2pNetwork implements Network {
   readonly #seeds: SeedKeeper
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
+  readonly #relayClient: RelayClient | undefined
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   #running: Running | undefined
@@ -53,7 +55,8 @@ export class Libp2pNetwork implements Network {
       },
       verifier: nativeVerifier,
     }
-    this.#dialRules = new DialRules(() => this.#openRanges())
+    this.#dialRules = new DialRules(() => this.#openRanges(), Date.now, init.config.relay !== 'off')
+    this.#relayClient = init.config.relay === 'client' ? new RelayClient(this.#ids.rpc, init.logger) : undefined
     this.#seeds = new SeedKeeper({
       seeds: init.config.seeds,
       self: init.providerId,
@@ -71,7 +74,7 @@ export class Libp2pNetwork implements Network {
   async start(): Promise<void> {
     const init = this.#init
     for (const address of this.#seeds.addresses) this.#dialRules.configure(address)
-    const host = await createHost({ ...init, dialRules: this.#dialRules })
+    const host = await createHost({ ...init, dialRules: this.#dialRules, relayClient: this.#relayClient })
     const client = new RpcClient({
       self: this.#self,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
@@ -80,7 +83,9 @@ export class Libp2pNetwork implements Network {
     const records = new ProviderRecords(host.services.dht, init.network, init.providerId)
     await this.#serve(host)
     await startHost(host, init.config)
+    await this.#relayClient?.start(host)
     this.#running = { host, client, records, gossip }
+    this.#watchAddresses(host)
     gossip.start()
     this.#seeds.start()
   }
@@ -89,6 +94,7 @@ export class Libp2pNetwork implements Network {
     const running = this.#running
     if (running === undefined) return
     this.#seeds.stop()
+    this.#relayClient?.stop()
     running.client.stop()
     await running.host.stop()
     this.#running = undefined
@@ -182,16 +188,28 @@ export class Libp2pNetwork implements Network {
     const packages = new PackageServer(handlers, logger)
     await host.handle(this.#ids.rpc, (stream, { remotePeer }) => rpc.serve(stream, remotePeer.toString()), {
       maxInboundStreams: RPC_STREAMS_PER_PEER,
+      runOnLimitedConnection: true,
     })
     await host.handle(this.#ids.package, (stream, { remotePeer }) => packages.serve(stream, remotePeer.toString()), {
       // Those that are being sent, and those whose end has not been noticed yet.
       maxInboundStreams: 2 * UPLOADS_PER_PEER,
+      runOnLimitedConnection: true,
     })
-    await host.register(this.#ids.rpc, { onConnect: this.#peers.connected })
+    await host.register(this.#ids.rpc, { onConnect: this.#peers.connected, notifyOnLimitedConnection: true })
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
       this.#peers.disconnected(peer)
       this.#seeds.disconnected(peer)
+    })
+  }
+
+  #watchAddresses(host: Host): void {
+    let last = this.addresses.join()
+    host.addEventListener('self:peer:update', () => {
+      const addresses = this.addresses.join()
+      if (addresses === last) return
+      last = addresses
+      this.#init.events.emit('addresses_changed', { addresses: this.addresses })
     })
   }
 
@@ -210,7 +228,7 @@ export class Libp2pNetwork implements Network {
   }
 
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {
-    return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal })
+    return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal, runOnLimitedConnection: true })
   }
 
   async #openPackageStream(peer: string, signal: AbortSignal): Promise<Stream> {
@@ -237,12 +255,18 @@ export class Libp2pNetwork implements Network {
     const allowed: Multiaddr[] = []
     for (const text of addresses.slice(0, LIMITS.announcementAddresses)) {
       const address = parsed(text)
-      const target = address && tcpTarget(address)
-      if (address === undefined || target === undefined || (target.peer ?? peer) !== peer) continue
-      const range = rangeOf(address)
-      if (learnedFrom === undefined) this.#dialRules.configure(address)
+      const relayed = address && relayedTarget(address)
+      if (relayed !== undefined && (this.#init.config.relay === 'off' || relayed.relayPeer === this.#init.providerId))
+        continue
+      // What is said of a relayed address below is said of the relay's.
+      const direct = relayed?.relay ?? address
+      const target = direct && tcpTarget(direct)
+      if (address === undefined || direct === undefined || target === undefined) continue
+      if ((relayed?.peer ?? target.peer ?? peer) !== peer) continue
+      const range = rangeOf(direct)
+      if (learnedFrom === undefined) this.#dialRules.configure(direct)
       else if (range === 'special' || (range !== 'public' && !ranges.includes(range))) continue
-      else if (range !== 'public') this.#dialRules.approve(address)
+      else if (range !== 'public') this.#dialRules.approve(direct)
       allowed.push(address)
     }
     return allowed

@@ -263,6 +263,7 @@ async function startIn(
   await lifecycle.start(health)
   await lifecycle.start(provider)
   await lifecycle.start(announcer)
+  events.on('addresses_changed', () => announcer.addressesChanged())
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))
   await lifecycle.start({

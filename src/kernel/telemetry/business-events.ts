@@ -34,6 +34,9 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const disconnected = count('cytoplex_peers_disconnected_total', 'Peers whose last connection closed')
   events.on('peer_disconnected', () => disconnected.add())
 
+  const readdressed = count('cytoplex_addresses_changed_total', 'Changes of the addresses where peers reach this node')
+  events.on('addresses_changed', () => readdressed.add())
+
   const received = count('cytoplex_announcements_received_total', 'Announcement pages that were taken')
   events.on('announcement_received', () => received.add())
   const refused = tally(metrics, 'cytoplex_announcements_refused_total', 'Announcement pages refused', ['reason'])

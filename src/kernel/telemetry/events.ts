@@ -41,6 +41,8 @@ export interface EventMap {
   }
   /** The last connection to a peer is closed. */
   peer_disconnected: { readonly providerId: string }
+  /** Peers reach this node at other addresses than before: a relay came or went. */
+  addresses_changed: { readonly addresses: readonly string[] }
   /** A page of another provider's announcement was verified and is newer than what was known. */
   announcement_received: { readonly providerId: string; readonly sequence: number; readonly cells: number }
   /** An announcement was not taken. */
