@@ -55,6 +55,11 @@ export const LIMITS = {
   announcementLifetimeMs: 60 * 60 * 1000,
   /** Milliseconds that a clock may be ahead. */
   clockSkewMs: 300 * 1000,
+  /** Characters of a reason for people in a message between peers. */
+  reasonLength: 200,
+  /** Dial-backs that a node makes per minute for one peer, and to one address (IPv6: /64) over all peers and ports. */
+  dialBacksPerPeer: 4,
+  dialBacksPerAddress: 10,
   /** Peers asked for one request, hedges and retries included. */
   askBudget: 8,
   /** Capabilities that a cell may depend on, directly or not, where a request resolves them: each may be looked for in the federation. */

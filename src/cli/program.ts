@@ -3,6 +3,7 @@ import { softwareVersion } from '../kernel/config/package-files.ts'
 import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
+import { registerDoctor } from './doctor.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerId } from './id.ts'
@@ -45,6 +46,7 @@ export function createProgram(): Command {
   registerStart(program)
   registerStatus(program)
   registerPeers(program)
+  registerDoctor(program)
   registerId(program)
   registerProviders(program)
   registerKeyCommands(program)

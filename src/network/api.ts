@@ -5,6 +5,7 @@ import type { SigningKey } from '../kernel/identity/keys.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import type { DialBackResult } from './dial-back.ts'
 import type { NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
@@ -87,6 +88,8 @@ export interface Network {
   addAddresses(peer: string, addresses: readonly string[], learnedFrom?: string): Promise<void>
   /** Connects to a peer whose address is known, unless it is connected already. Throws when it cannot, and the reason of `signal`. */
   connect(peer: string, signal: AbortSignal): Promise<void>
+  /** Dials a peer that asked for it, where it is seen at and at a port of its choice; bounded. Never throws. */
+  dialBack(peer: string, port: number): Promise<DialBackResult>
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

@@ -1,5 +1,6 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type AddressRange, canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
+import { RatePerMinute } from './rate-per-minute.ts'
 
 /**
  * Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). An
@@ -27,6 +28,14 @@ export function relayedTarget(address: Multiaddr): { relay: Multiaddr; relayPeer
   return relayPeer === undefined || peer === undefined ? undefined : { relay, relayPeer, peer }
 }
 
+/** Where a multiaddr (as text) leads: to a port of a host, for a relayed one of the relay's. Undefined for every other form. */
+export function endpointOf(text: string): { host: string; port: number; relayed: boolean } | undefined {
+  const address = multiaddr(text)
+  const relayed = relayedTarget(address)
+  const target = tcpTarget(relayed?.relay ?? address)
+  return target && { host: target.host, port: Number(target.port), relayed: relayed !== undefined }
+}
+
 /** The range of a multiaddr; forms other than TCP over IP are `special`. */
 export function rangeOf(address: Multiaddr): AddressRange {
   const target = tcpTarget(address)
@@ -35,8 +44,7 @@ export function rangeOf(address: Multiaddr): AddressRange {
 
 /** Dials per minute to one host and port, over all peer ids, so that nobody can point this node at a victim. */
 const DIALS_PER_MINUTE = 10
-const MINUTE_MS = 60_000
-/** Targets that are remembered; beyond it the oldest make room. */
+/** Approved targets that are remembered; beyond it the oldest make room. */
 const REMEMBERED = 10_000
 
 /**
@@ -46,16 +54,15 @@ const REMEMBERED = 10_000
  */
 export class DialRules {
   readonly #openRanges: () => Iterable<AddressRange>
-  readonly #now: () => number
   readonly #relays: boolean
   readonly #configured = new Set<string>()
   readonly #approved = new Set<string>()
-  readonly #dials = new Map<string, number[]>()
+  readonly #dials: RatePerMinute
 
   /** `relays`: whether peers are dialled through relays at all. */
   constructor(openRanges: () => Iterable<AddressRange>, now: () => number = Date.now, relays = false) {
     this.#openRanges = openRanges
-    this.#now = now
+    this.#dials = new RatePerMinute(DIALS_PER_MINUTE, now)
     this.#relays = relays
   }
 
@@ -71,7 +78,9 @@ export class DialRules {
     if (key === undefined) return
     this.#approved.delete(key)
     this.#approved.add(key)
-    if (this.#approved.size > REMEMBERED) dropFirst(this.#approved)
+    if (this.#approved.size <= REMEMBERED) return
+    const first = this.#approved.keys().next()
+    if (first.done !== true) this.#approved.delete(first.value)
   }
 
   /** Whether a dial is refused. A dial that is not counts against the rate. */
@@ -81,8 +90,8 @@ export class DialRules {
     if (key === undefined) return true
     const configured = this.#configured.has(key)
     if (!configured && !this.#permits(key, relayed?.relay ?? address)) return true
-    if (relayed !== undefined) return !this.#count(`${relayed.relayPeer} ${relayed.peer}`)
-    return !configured && !this.#count(key)
+    if (relayed !== undefined) return !this.#dials.take(`${relayed.relayPeer} ${relayed.peer}`)
+    return !configured && !this.#dials.take(key)
   }
 
   /** Whether an address may be dialled although the operator did not configure it. */
@@ -90,17 +99,6 @@ export class DialRules {
     const range = rangeOf(address)
     if (range === 'special') return false
     return range === 'public' || this.#approved.has(key) || contains(this.#openRanges(), range)
-  }
-
-  #count(key: string): boolean {
-    const now = this.#now()
-    const recent = (this.#dials.get(key) ?? []).filter((at) => now - at < MINUTE_MS)
-    if (recent.length >= DIALS_PER_MINUTE) return false
-    recent.push(now)
-    this.#dials.delete(key)
-    this.#dials.set(key, recent)
-    if (this.#dials.size > REMEMBERED) dropFirst(this.#dials)
-    return true
   }
 }
 
@@ -112,9 +110,4 @@ function keyOf(address: Multiaddr): string | undefined {
 function contains(ranges: Iterable<AddressRange>, wanted: AddressRange): boolean {
   for (const range of ranges) if (range === wanted) return true
   return false
-}
-
-function dropFirst(entries: { keys(): Iterator<string>; delete(key: string): boolean }): void {
-  const first = entries.keys().next()
-  if (first.done !== true) entries.delete(first.value)
 }

@@ -8,6 +8,7 @@ import { errorMessage } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody } from './api.ts'
 import { ProviderRecords } from './dht.ts'
+import { DialBack, type DialBackResult } from './dial-back.ts'
 import { DialRules, rangeOf, relayedTarget, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
@@ -27,6 +28,7 @@ interface Running {
   readonly client: RpcClient
   readonly records: ProviderRecords
   readonly gossip: Gossip
+  readonly dialBack: DialBack
 }
 
 /** {@link Network} over libp2p. */
@@ -84,7 +86,8 @@ export class Libp2pNetwork implements Network {
     await this.#serve(host)
     await startHost(host, init.config)
     await this.#relayClient?.start(host)
-    this.#running = { host, client, records, gossip }
+    const dialBack = new DialBack(host, this.#self, this.#ids.rpc)
+    this.#running = { host, client, records, gossip, dialBack }
     this.#watchAddresses(host)
     gossip.start()
     this.#seeds.start()
@@ -163,6 +166,10 @@ export class Libp2pNetwork implements Network {
 
   async connect(peer: string, signal: AbortSignal): Promise<void> {
     await this.#host.dial(peerIdFromString(peer), { signal })
+  }
+
+  async dialBack(peer: string, port: number): Promise<DialBackResult> {
+    return this.#parts.dialBack.dial(peer, this.#connectionsOf(peer), port)
   }
 
   connectedPeers(): ConnectedPeer[] {

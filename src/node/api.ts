@@ -25,6 +25,7 @@ import type {
   ProviderHealth,
   ProviderInfo,
 } from '../../protocol/discovery.ts'
+import type { DoctorReport } from '../../protocol/doctor.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type {
   FederationStatus,
@@ -341,6 +342,8 @@ export interface ProviderNode {
   /** What is known of a capability, without asking anybody. Throws `PROV_001` for a range that is none. */
   searchCapabilities(search: CapabilitySearch): CapabilitySearchResponse
   peers(): PeerList
+  /** Looks at this node from inside, and through the eyes of its peers. Takes seconds. */
+  doctor(): Promise<DoctorReport>
   health(): Health
   /** Each component as it was found at most a few seconds ago. What only a door can measure is left to it. */
   componentHealth(): Promise<Omit<ProviderHealth, 'metrics'>>

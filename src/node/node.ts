@@ -41,6 +41,7 @@ import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
+import { Diagnosis } from './flows/diagnose.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { Learner } from './flows/learn.ts'
@@ -238,6 +239,7 @@ async function startIn(
     return cellDetails(cell, { ...parts, statistics, log: proofs.evidence(cell.id) ?? null, yanks: said })
   }
   const health = new ComponentHealth(parts, maintenance)
+  const diagnosis = new Diagnosis(parts, health)
   const records: RequestRecords = new RequestRecords({
     store,
     clock,
@@ -363,6 +365,7 @@ async function startIn(
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
+    doctor: () => diagnosis.run(),
     health: () => nodeHealth(parts, health),
     componentHealth: () => health.report(),
     stop: () => lifecycle.stop(),

@@ -50,7 +50,12 @@ export const emptyHandlers: NetworkHandlers = {
   onCellRequest: () => [],
   onPackageRequest: async () => undefined,
   onAnnouncementsRequest: async () => ({ announcements: [] }),
-  answers: { evidence_request: () => ({}), yank_request: () => ({ yanks: [] }) },
+  answers: {
+    evidence_request: () => ({}),
+    yank_request: () => ({ yanks: [] }),
+    dial_back_request: () => ({ ok: false, stage: 'refused', time: Date.now() }),
+    probe_request: () => ({ tried: false, announced: false, resolved: false, fetched: false }),
+  },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept' },
 }

@@ -8,8 +8,23 @@ import type { NodeParts } from '../parts.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
+import { Prober } from './probe-peer.ts'
 
-type Parts = Pick<NodeParts, 'index' | 'yanks' | 'blobs' | 'cache' | 'directory' | 'partners' | 'events'>
+type Parts = Pick<
+  NodeParts,
+  | 'config'
+  | 'clock'
+  | 'index'
+  | 'yanks'
+  | 'blobs'
+  | 'cache'
+  | 'directory'
+  | 'partners'
+  | 'events'
+  | 'network'
+  | 'offerVerifier'
+  | 'trust'
+>
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
 const PAGE_BYTES = LIMITS.frameBytes / 2
@@ -22,6 +37,7 @@ const NOT_FOUND: EventMap['request_answered'] = { door: 'p2p', outcome: 'not_fou
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
 export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogProofs, 'registration'>): NetworkHandlers {
+  const prober = new Prober(parts)
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -40,6 +56,12 @@ export function peerHandlers(parts: Parts, learner: Learner, proofs: Pick<LogPro
         return proof === undefined ? {} : { certificate: proof.certificate, evidence: proof.evidence }
       },
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
+      dial_back_request: async ({ port }, from) => ({
+        ...(await parts.network.dialBack(from, port)),
+        time: parts.clock.now(),
+      }),
+      probe_request: ({ capability, version, cell_id, digest }, from) =>
+        prober.probe(from, { capability, version, cell_id, digest }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)
