@@ -88,13 +88,32 @@ const STYLES: Readonly<Record<DoctorCheck['status'], 'green' | 'red' | 'dim'>> =
   skipped: 'dim',
 }
 
+const STATUS_WIDTH = 'skipped'.length
+const STAGE_WIDTH = 'configuration'.length
+
 function printReport({ ok, checks }: DoctorReport): void {
-  for (const { stage, status, detail, fix } of checks) {
-    printLine(`${paint(STYLES[status], status.padEnd(7))}  ${words(stage).padEnd(13)}  ${safe(detail)}`)
-    if (fix !== null) printLine(`${' '.repeat(24)} ${paint('bold', 'to do:')} ${safe(fix)}`)
+  for (const group of grouped(checks)) {
+    const [{ stage, status, detail, fix }] = group
+    const stages = group.map((check) => words(check.stage)).join(', ')
+    const what =
+      group.length === 1 ? `${words(stage).padEnd(STAGE_WIDTH)}  ${safe(detail)}` : `${stages}: ${safe(detail)}`
+    printLine(`${paint(STYLES[status], status.padEnd(STATUS_WIDTH))}  ${what}`)
+    if (fix !== null) printLine(`${' '.repeat(STATUS_WIDTH + STAGE_WIDTH + 4)}${paint('bold', 'to do:')} ${safe(fix)}`)
   }
   if (!ok) return
   const skipped = checks.filter(({ status }) => status === 'skipped').length
   printLine()
   printLine(skipped === 0 ? 'Everything works.' : `Nothing failed; ${skipped} of ${checks.length} stages were skipped.`)
+}
+
+/** Neighbours that were skipped for one reason share a line. */
+function grouped(checks: readonly DoctorCheck[]): [DoctorCheck, ...DoctorCheck[]][] {
+  const groups: [DoctorCheck, ...DoctorCheck[]][] = []
+  for (const check of checks) {
+    const last = groups.at(-1)
+    if (check.status === 'skipped' && last?.[0].status === 'skipped' && last[0].detail === check.detail)
+      last.push(check)
+    else groups.push([check])
+  }
+  return groups
 }

@@ -47,7 +47,8 @@ export class DialBack {
 
   /** Never throws. */
   async dial(peer: string, connections: readonly Connection[], port: number): Promise<DialBackResult> {
-    const host = observedHost(connections)
+    const known = [...connections]
+    const host = observedHost(known)
     if (host === undefined) return refused('you are connected through a relay, so your address is not known here')
     const address = `/ip${host.includes(':') ? 6 : 4}/${host}/tcp/${port}`
     if (!this.#perPeer.take(peer)) return refused('you were dialled several times in the last minute', address)
@@ -57,7 +58,7 @@ export class DialBack {
     if (this.#underWay >= AT_ONCE) return refused('too many others are being dialled now', address)
     this.#underWay++
     try {
-      return { address, ...(await this.#attempt(peer, connections, address)) }
+      return { address, ...(await this.#attempt(peer, known, address)) }
     } finally {
       this.#underWay--
     }
@@ -136,7 +137,8 @@ function reasonOf(error: unknown, stage: Stage, signal: AbortSignal): string {
       return (code && WORDS[code]) ?? 'it may not be dialled, or the connection failed'
     }
     case 'encrypt':
-      return error instanceof Error && error.name === 'UnexpectedPeerError'
+      // Of noise and of TLS; libp2p keeps only the message.
+      return /does not match|unexpected peer/i.test(errorMessage(error))
         ? 'another node answers there'
         : 'what answers there is no node'
     case 'protocol':
