@@ -99,6 +99,11 @@ export const LIMITS = {
   receiptsPerAnswer: 128,
   /** Bytes of a package that a probe reads. */
   probeBytes: 64 * 1024,
+  /** Characters of a reason for people in a message between peers. */
+  reasonLength: 200,
+  /** Dial-backs that a node makes per minute for one peer, and to one address (IPv6: /64) over all peers and ports. */
+  dialBacksPerPeer: 4,
+  dialBacksPerAddress: 10,
   /** Peers asked for one request, hedges and retries included. */
   askBudget: 8,
   /** Nodes that a forwarded question passes, its origin included: a partner of a partner of a partner. */

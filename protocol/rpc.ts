@@ -1,7 +1,17 @@
 import { type Static, Type } from 'typebox'
 import { Annotations, CellStatus } from './annotations.ts'
 import { Announcement } from './announcement.ts'
-import { Base64Url, Digest, Milliseconds, Name, ProviderId, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
+import {
+  Base64Url,
+  Digest,
+  Milliseconds,
+  Name,
+  ProviderId,
+  SemVer,
+  SemVerRange,
+  Sha256Hex,
+  Timestamp,
+} from './fields.ts'
 import { LIMITS } from './limits.ts'
 import { LeafCount, LogEvidence, NoteText, ProofHashes } from './log.ts'
 import { Manifest, SignatureToken } from './manifest.ts'
@@ -534,6 +544,78 @@ export const ReceiptsResponse = Type.Object(
 )
 export type ReceiptsResponse = Static<typeof ReceiptsResponse>
 
+/**
+ * Asks a peer to connect to this node, at the address that the peer sees it at and at this port. The peer dials no other address, over a new
+ * connection, as far as the handshake of the standing stream.
+ */
+export const DialBackRequest = Type.Object(
+  { type: Type.Literal('dial_back_request'), ...Correlation, port: Type.Integer({ minimum: 1, maximum: 65535 }) },
+  closed,
+)
+export type DialBackRequest = Static<typeof DialBackRequest>
+
+/** How far a peer got that was asked to dial back. */
+export const DialBackResponse = Type.Object(
+  {
+    type: Type.Literal('dial_back_response'),
+    ...Correlation,
+    ok: Type.Boolean(),
+    /** Multiaddr that was dialled, or would have been; absent where the peer sees none. */
+    address: Type.Optional(Type.String({ maxLength: 256 })),
+    /** What failed: nothing was tried, no connection, no encryption with this node at the other end, no stream, no handshake. */
+    stage: Type.Optional(
+      Type.Union([
+        Type.Literal('refused'),
+        Type.Literal('connect'),
+        Type.Literal('encrypt'),
+        Type.Literal('protocol'),
+        Type.Literal('handshake'),
+      ]),
+    ),
+    /** For people. */
+    reason: Type.Optional(Type.String({ maxLength: LIMITS.reasonLength })),
+    /** The answering peer's clock. */
+    time: Milliseconds,
+  },
+  closed,
+)
+export type DialBackResponse = Static<typeof DialBackResponse>
+
+/** Asks a peer to look for a cell of this node as for anybody's: in what it heard announced, and by asking this node for it and its first chunk. */
+export const ProbeRequest = Type.Object(
+  {
+    type: Type.Literal('probe_request'),
+    ...Correlation,
+    capability: Name,
+    /** Of the capability. */
+    version: SemVer,
+    cell_id: Sha256Hex,
+    digest: Digest,
+  },
+  closed,
+)
+export type ProbeRequest = Static<typeof ProbeRequest>
+
+/** What the peer found. */
+export const ProbeResponse = Type.Object(
+  {
+    type: Type.Literal('probe_response'),
+    ...Correlation,
+    /** Whether it looked: it does so once a minute for one peer. */
+    tried: Type.Boolean(),
+    /** It holds an announcement of this node with that cell. */
+    announced: Type.Boolean(),
+    /** This node offered the cell, and the offer verified. */
+    resolved: Type.Boolean(),
+    /** The first chunk arrived, and is the one that the publisher signed. */
+    fetched: Type.Boolean(),
+    /** Why the first of these that is false is so. */
+    reason: Type.Optional(Type.String({ maxLength: LIMITS.reasonLength })),
+  },
+  closed,
+)
+export type ProbeResponse = Static<typeof ProbeResponse>
+
 /** Any request may be answered with this. */
 export const ErrorMessage = Type.Object(
   {
@@ -581,6 +663,8 @@ export interface RpcMethods {
   records_request: { request: RecordsRequest; response: RecordsResponse }
   records_offer: { request: RecordsOffer; response: RecordsOfferResponse }
   receipts_request: { request: ReceiptsRequest; response: ReceiptsResponse }
+  dial_back_request: { request: DialBackRequest; response: DialBackResponse }
+  probe_request: { request: ProbeRequest; response: ProbeResponse }
 }
 
 export const RPC_REQUESTS = {
@@ -600,6 +684,8 @@ export const RPC_REQUESTS = {
   records_request: RecordsRequest,
   records_offer: RecordsOffer,
   receipts_request: ReceiptsRequest,
+  dial_back_request: DialBackRequest,
+  probe_request: ProbeRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -619,4 +705,6 @@ export const RPC_RESPONSES = {
   records_request: RecordsResponse,
   records_offer: RecordsOfferResponse,
   receipts_request: ReceiptsResponse,
+  dial_back_request: DialBackResponse,
+  probe_request: ProbeResponse,
 } as const

@@ -119,6 +119,15 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
   records_request: { type: 'records_request', id: 14, set: 'yanks', ids: [HEX] },
   records_offer: { type: 'records_offer', id: 15, set: 'yanks', texts: ['ys1.AAAA'] },
   receipts_request: { type: 'receipts_request', id: 16, since: 1000 },
+  dial_back_request: { type: 'dial_back_request', id: 17, port: 9000 },
+  probe_request: {
+    type: 'probe_request',
+    id: 18,
+    capability: 'json-parse',
+    version: '1.0.0',
+    cell_id: HEX,
+    digest: DIGEST,
+  },
 }
 
 /** The same of every answer. */
@@ -144,6 +153,15 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
   records_request: { type: 'records_response', id: 14, texts: ['ys1.AAAA'] },
   records_offer: { type: 'records_offer_response', id: 15, results: ['accepted'] },
   receipts_request: { type: 'receipts_response', id: 16, receipts: ['rc1.AAAA'] },
+  dial_back_request: { type: 'dial_back_response', id: 17, ok: true, time: 1000 },
+  probe_request: {
+    type: 'probe_response',
+    id: 18,
+    tried: true,
+    announced: true,
+    resolved: true,
+    fetched: true,
+  },
 }
 
 function messages(): Message[] {

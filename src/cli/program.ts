@@ -3,6 +3,7 @@ import { softwareVersion } from '../kernel/config/package-files.ts'
 import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
+import { registerDoctor } from './doctor.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerFollowCommands } from './follow.ts'
@@ -47,6 +48,7 @@ export function createProgram(): Command {
   registerStart(program)
   registerStatus(program)
   registerPeers(program)
+  registerDoctor(program)
   registerId(program)
   registerProviders(program)
   registerKeyCommands(program)

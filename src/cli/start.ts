@@ -73,6 +73,8 @@ async function start(options: StartOptions): Promise<void> {
     async start() {
       const { startParts } = await import('./compose.ts')
       await checkSeedFlags(config.p2p.seeds, origins.get('p2p.seeds'))
+      const { checkOwnAddresses } = await import('../node/seeds.ts')
+      checkOwnAddresses(config.p2p)
       return await startParts({ config, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
     },
     ready(file) {

@@ -4,6 +4,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
+import { doctorRoutes } from './routes/doctor.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
@@ -28,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   ...federationRoutes,
   ...replicationRoutes,
   ...auditRoutes,
+  ...doctorRoutes,
   ...vulnerabilityRoutes,
   ...analyticsRoutes,
   ...systemRoutes,

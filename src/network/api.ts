@@ -6,6 +6,7 @@ import type { Store } from '../kernel/storage/store.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import type { DialBackResult } from './dial-back.ts'
 import type { Judge, NetworkHandlers } from './handlers.ts'
 import type { Wiring } from './host.ts'
 import type { ConnectedPeer } from './peers.ts'
@@ -124,6 +125,8 @@ export interface Network {
   letGo(peer: string): void
   /** How peers behave, and who is banned: enforced where peers are dialled, accepted, listened to and answered. */
   readonly scores: PeerScores
+  /** Dials a peer that asked for it, where it is seen at and at a port of its choice; bounded. Never throws. */
+  dialBack(peer: string, port: number): Promise<DialBackResult>
   /** Connected peers that speak this network's protocol. */
   connectedPeers(): ConnectedPeer[]
   seeds(): SeedState[]

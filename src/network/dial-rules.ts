@@ -1,6 +1,7 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type AddressRange, canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
 import { groupOfHost } from './inbound-limit.ts'
+import { RatePerMinute } from './rate-per-minute.ts'
 
 /**
  * Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). An
@@ -17,6 +18,25 @@ export function tcpTarget(address: Multiaddr): { host: string; port: string; pee
   return { host: canonicalHost(host.value), port: port.value, peer: peer?.value }
 }
 
+/** The parts of `<TCP address>/p2p/<relay>/p2p-circuit/p2p/<peer>`; undefined for every other form. */
+export function relayedTarget(address: Multiaddr): { relay: Multiaddr; relayPeer: string; peer: string } | undefined {
+  const components = address.getComponents()
+  if (components.length !== 5 || components[3]?.name !== 'p2p-circuit' || components[4]?.name !== 'p2p')
+    return undefined
+  const relay = multiaddr(components.slice(0, 3))
+  const relayPeer = tcpTarget(relay)?.peer
+  const peer = components[4].value
+  return relayPeer === undefined || peer === undefined ? undefined : { relay, relayPeer, peer }
+}
+
+/** Where a multiaddr (as text) leads: to a port of a host, for a relayed one of the relay's. Undefined for every other form. */
+export function endpointOf(text: string): { host: string; port: number; relayed: boolean } | undefined {
+  const address = multiaddr(text)
+  const relayed = relayedTarget(address)
+  const target = tcpTarget(relayed?.relay ?? address)
+  return target && { host: target.host, port: Number(target.port), relayed: relayed !== undefined }
+}
+
 /** The range of a multiaddr; forms other than TCP over IP are `special`. */
 export function rangeOf(address: Multiaddr): AddressRange {
   const target = tcpTarget(address)
@@ -28,25 +48,26 @@ export function rangeOf(address: Multiaddr): AddressRange {
  * and loopback addresses, where many nodes share one, a target is an address and port.
  */
 const DIALS_PER_MINUTE = 10
-const MINUTE_MS = 60_000
-/** Targets that are remembered; beyond it the oldest make room. */
+/** Approved targets that are remembered; beyond it the oldest make room. */
 const REMEMBERED = 10_000
 
 /**
  * Who may be dialled. What the operator configured, always. Public addresses, at a bounded rate. Private and loopback ones only when they
  * were learned over a connection from the same range, or while such a connection is open (what the DHT learns does not say over which
- * connection it came).
+ * connection it came). What holds for an address holds for a relay at it, and each peer behind a relay has a rate of its own.
  */
 export class DialRules {
   readonly #openRanges: () => Iterable<AddressRange>
-  readonly #now: () => number
+  readonly #relays: boolean
   readonly #configured = new Set<string>()
   readonly #approved = new Set<string>()
-  readonly #dials = new Map<string, number[]>()
+  readonly #dials: RatePerMinute
 
-  constructor(openRanges: () => Iterable<AddressRange>, now: () => number = Date.now) {
+  /** `relays`: whether peers are dialled through relays at all. */
+  constructor(openRanges: () => Iterable<AddressRange>, now: () => number = Date.now, relays = false) {
     this.#openRanges = openRanges
-    this.#now = now
+    this.#dials = new RatePerMinute(DIALS_PER_MINUTE, now)
+    this.#relays = relays
   }
 
   /** An address from the operator's configuration. */
@@ -61,36 +82,40 @@ export class DialRules {
     if (key === undefined) return
     this.#approved.delete(key)
     this.#approved.add(key)
-    if (this.#approved.size > REMEMBERED) dropFirst(this.#approved)
+    if (this.#approved.size <= REMEMBERED) return
+    const first = this.#approved.keys().next()
+    if (first.done !== true) this.#approved.delete(first.value)
   }
 
   /** Whether a dial is refused. Asking does not count as one. */
   denies(address: Multiaddr): boolean {
-    const key = keyOf(address)
+    const relayed = this.#relays ? relayedTarget(address) : undefined
+    const key = keyOf(relayed?.relay ?? address)
     if (key === undefined) return true
-    if (this.#configured.has(key)) return false
-    const range = rangeOf(address)
-    if (range === 'special') return true
-    if (range !== 'public' && !this.#approved.has(key) && !contains(this.#openRanges(), range)) return true
-    return this.#recent(targetOf(address)).length >= DIALS_PER_MINUTE
+    if (!this.#configured.has(key) && !this.#permits(key, relayed?.relay ?? address)) return true
+    const rated = this.#ratedBy(address)
+    return rated !== undefined && this.#dials.isFull(rated)
   }
 
   /** To be called for every dial, right before it. False when it is one too many for its target. */
   count(address: Multiaddr): boolean {
-    const key = keyOf(address)
-    if (key === undefined || this.#configured.has(key)) return true
-    const target = targetOf(address)
-    const recent = this.#recent(target)
-    if (recent.length >= DIALS_PER_MINUTE) return false
-    this.#dials.delete(target)
-    this.#dials.set(target, [...recent, this.#now()])
-    if (this.#dials.size > REMEMBERED) dropFirst(this.#dials)
-    return true
+    const rated = this.#ratedBy(address)
+    return rated === undefined || this.#dials.take(rated)
   }
 
-  #recent(target: string): number[] {
-    const now = this.#now()
-    return (this.#dials.get(target) ?? []).filter((at) => now - at < MINUTE_MS)
+  /** What dials to an address are counted by; undefined where they are not. */
+  #ratedBy(address: Multiaddr): string | undefined {
+    const relayed = this.#relays ? relayedTarget(address) : undefined
+    if (relayed !== undefined) return `${relayed.relayPeer} ${relayed.peer}`
+    const key = keyOf(address)
+    return key === undefined || this.#configured.has(key) ? undefined : targetOf(address)
+  }
+
+  /** Whether an address may be dialled although the operator did not configure it. */
+  #permits(key: string, address: Multiaddr): boolean {
+    const range = rangeOf(address)
+    if (range === 'special') return false
+    return range === 'public' || this.#approved.has(key) || contains(this.#openRanges(), range)
   }
 }
 
@@ -108,9 +133,4 @@ function keyOf(address: Multiaddr): string | undefined {
 function contains(ranges: Iterable<AddressRange>, wanted: AddressRange): boolean {
   for (const range of ranges) if (range === wanted) return true
   return false
-}
-
-function dropFirst(entries: { keys(): Iterator<string>; delete(key: string): boolean }): void {
-  const first = entries.keys().next()
-  if (first.done !== true) entries.delete(first.value)
 }

@@ -1,13 +1,14 @@
-import { isIP } from 'node:net'
+import { type CircuitRelayService, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Ping, ping } from '@libp2p/ping'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
 import { tcp } from '@libp2p/tcp'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { protocolIds } from '../../protocol/protocol-ids.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
@@ -17,19 +18,28 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { componentLogger } from './component-logger.ts'
 import { type Dht, dhtService } from './dht.ts'
-import { type DialRules, tcpTarget } from './dial-rules.ts'
+import { type DialRules, relayedTarget, tcpTarget } from './dial-rules.ts'
 import { encrypters } from './encryption.ts'
 import { gossipService } from './gossip.ts'
 import { HalfOpen } from './half-open.ts'
 import { groupOfHost, InboundLimit } from './inbound-limit.ts'
+import { announceAddresses, listenAddresses } from './listen-addresses.ts'
 import { localDiscovery } from './local-discovery.ts'
 import { guardedYamux } from './muxer.ts'
+import { type RelayClient, RelayGate, relayServer } from './relay.ts'
 import type { PeerScores } from './scores/peer-scores.ts'
 import { START_SCORE } from './scores/score-events.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
-export type Host = Libp2p<{ identify: Identify; ping: Ping; dht: Dht; gossip: GossipSub }>
+export type Host = Libp2p<{
+  identify: Identify
+  ping: Ping
+  dht: Dht
+  gossip: GossipSub
+  /** Where this node is a relay. */
+  relay?: CircuitRelayService
+}>
 
 /**
  * Unread bytes of a stream at which it is reset, whatever its window allows: those of the requests of a peer that does not read the answers, or
@@ -58,6 +68,8 @@ export interface HostInit {
   foundLocally?(peer: string, addresses: readonly Multiaddr[]): void
   /** Absent: everybody is accepted. */
   readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn' | 'of'>
+  /** Where this node listens through relays. */
+  readonly relayClient?: RelayClient | undefined
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -81,12 +93,22 @@ export async function createHost(init: HostInit): Promise<Host> {
   const inbound = new InboundLimit(config.max_connections, (group) => init.scores?.bannedIn(group) ?? 0)
   const halfOpen = new HalfOpen(PENDING_CONNECTIONS)
   const denies = (peer: PeerId): boolean => init.scores?.accepts(peer.toString()) === false
-  return createLibp2p({
+  // Exists as soon as the host does, and so before anybody connects.
+  let gate: RelayGate | undefined
+  const privateKey = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
+  const announce = announceAddresses(config, peerIdFromPrivateKey(privateKey).toString())
+  const host = await createLibp2p({
     start: false,
     nodeInfo: { name: 'cytoplex', version: softwareVersion(), userAgent: `cytoplex/${softwareVersion()}` },
-    privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
-    addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
-    transports: (init.wiring?.transports ?? [tcp()]).map((make) => counted(make, init.dialRules)),
+    privateKey,
+    addresses: {
+      listen: init.wiring === undefined ? listenAddresses(config) : [init.wiring.listen],
+      ...(init.relayClient === undefined ? { announce } : withRelays(announce, init.relayClient)),
+    },
+    transports: [
+      ...(init.wiring?.transports ?? [tcp()]),
+      ...(config.relay === 'off' ? [] : [init.relayClient?.transport ?? circuitRelayTransport()]),
+    ].map((make) => counted(make, init.dialRules)),
     peerDiscovery: config.mdns && init.foundLocally ? [localDiscovery(network, init.foundLocally)] : [],
     connectionEncrypters: init.wiring?.connectionEncrypters ?? encrypters(),
     streamMuxers: [
@@ -117,6 +139,8 @@ export async function createHost(init: HostInit): Promise<Host> {
       // An address may be dialled without saying who is there.
       denyOutboundEncryptedConnection: denies,
       denyInboundEncryptedConnection: denies,
+      denyInboundRelayReservation: async (peer) => gate === undefined || gate.deniesReservation(peer),
+      denyOutboundRelayedConnection: async (from) => gate === undefined || gate.deniesConnection(from),
     },
     metrics: prometheusMetrics({
       registry: init.metrics.registry,
@@ -138,8 +162,12 @@ export async function createHost(init: HostInit): Promise<Host> {
         score: init.scores?.of(peer).score ?? START_SCORE,
         accepted: init.scores?.accepts(peer) ?? true,
       })),
+      ...(config.relay === 'server' ? { relay: relayServer() } : {}),
+      ...(config.hole_punching ? { holePunching: dcutr() } : {}),
     },
   })
+  if (host.services.relay !== undefined) gate = new RelayGate(host, host.services.relay, ids.rpc)
+  return host
 }
 
 /** Starts a host. Throws `StartError` when its port cannot be had. */
@@ -151,13 +179,31 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
     const message = errorMessage(error)
     const inUse = message.includes('EADDRINUSE')
     if (!inUse && !/EACCES|EADDRNOTAVAIL/.test(message)) throw error
-    const reason = inUse ? 'another program uses that port' : message.trim().replace(/\s+/g, ' ')
-    throw new StartError(
-      `P2P cannot listen on ${config.host} port ${config.port}: ${reason}. Choose another p2p.host or p2p.port.`,
-      {
-        cause: error,
-      },
-    )
+    // libp2p lists the addresses that failed, one a line, each with its reason.
+    const failed = [...message.matchAll(/^\s*(\/\S+): (.+)$/gm)].map(([, address, why]) => `${address} (${why})`)
+    const where = failed.length > 0 ? failed.join(', ') : `${config.host} port ${config.port}`
+    const reason = inUse ? 'another program uses that port' : 'this machine has no such address, or it is not allowed'
+    const key = config.listen.length > 0 ? 'other addresses in p2p.listen' : 'another p2p.host or p2p.port'
+    throw new StartError(`P2P cannot listen on ${where}: ${reason}. Choose ${key}.`, { cause: error })
+  }
+}
+
+/** Announced are the configured addresses, else those listened on; and those at relays. */
+function withRelays(configured: readonly string[], relays: RelayClient): NonNullable<Libp2pOptions['addresses']> {
+  const hosts = new Set(configured.map((text) => multiaddr(text).toString().split('/p2p/')[0]))
+  return {
+    appendAnnounce: [...configured],
+    announceFilter(addresses) {
+      const direct = addresses.filter((address) => {
+        if (relayedTarget(address) !== undefined) return false
+        return hosts.size === 0 || hosts.has(address.toString().split('/p2p/')[0])
+      })
+      const relayed = addresses.filter((address) => {
+        const target = relayedTarget(address)
+        return target !== undefined && relays.announces(target)
+      })
+      return [...direct, ...relayed]
+    },
   }
 }
 
@@ -178,7 +224,8 @@ const counted =
 
 /** Whether an inbound connection is one too many for its address; one that is not is counted until it ends, and its handshake until that is over. */
 function deniesInbound(limit: InboundLimit, halfOpen: HalfOpen, connection: MultiaddrConnection): boolean {
-  const host = tcpTarget(connection.remoteAddr)?.host
+  // What comes through a relay counts as the relay's.
+  const host = tcpTarget(relayedTarget(connection.remoteAddr)?.relay ?? connection.remoteAddr)?.host
   if (host === undefined) return true
   const leave = limit.enter(host)
   if (leave === undefined) return true
@@ -202,11 +249,4 @@ function deniesInbound(limit: InboundLimit, halfOpen: HalfOpen, connection: Mult
 function groupOfPeer([connection]: readonly Connection[]): string | undefined {
   const host = connection && tcpTarget(connection.remoteAddr)?.host
   return host === undefined ? 'unknown' : groupOfHost(host)
-}
-
-function listenAddress({ host, port }: Config['p2p']): string {
-  if (host === 'localhost') return `/ip4/127.0.0.1/tcp/${port}`
-  const version = isIP(host)
-  if (version === 0) throw new StartError(`p2p.host is "${host}"; allowed are IPv4 and IPv6 addresses and "localhost".`)
-  return `/ip${version}/${host}/tcp/${port}`
 }

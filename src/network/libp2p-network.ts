@@ -10,7 +10,8 @@ import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody, WantedRange } from './api.ts'
 import { ProviderRecords } from './dht.ts'
 import { dhtModeOf } from './dht-mode.ts'
-import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
+import { DialBack, type DialBackResult } from './dial-back.ts'
+import { DialRules, rangeOf, relayedTarget, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
@@ -25,6 +26,7 @@ import { openPeerRecord, recordText } from './peer-records.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
 import type { Swept } from './provide-sweep.ts'
 import { Redialler, type RedialTarget } from './redialler.ts'
+import { RelayClient } from './relay.ts'
 import { RoundTrips } from './round-trips.ts'
 import { RpcClient } from './rpc-client.ts'
 import { PACKAGES_PER_STREAM, RPC_STREAMS_PER_PEER, RpcServer } from './rpc-server.ts'
@@ -42,6 +44,7 @@ interface Running {
   readonly records: ProviderRecords
   readonly gossip: Gossip
   readonly roundTrips: RoundTrips
+  readonly dialBack: DialBack
 }
 
 /** {@link Network} over libp2p. */
@@ -60,6 +63,7 @@ export class Libp2pNetwork implements Network {
   #dhtMode: Promise<void> = Promise.resolve()
   readonly scores: PeerScores
   readonly #limits: PeerLimits
+  readonly #relayClient: RelayClient | undefined
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   readonly #control = new ControlPace()
@@ -78,7 +82,8 @@ export class Libp2pNetwork implements Network {
       },
       verifier: nativeVerifier,
     }
-    this.#dialRules = new DialRules(() => this.#openRanges())
+    this.#dialRules = new DialRules(() => this.#openRanges(), Date.now, init.config.relay !== 'off')
+    this.#relayClient = init.config.relay === 'client' ? new RelayClient(this.#ids.rpc, init.logger) : undefined
     const isConnected = (peer: string): boolean => this.#connectionsOf(peer).length > 0
     this.#redialler = new Redialler(isConnected)
     this.scores = new PeerScores({
@@ -132,6 +137,7 @@ export class Libp2pNetwork implements Network {
       ...init,
       dialRules: this.#dialRules,
       scores: this.scores,
+      relayClient: this.#relayClient,
       foundLocally: (peer, addresses) => this.#foundLocally(peer, addresses),
     })
     const client = new RpcClient({
@@ -162,7 +168,10 @@ export class Libp2pNetwork implements Network {
     })
     await this.#serve(host)
     await startHost(host, init.config)
-    this.#running = { host, client, records, gossip, roundTrips }
+    await this.#relayClient?.start(host)
+    const dialBack = new DialBack(host, this.#self, this.#ids.rpc)
+    this.#running = { host, client, records, gossip, roundTrips, dialBack }
+    this.#watchAddresses(host)
     gossip.start()
     roundTrips.start()
     this.#chooseDhtMode(host)
@@ -175,6 +184,7 @@ export class Libp2pNetwork implements Network {
     if (running === undefined) return
     this.#redialler.stop()
     running.roundTrips.stop()
+    this.#relayClient?.stop()
     await this.#finder.stop()
     running.client.stop()
     await running.host.stop()
@@ -288,6 +298,10 @@ export class Libp2pNetwork implements Network {
     if (target !== undefined) this.#redialler.remove(target)
   }
 
+  async dialBack(peer: string, port: number): Promise<DialBackResult> {
+    return this.#parts.dialBack.dial(peer, this.#connectionsOf(peer), port)
+  }
+
   connectedPeers(): ConnectedPeer[] {
     return this.#peers.list()
   }
@@ -325,6 +339,7 @@ export class Libp2pNetwork implements Network {
       this.#unlessRefused((stream, peer) => rpc.serve(stream, peer)),
       {
         maxInboundStreams: RPC_STREAMS_PER_PEER,
+        runOnLimitedConnection: true,
       },
     )
     await host.handle(
@@ -333,6 +348,7 @@ export class Libp2pNetwork implements Network {
       {
         // Those that are being sent, and those whose end has not been noticed yet.
         maxInboundStreams: 2 * UPLOADS_PER_PEER,
+        runOnLimitedConnection: true,
       },
     )
     await host.register(this.#ids.rpc, {
@@ -340,6 +356,7 @@ export class Libp2pNetwork implements Network {
         this.#peers.connected(peer, connection)
         void this.#met(peer, connection)
       },
+      notifyOnLimitedConnection: true,
     })
     host.addEventListener('peer:identify', ({ detail }) => {
       this.#peers.identified(detail.peerId.toString(), detail.agentVersion)
@@ -406,6 +423,16 @@ export class Libp2pNetwork implements Network {
       })
   }
 
+  #watchAddresses(host: Host): void {
+    let last = this.addresses.join()
+    host.addEventListener('self:peer:update', () => {
+      const addresses = this.addresses.join()
+      if (addresses === last) return
+      last = addresses
+      this.#init.events.emit('addresses_changed', { addresses: this.addresses })
+    })
+  }
+
   async #requestInLane<M extends keyof RpcMethods>(
     lanes: Pick<Lanes, 'enter'>,
     peer: string,
@@ -440,7 +467,7 @@ export class Libp2pNetwork implements Network {
 
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {
     if (!this.scores.accepts(peer)) throw new PeerError('unreachable', `${peer} is banned, or its score is too low`)
-    return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal })
+    return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal, runOnLimitedConnection: true })
   }
 
   async #openPackageStream(peer: string, signal: AbortSignal): Promise<Stream> {
@@ -467,12 +494,18 @@ export class Libp2pNetwork implements Network {
     const allowed: Multiaddr[] = []
     for (const text of addresses.slice(0, LIMITS.announcementAddresses)) {
       const address = parsed(text)
-      const target = address && tcpTarget(address)
-      if (address === undefined || target === undefined || (target.peer ?? peer) !== peer) continue
-      const range = rangeOf(address)
-      if (learnedFrom === undefined) this.#dialRules.configure(address)
+      const relayed = address && relayedTarget(address)
+      if (relayed !== undefined && (this.#init.config.relay === 'off' || relayed.relayPeer === this.#init.providerId))
+        continue
+      // What is said of a relayed address below is said of the relay's.
+      const direct = relayed?.relay ?? address
+      const target = direct && tcpTarget(direct)
+      if (address === undefined || direct === undefined || target === undefined) continue
+      if ((relayed?.peer ?? target.peer ?? peer) !== peer) continue
+      const range = rangeOf(direct)
+      if (learnedFrom === undefined) this.#dialRules.configure(direct)
       else if (range === 'special' || (range !== 'public' && !ranges.includes(range))) continue
-      else if (range !== 'public') this.#dialRules.approve(address)
+      else if (range !== 'public') this.#dialRules.approve(direct)
       allowed.push(address)
     }
     return allowed

@@ -24,6 +24,7 @@ import type {
   ProviderHealth,
   ProviderInfo,
 } from '../../protocol/discovery.ts'
+import type { DoctorReport } from '../../protocol/doctor.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type {
   FederationStatus,
@@ -382,6 +383,8 @@ export interface ProviderNode {
     /** Throws `PROV_001` with status 404 for a peer that is not banned. */
     unban(providerId: string, by: string): Promise<PeerUnbanned>
   }
+  /** Looks at this node from inside, and through the eyes of its peers. Takes seconds. */
+  doctor(): Promise<DoctorReport>
   health(): Health
   /** Who this node is in the agent network, and how it stands to its federation. */
   nodeInfo(): NodeInfo

@@ -45,6 +45,7 @@ import { Announcer } from './flows/announce.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { Cosignatures } from './flows/cosignatures.ts'
+import { Diagnosis } from './flows/diagnose.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
@@ -309,6 +310,7 @@ async function startIn(
   const health = new ComponentHealth(parts, maintenance)
   const report = new NodeReport(parts, reconciler, health)
   report.register(metrics)
+  const diagnosis = new Diagnosis(parts, health)
   const records: RequestRecords = new RequestRecords({
     store,
     clock,
@@ -354,6 +356,7 @@ async function startIn(
   await lifecycle.start(announcer)
   await lifecycle.start(liveness)
   await lifecycle.start(replicator)
+  events.on('addresses_changed', () => announcer.addressesChanged())
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))
   await lifecycle.start({
@@ -455,6 +458,7 @@ async function startIn(
     searchCapabilities: (search) => searchCapabilities(search, parts),
     peers: () => peerList(parts),
     bans: peerBans(parts, administration),
+    doctor: () => diagnosis.run(),
     health: () => report.health(),
     nodeInfo: () => report.info(),
     nodeStatus: () => report.status(),

@@ -627,6 +627,10 @@ const audit: Record<string, Record<number, Produce>> = {
   'GET /api/v1/audit': { 200: asAdmin('/api/v1/audit?limit=1'), 400: asAdmin('/api/v1/audit?limit=0') },
 }
 
+const doctor: Record<string, Record<number, Produce>> = {
+  'POST /api/v1/doctor': { 200: (at) => at.admin(post('/api/v1/doctor')) },
+}
+
 const system: Record<string, Record<number, Produce>> = {
   'GET /health': { 200: get('/health') },
   'GET /ready': { 200: get('/ready') },
@@ -645,6 +649,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...federation,
   ...replication,
   ...audit,
+  ...doctor,
   ...discovery,
   ...log,
   ...keys,

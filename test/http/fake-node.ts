@@ -402,6 +402,11 @@ export class FakeNode implements ProviderNode {
     }
   }
 
+  async doctor() {
+    this.#maybeFail()
+    return { ok: true, checks: [] }
+  }
+
   async audit({ before }: AuditQuery) {
     this.searches.push({ before })
     return { entries: [], next_before: null }

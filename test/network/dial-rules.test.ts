@@ -119,6 +119,33 @@ describe('dial rules', () => {
     assert.equal(connections, 10)
   })
 
+  it('are for a relay what they are for its address, where relays are used', () => {
+    const [relay, peer] = [newIdentity().providerId, newIdentity().providerId]
+    const through = (host: string, more = '') => multiaddr(`${at(host)}/p2p/${relay}/p2p-circuit/p2p/${peer}${more}`)
+    const without = new DialRules(() => [])
+    const open: AddressRange[] = []
+    const rules = new DialRules(() => open, Date.now, true)
+    assert.equal(without.denies(through('8.8.8.8')), true)
+    assert.equal(rules.denies(through('8.8.8.8')), false)
+    assert.equal(rules.denies(through('192.168.1.5')), true)
+    assert.equal(rules.denies(through('0.0.0.0')), true)
+    open.push('private:192.168')
+    assert.equal(rules.denies(through('192.168.1.5')), false)
+    const next = newIdentity().providerId
+    for (const address of [
+      `/p2p/${relay}/p2p-circuit/p2p/${peer}`,
+      `${at('8.8.8.8')}/p2p-circuit/p2p/${peer}`,
+      `${at('8.8.8.8')}/p2p/${relay}/p2p-circuit`,
+      `/ip4/8.8.8.8/udp/1/p2p/${relay}/p2p-circuit/p2p/${peer}`,
+      String(through('8.8.8.8', `/p2p-circuit/p2p/${next}`)),
+    ]) {
+      assert.equal(rules.denies(multiaddr(address)), true, address)
+    }
+    const fresh = new DialRules(() => [], Date.now, true)
+    for (let i = 0; i < 10; i++) assert.equal(fresh.denies(through('8.8.8.8')), false)
+    assert.equal(fresh.denies(through('1.1.1.1')), true)
+  })
+
   it('keep a node from dialling loopback because of a record from elsewhere', async (t) => {
     const b = await startNode(t)
     const a = await startNode(t)

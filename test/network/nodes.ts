@@ -70,6 +70,8 @@ export const emptyHandlers: NetworkHandlers = {
     consistency_request: () => ({}),
     log_records_request: () => ({ records: [] }),
     receipts_request: () => ({ receipts: [] }),
+    dial_back_request: () => ({ ok: false, stage: 'refused', time: Date.now() }),
+    probe_request: () => ({ tried: false, announced: false, resolved: false, fetched: false }),
   },
   openPackage: async () => undefined,
   gossip: { announcements: () => 'accept', yanks: () => 'accept', checkpoints: () => 'accept' },

@@ -103,6 +103,10 @@ export const ConfigSchema = Type.Object(
       {
         host: Type.String({ minLength: 1 }),
         port: Port,
+        /** Multiaddrs to listen on instead of `host` and `port`. */
+        listen: Type.Array(Type.String({ pattern: '^/', description: 'a multiaddr such as /ip6/::/tcp/9000' }), {
+          maxItems: 16,
+        }),
         /** Multiaddrs to announce instead of those listened on. */
         announce: Type.Array(
           Type.String({ pattern: '^/', description: 'a multiaddr such as /ip4/192.0.2.1/tcp/9000' }),
@@ -127,6 +131,10 @@ export const ConfigSchema = Type.Object(
         /** Bytes of packages per second, to all peers and from all peers; 0: no cap. */
         upload_bytes_per_second: Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
         download_bytes_per_second: Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 }),
+        /** Whether connections through other nodes are used, and whether this node is one. */
+        relay: Type.Union([Type.Literal('off'), Type.Literal('client'), Type.Literal('server')]),
+        /** Whether relayed connections are replaced by direct ones where that works. */
+        hole_punching: Type.Boolean(),
       },
       closed,
     ),

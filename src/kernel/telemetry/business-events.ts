@@ -38,6 +38,9 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const unbanned = count('cytoplex_peers_unbanned_total', 'Bans that were lifted, or are over')
   events.on('peer_unbanned', () => unbanned.add())
 
+  const readdressed = count('cytoplex_addresses_changed_total', 'Changes of the addresses where peers reach this node')
+  events.on('addresses_changed', () => readdressed.add())
+
   const received = count('cytoplex_announcements_received_total', 'Announcement pages that were taken')
   events.on('announcement_received', () => received.add())
   const refused = tally(metrics, 'cytoplex_announcements_refused_total', 'Announcement pages refused', ['reason'])

@@ -67,6 +67,8 @@ export interface EventMap {
     /** Records that the peer took. */
     readonly given: number
   }
+  /** Peers reach this node at other addresses than before: a relay came or went. */
+  addresses_changed: { readonly addresses: readonly string[] }
   /** A page of another provider's announcement was verified and is newer than what was known. */
   announcement_received: {
     readonly providerId: string

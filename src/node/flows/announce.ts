@@ -79,6 +79,11 @@ export class Announcer implements Part {
     }, COLLECT_MS)
   }
 
+  /** What was announced is announced again with the node's addresses of now. */
+  addressesChanged(): void {
+    if (!this.#stopping) this.#refreshAll()
+  }
+
   get #lifetimeMs(): number {
     return this.#parts.config.announcements.lifetime_seconds * 1000
   }

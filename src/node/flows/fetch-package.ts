@@ -23,8 +23,8 @@ const DISTRUSTED = 10_000
 const DESCRIBE_MS = 10_000
 
 /** Asks a peer what a package is made of. Throws when the peer does not hold it, or what it says does not verify. */
-async function describePackage(
-  parts: Parts,
+export async function describePackage(
+  parts: Pick<Parts, 'config' | 'network' | 'offerVerifier' | 'trust'>,
   provider: string,
   digest: string,
   cellId: string | undefined,

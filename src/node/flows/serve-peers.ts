@@ -9,6 +9,7 @@ import type { YankLane } from './gossip-yanks.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { openHere } from './open-package.ts'
+import { Prober } from './probe-peer.ts'
 import type { CheckpointPublisher } from './publish-checkpoints.ts'
 import type { Reconciler } from './reconcile.ts'
 import type { QuestionRelay } from './relay-question.ts'
@@ -17,6 +18,8 @@ import type { LogWitness } from './witness-logs.ts'
 
 type Parts = Pick<
   NodeParts,
+  | 'config'
+  | 'clock'
   | 'index'
   | 'yanks'
   | 'blobs'
@@ -28,6 +31,9 @@ type Parts = Pick<
   | 'knownLogs'
   | 'keys'
   | 'receipts'
+  | 'network'
+  | 'offerVerifier'
+  | 'trust'
 >
 
 /** Bytes of announcements in one answer: below the limit of a frame, with room for its envelope. */
@@ -54,6 +60,7 @@ interface Flows {
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
 export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
   const { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler } = flows
+  const prober = new Prober(parts)
   return {
     onCellRequest: (request, from) =>
       parts.partners.get(from)?.federation_policies.capability_sharing === false ? '[]' : offeredCells(parts, request),
@@ -78,6 +85,12 @@ export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
       log_records_request: (request) => logRecords(parts, () => publisher.records(), request),
       ...reconciler.answers,
       receipts_request: ({ since }) => ({ receipts: parts.receipts.ownTokens(since, LIMITS.receiptsPerAnswer) }),
+      dial_back_request: async ({ port }, from) => ({
+        ...(await parts.network.dialBack(from, port)),
+        time: parts.clock.now(),
+      }),
+      probe_request: ({ capability, version, cell_id, digest }, from) =>
+        prober.probe(from, { capability, version, cell_id, digest }),
     },
     openPackage: async (digest) => {
       const source = await openHere(parts, digest)

@@ -82,6 +82,8 @@ test('every key can be set from the environment', () => {
     'publishers.accept': ['pinned', 'pinned'],
     'publishers.pinned': [`${'a'.repeat(64)}, ${'b'.repeat(64)}`, ['a'.repeat(64), 'b'.repeat(64)]],
     'p2p.seeds': ['a:1,,b:2', ['a:1', 'b:2']],
+    'p2p.relay': ['client', 'client'],
+    'p2p.hole_punching': ['true', true],
     'p2p.announce': ['/dns4/n/tcp/1', ['/dns4/n/tcp/1']],
     'http.allowed_origins': ['https://a.example', ['https://a.example']],
     'receipts.witnesses': [WITNESS, [WITNESS]],

@@ -1,0 +1,119 @@
+import { LIMITS } from '../../../protocol/limits.ts'
+import type { ProbeRequest, ProbeResponse } from '../../../protocol/rpc.ts'
+import { equalBytes } from '../../kernel/base/bytes.ts'
+import { errorMessage } from '../../kernel/base/errors.ts'
+import { leafHash } from '../../kernel/base/merkle.ts'
+import type { NodeParts } from '../parts.ts'
+import { describePackage } from './fetch-package.ts'
+
+type Parts = Pick<NodeParts, 'config' | 'directory' | 'network' | 'offerVerifier' | 'trust' | 'clock'>
+
+/** A cell that is looked for at one provider. */
+export type ProbedCell = Pick<ProbeRequest, 'capability' | 'version' | 'cell_id' | 'digest'>
+
+export type ProbeResult = Omit<ProbeResponse, 'type' | 'id'>
+
+/** Milliseconds for a whole probe. */
+const PROBE_MS = 10_000
+/** Milliseconds after which a peer is probed again because it asks for it. */
+const AGAIN_MS = 60_000
+/** Probes at once for peers that ask for it. */
+const AT_ONCE = 4
+/** Peers whose last probe is remembered; each entry is forgotten after a minute. */
+const REMEMBERED = 1000
+
+/**
+ * Looks for a cell at one provider as a request would: in what the provider announced, by asking it, and by fetching the first chunk. Nothing is
+ * stored. Never throws.
+ */
+export async function probePeer(parts: Parts, provider: string, cell: ProbedCell): Promise<ProbeResult> {
+  const announced = isAnnounced(parts, provider, cell)
+  const found = { tried: true, announced, resolved: false, fetched: false }
+  const signal = AbortSignal.timeout(PROBE_MS)
+  let reason = announced ? undefined : 'no announcement of that cell has arrived'
+  try {
+    const { cells } = await parts.network.request(
+      provider,
+      'cell_request',
+      {
+        by: 'capability',
+        name: cell.capability,
+        range: cell.version,
+        deadline_ms: PROBE_MS,
+        budget: 0,
+        limit: LIMITS.cellsPerAnswer,
+      },
+      { signal },
+    )
+    for (const offered of cells) {
+      const offer = await parts.offerVerifier.verify(offered)
+      if (offer.id === cell.cell_id) found.resolved = true
+    }
+    if (!found.resolved) reason ??= 'that cell is not among those offered for the capability'
+    else found.fetched = await hasFirstChunk(parts, provider, cell, signal)
+    if (found.resolved && !found.fetched) reason ??= 'the first chunk is not the one that the publisher signed'
+  } catch (error) {
+    reason ??= signal.aborted ? `nothing more arrived within ${PROBE_MS / 1000} s` : errorMessage(error)
+  }
+  return { ...found, ...(reason === undefined ? {} : { reason: reason.slice(0, LIMITS.reasonLength).toWellFormed() }) }
+}
+
+function isAnnounced({ directory }: Pick<Parts, 'directory'>, provider: string, cell: ProbedCell): boolean {
+  for (const entry of directory.find('capability', cell.capability)) {
+    if (entry.provider === provider && entry.cell.manifest_digest === cell.cell_id) return true
+  }
+  return false
+}
+
+async function hasFirstChunk(
+  parts: Parts,
+  provider: string,
+  { digest, cell_id }: ProbedCell,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { offer, leaves } = await describePackage(parts, provider, digest, cell_id)
+  const chunk = new Uint8Array(Math.min(LIMITS.chunkBytes, offer.manifest.package.size))
+  let filled = 0
+  const ranges = [{ from: 0, to: 1, bytes: chunk.length }]
+  for await (const bytes of parts.network.fetchPackage(provider, digest, () => ranges.pop(), { signal })) {
+    const piece = bytes.subarray(0, chunk.length - filled)
+    chunk.set(piece, filled)
+    filled += piece.length
+    if (filled === chunk.length) break
+  }
+  if (filled < chunk.length) throw new Error('the package ended early')
+  return equalBytes(leafHash(chunk), leaves[0] ?? new Uint8Array())
+}
+
+/** Probes peers that ask for it, each once a minute and few at once. */
+export class Prober {
+  readonly #parts: Parts
+  readonly #last = new Map<string, number>()
+  #underWay = 0
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  async probe(peer: string, cell: ProbedCell): Promise<ProbeResult> {
+    const now = this.#parts.clock.now()
+    for (const [other, at] of this.#last) if (now - at >= AGAIN_MS) this.#last.delete(other)
+    if (this.#last.has(peer)) return untried('you were probed in the last minute')
+    if (this.#underWay >= AT_ONCE || this.#last.size >= REMEMBERED) return untried('others are being probed')
+    this.#last.set(peer, now)
+    this.#underWay++
+    try {
+      return await probePeer(this.#parts, peer, cell)
+    } finally {
+      this.#underWay--
+    }
+  }
+}
+
+const untried = (reason: string): ProbeResult => ({
+  tried: false,
+  announced: false,
+  resolved: false,
+  fetched: false,
+  reason,
+})
