@@ -8,9 +8,9 @@ import { canonicalJson } from '../../src/kernel/base/canonical-json.ts'
 import { systemClock } from '../../src/kernel/base/clock.ts'
 import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { createPublisherKeys, publisherKeys } from '../../src/kernel/identity/manifest-signer.ts'
-import type { RunningNode } from '../../src/node/node.ts'
 import { openSync } from '../../src/network/sync/open-sync.ts'
 import { Shunned } from '../../src/network/sync/shunned.ts'
+import type { RunningNode } from '../../src/node/node.ts'
 import { connectedTo, newIdentity, startNode as startNetwork, within } from '../network/nodes.ts'
 import { MemorySet } from '../network/sync/memory-set.ts'
 import { NETWORK, newPublisher } from '../support/cells.ts'
@@ -209,7 +209,12 @@ describe('a peer that reconciles with a node', () => {
     const a = await nodeInProcess(t)
     const { peer } = await holderOf(t, 'yanks', [])
     await peer.network.addAddresses(a.node.providerId, a.node.addresses)
-    const ask = peer.network.request(a.node.providerId, 'records_request', { set: 'x', ids: ['ab'.repeat(32)] }, within())
+    const ask = peer.network.request(
+      a.node.providerId,
+      'records_request',
+      { set: 'x', ids: ['ab'.repeat(32)] },
+      within(),
+    )
     await assert.rejects(ask, { code: 'bad_request', message: /there is no set x here/ })
   })
 })

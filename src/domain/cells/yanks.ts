@@ -287,7 +287,11 @@ export class Yanks {
   }
 
   /** Whether a token counts instead of what is known. An order that says what is known already does not. */
-  #isNewer({ manifest_digest: id, publisher, counter, yanked, reason }: Yank, token: string, isOrder: boolean): boolean {
+  #isNewer(
+    { manifest_digest: id, publisher, counter, yanked, reason }: Yank,
+    token: string,
+    isOrder: boolean,
+  ): boolean {
     const known = this.#known.get(id)
     const own = known && this.#valid(known, publisher)
     if (own === undefined) return true

@@ -47,7 +47,8 @@ export function compare(own: KeyedIds, said: readonly Range[], { answers }: { re
       break
     }
     if (range.kind === 'fingerprint') {
-      if (Buffer.compare(range.fingerprint, own.fingerprint(start, end)) === 0) writer.add({ to: range.to, kind: 'same' })
+      if (Buffer.compare(range.fingerprint, own.fingerprint(start, end)) === 0)
+        writer.add({ to: range.to, kind: 'same' })
       else divide(own, start, end, range.to, writer)
     } else if (range.kind === 'ids') {
       const difference = differenceOf(own, start, end, range.ids)
@@ -60,7 +61,9 @@ export function compare(own: KeyedIds, said: readonly Range[], { answers }: { re
     } else {
       if (range.kind === 'difference' && !answers) {
         for (let at = 0; at < range.ids.length / ID_BYTES; at++) lacking.push(hexAt(range.ids, at))
-        surplus.push(...range.missing.filter((place) => start + place < end).map((place) => hexAt(own.ids, start + place)))
+        surplus.push(
+          ...range.missing.filter((place) => start + place < end).map((place) => hexAt(own.ids, start + place)),
+        )
       }
       writer.add({ to: range.to, kind: 'same' })
     }

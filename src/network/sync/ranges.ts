@@ -105,7 +105,8 @@ function checkIds(ids: Uint8Array, from: Uint8Array, to: Uint8Array): void {
     if (compareIds(ids, at - ID_BYTES, ids, at) >= 0) throw new RangeError('ids are not in order')
   }
   if (comparePadded(ids.subarray(0, ID_BYTES), from) < 0) throw new RangeError('an id is before its range')
-  if (to.length > 0 && comparePadded(ids.subarray(-ID_BYTES), to) >= 0) throw new RangeError('an id is behind its range')
+  if (to.length > 0 && comparePadded(ids.subarray(-ID_BYTES), to) >= 0)
+    throw new RangeError('an id is behind its range')
 }
 
 /** Compares bounds, which zeros follow. */

@@ -105,7 +105,11 @@ export class NodeReport {
     }
     metrics.untyped({ name: 'ian_log_size', help: "Leaves of the node's own log", read: () => log.size })
     metrics.untyped({ name: 'ian_peer_count', help: 'Connected peers', read: () => this.#peers().peers })
-    metrics.untyped({ name: 'ian_sync_lag', help: 'Records that a peer has and this node lacks', read: () => state.lag })
+    metrics.untyped({
+      name: 'ian_sync_lag',
+      help: 'Records that a peer has and this node lacks',
+      read: () => state.lag,
+    })
     metrics.untyped({ name: 'ian_uptime_seconds', help: 'Seconds since the node started', read: () => this.#uptime() })
     const consensus = metrics.gauge({
       name: 'cytoplex_sync_consensus_state',

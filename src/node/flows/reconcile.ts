@@ -1,6 +1,6 @@
+import { toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
-import { toHex } from '../../kernel/base/bytes.ts'
 import type { Answers } from '../../network/handlers.ts'
 import { PeerError, Refusal } from '../../network/peer-error.ts'
 import { SyncAnswerer } from '../../network/sync/answer-sync.ts'
@@ -256,9 +256,14 @@ export class Reconciler implements Part {
 
   /** Asks a peer for its sets, and compares. */
   async #ask(peer: string, signal: AbortSignal) {
-    const { sets } = await this.#parts.network.request(peer, 'state_request', {}, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(STATE_MS)]),
-    })
+    const { sets } = await this.#parts.network.request(
+      peer,
+      'state_request',
+      {},
+      {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(STATE_MS)]),
+      },
+    )
     this.state.told(peer, sets, await this.#own())
     return sets
   }

@@ -12,7 +12,9 @@ const idOf = (number: number): Uint8Array => sha256(`id ${number}`)
 /** The ids of an index in hexadecimal. */
 function listed(index: IdIndex): string[] {
   const bytes = index.copy()
-  return Array.from({ length: bytes.length / ID_BYTES }, (_, i) => toHex(bytes.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)))
+  return Array.from({ length: bytes.length / ID_BYTES }, (_, i) =>
+    toHex(bytes.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)),
+  )
 }
 
 /** The root as `protocol/README.md` defines it, over everything at once. */

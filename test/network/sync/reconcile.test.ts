@@ -218,7 +218,12 @@ describe('a peer that reconciles', () => {
     await refused(answers.sync_request({ ...request, nonce: 'B'.repeat(22), ranges: 'AAAA' }, 'p'), /no such session/)
     await refused(answers.sync_request({ ...request, ranges: 'AAAA' }, 'p'), /\/ranges: /)
     assert.equal(violations.length, 1)
-    const offer = { type: 'records_offer', id: 2, set: 'things', texts: ['record 7000', 'forged', 'record 7001'] } as const
+    const offer = {
+      type: 'records_offer',
+      id: 2,
+      set: 'things',
+      texts: ['record 7000', 'forged', 'record 7001'],
+    } as const
     assert.deepEqual(await answers.records_offer({ ...offer, texts: [...offer.texts] }, 'p'), {
       results: ['accepted', 'rejected'],
     })
