@@ -6,6 +6,7 @@ import { messageVectors } from './vectors/messages.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
 import { receiptVectors } from './vectors/receipts.ts'
+import { recordSetVectors } from './vectors/record-sets.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
 import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
 
@@ -13,7 +14,7 @@ import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
 const FOLDER = new URL('../protocol/vectors/', import.meta.url)
 
 /** Every vector file that this project generates: name and text. The same at every run, because all seeds are fixed. */
-export function buildVectors(): Map<string, string> {
+export async function buildVectors(): Promise<Map<string, string>> {
   const vectors: Record<string, object> = {
     'ed25519-verdicts.json': ed25519Verdicts(),
     'signed-bytes.json': signedBytesVectors(),
@@ -27,10 +28,11 @@ export function buildVectors(): Map<string, string> {
     'handshake.json': handshakeVectors(),
     'messages.json': messageVectors(),
     'contribution.json': contributionVectors(),
+    'record-sets.json': await recordSetVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }
 
 if (import.meta.main) {
-  for (const [name, text] of buildVectors()) await writeFile(new URL(name, FOLDER), text)
+  for (const [name, text] of await buildVectors()) await writeFile(new URL(name, FOLDER), text)
 }

@@ -64,7 +64,9 @@ describe('relay', () => {
 
     const parts: Uint8Array[] = []
     const digest = `sha256:${'0'.repeat(64)}`
-    const ranges = [{ from: 1, to: Math.ceil(BYTES.length / LIMITS.chunkBytes), bytes: BYTES.length - LIMITS.chunkBytes }]
+    const ranges = [
+      { from: 1, to: Math.ceil(BYTES.length / LIMITS.chunkBytes), bytes: BYTES.length - LIMITS.chunkBytes },
+    ]
     for await (const part of a.network.fetchPackage(b.providerId, digest, () => ranges.pop(), within())) {
       parts.push(new Uint8Array(part))
     }

@@ -10,7 +10,7 @@ import { openKeyDirectory } from '../../src/kernel/identity/key-directory.ts'
 import { newRequestKeys, signRequest } from '../../src/kernel/identity/quantum-signature.ts'
 import { NETWORK, temporaryFolder } from '../support/cells.ts'
 import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
-import { nextEvent, registerBytes } from '../support/node-pairs.ts'
+import { answerOf, knowsProviders, nextEvent, registerBytes } from '../support/node-pairs.ts'
 import { type NodeWithServer, nodeWithServer } from '../support/node-servers.ts'
 
 const PATH = '/api/v1/federation'
@@ -352,4 +352,22 @@ test("a partner's answer that does not verify, or is not what was asked, is refu
     assert.equal(status, 404, name)
     assert.deepEqual((body.coverage as { peers: unknown }).peers, [{ provider_id: 'p', outcome: 'rejected' }], name)
   }
+})
+
+test('once yanks were reconciled with a partner, an answer at high security is not stale', async (t) => {
+  const a = await nodeWithServer(t)
+  await registerBytes(a.node, await readFile(SMALL_MODULE), metadata('maps'))
+  const b = await nodeWithServer(t, {
+    seeds: a.node.addresses,
+    settings: { 'publishers.pinned': a.node.publisher, 'sync.interval_seconds': '1' },
+  })
+  await knowsProviders(b.node, 1)
+  const isStale = async () => {
+    const found = await b.node.requestCell({ by: 'capability', name: 'maps', securityLevel: 'high' }, 20_000)
+    assert.ok(found.status === 'success' && found.source === 'directory', JSON.stringify(found))
+    return answerOf(found.cell).stale
+  }
+  assert.equal(await isStale(), true, 'a peer is no partner')
+  assert.equal((await add(b, a.url, await invitation(a))).status, 201)
+  await t.waitFor(async () => assert.equal(await isStale(), undefined), { timeout: 20_000, interval: 100 })
 })

@@ -40,7 +40,7 @@ describe('the consensus state', () => {
     const { state } = open()
     state.ended('a', { ok: true, taken: 0 })
     const round = (...roots: string[]) => {
-      roots.forEach((root, i) => state.told('abc'[i]!, told(3, root), own(3)))
+      for (const [i, root] of roots.entries()) state.told('abc'[i]!, told(3, root), own(3))
       state.round()
       return state.consensus
     }

@@ -9,7 +9,7 @@ const folder = new URL('../../protocol/vectors/', import.meta.url)
 const FOREIGN = ['jcs', 'merkle-log.json']
 
 test('the generator reproduces every committed vector file', async () => {
-  const built = buildVectors()
+  const built = await buildVectors()
   assert.deepEqual((await readdir(folder)).sort(), [...FOREIGN, ...built.keys()].sort())
   for (const [name, text] of built) {
     assert.equal(await readFile(new URL(name, folder), 'utf8'), text, `${name} differs; run: npm run vectors`)

@@ -82,9 +82,10 @@ export function finishAnswer(
   { before, middle, after }: AnswerParts,
   trust: PublisherTrust,
   rating: SecurityRating | null,
-  more?: Pick<CellAnswer, 'log' | 'stale'>,
+  more: Pick<CellAnswer, 'log' | 'stale'> = {},
 ): CellAnswerText {
-  const added = more === undefined ? '}' : `,${JSON.stringify(more).slice(1)}`
+  const fields = JSON.stringify(more).slice(1)
+  const added = fields === '}' ? fields : `,${fields}`
   return { before, after: `${middle}${rating === null ? 'null' : `"${rating}"`}${after}${trust}"${added}` }
 }
 

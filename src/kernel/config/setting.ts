@@ -61,7 +61,8 @@ export function readText(schema: TSchema, text: string): unknown {
       .filter((item) => item !== '')
   }
   if (trimmed === '' && shape.anyOf?.some((option) => option.type === 'null')) return null
-  if (shape.type === 'integer' && /^-?\d{1,16}$/.test(trimmed)) return Number(trimmed)
+  const isInteger = shape.type === 'integer' || shape.anyOf?.some((option) => option.type === 'integer')
+  if (isInteger && /^-?\d{1,16}$/.test(trimmed)) return Number(trimmed)
   if (shape.type === 'boolean' && (trimmed === 'true' || trimmed === 'false')) return trimmed === 'true'
   return text
 }

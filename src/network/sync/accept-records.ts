@@ -26,7 +26,12 @@ const acceptOne = async (set: RecordSet, text: string, from: string): Promise<Ac
 
 /** As many as have few characters together, at least one. */
 function firstOf(texts: readonly string[]): readonly string[] {
-  let characters = 0
-  const end = texts.findIndex((text, i) => (characters += text.length) > CHARACTERS_AT_ONCE && i > 0)
-  return end === -1 ? texts : texts.slice(0, end)
+  let end = 1
+  let characters = texts[0]?.length ?? 0
+  while (end < texts.length) {
+    characters += texts[end]!.length
+    if (characters > CHARACTERS_AT_ONCE) break
+    end++
+  }
+  return texts.slice(0, end)
 }

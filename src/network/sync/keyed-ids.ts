@@ -9,8 +9,8 @@ export const FINGERPRINT_BYTES = 16
 /** Bytes that each side contributes to the key of a session. */
 export const NONCE_BYTES = 16
 
-/** Ids that are tagged at a time: a millisecond or two. */
-const BATCH = 8192
+/** Ids that are tagged at a time: about a millisecond. */
+const BATCH = 4096
 const BLOCK_BYTES = 16
 /** Numbers of 32 bits in a tag or fingerprint. */
 const LANES = 4

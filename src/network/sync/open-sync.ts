@@ -71,6 +71,8 @@ class OpenSync {
     ignored: 0,
     given: 0,
   }
+  /** Ids that one side has and the other has not. */
+  #found = 0
   /** Answers without any record since the last one with some. */
   #empty = 0
 
@@ -95,12 +97,12 @@ class OpenSync {
     while (said.length > 0) {
       const { ranges, asks, lacking, surplus } = compare(own, said, { answers: false })
       await this.#turns.next()
+      this.#found += lacking.length + surplus.length
       for (const id of surplus) this.#surplus.push(id)
-      await this.#fetch(lacking)
-      const { rounds, lacking: found } = this.#report
-      if (asks && (rounds >= LIMITS.syncRounds || Math.max(found, this.#surplus.length) >= MOST_RECORDS)) {
+      await this.#fetchAll(lacking)
+      if (asks && (this.#report.rounds >= LIMITS.syncRounds || this.#found >= MOST_RECORDS)) {
         this.#report.complete = false
-        if (this.#report.accepted + this.#surplus.length === 0) throw this.#violation('did not come to an end')
+        if (this.#found === 0) throw this.#violation('did not come to an end')
         break
       }
       if (!asks) break
@@ -131,14 +133,17 @@ class OpenSync {
   }
 
   /** Fetches what is lacking, in the order of the ids. */
-  async #fetch(lacking: readonly string[]): Promise<void> {
+  async #fetchAll(lacking: readonly string[]): Promise<void> {
     const { shunned } = this.#options
     const { name, ids } = this.#set
     const wanted = lacking.filter(
       (id) => !ids.has(Buffer.from(id, 'hex')) && !shunned.fetched.has(this.#peer, name, id),
     )
     const room = MOST_RECORDS - this.#report.lacking
-    if (wanted.length > room) wanted.length = room
+    if (wanted.length > room) {
+      wanted.length = room
+      this.#report.complete = false
+    }
     this.#report.lacking += wanted.length
     for (let at = 0; at < wanted.length && this.#empty < EMPTY_ANSWERS; ) {
       at += await this.#fetchSome(wanted.slice(at, at + LIMITS.recordsPerRequest))
@@ -179,7 +184,6 @@ class OpenSync {
     const { shunned } = this.#options
     let batch: { id: string; text: string }[] = []
     let characters = 0
-    if (this.#surplus.length > MOST_RECORDS) this.#surplus.length = MOST_RECORDS
     for (const id of this.#surplus) {
       if (shunned.offered.has(this.#peer, this.#set.name, id)) continue
       const text = this.#set.text(id)

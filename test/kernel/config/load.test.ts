@@ -88,6 +88,7 @@ test('every key can be set from the environment', () => {
     'http.allowed_origins': ['https://a.example', ['https://a.example']],
     'receipts.witnesses': [WITNESS, [WITNESS]],
     'log.level': ['trace', 'trace'],
+    'health.min_peers_for_ready': ['3', 3],
   }
   const urls = ['http.public_url', 'node.documentation_url', 'node.contact_website', 'node.contact_support_url']
   for (const { name, environment, schema } of CONFIG_KEYS) {
