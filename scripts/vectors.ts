@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
+import { logRecordVectors } from './vectors/log-records.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
@@ -19,6 +20,7 @@ export function buildVectors(): Map<string, string> {
     'quantum-signature.json': quantumSignatureVectors(),
     'chunks-root.json': chunksRootVectors(),
     'batch-root.json': batchRootVectors(),
+    'log-records.json': logRecordVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }
