@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { contributionVectors } from './vectors/contribution.ts'
 import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
 import { handshakeVectors } from './vectors/handshake.ts'
+import { logRecordVectors } from './vectors/log-records.ts'
 import { messageVectors } from './vectors/messages.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
@@ -29,6 +30,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'messages.json': messageVectors(),
     'contribution.json': contributionVectors(),
     'record-sets.json': await recordSetVectors(),
+    'log-records.json': logRecordVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { LoggedAct } from '../../protocol/log.ts'
 import type { CellDetails } from '../../protocol/repository.ts'
+import type { WitnessList } from '../../protocol/transparency.ts'
 import { verifyRoleCertificate } from '../../src/kernel/identity/roles.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { openCheckpoint } from '../../src/kernel/log/checkpoint.ts'
@@ -76,4 +77,40 @@ test('an auditor follows everything that was done to the cells of a node, across
   assert.equal((JSON.parse(Buffer.from(leaf).toString()) as LoggedAct).cell_id, details.cell_id)
   const claim = { index: evidence.inclusion.log_index, size, leafHash: leafHash(leaf), root }
   assert.ok(verifyInclusion(claim, evidence.inclusion.hashes.map(fromHex)))
+})
+
+test('a checkpoint is cosigned by another process, as anyone can verify, and proofs carry it', async (t) => {
+  const folder = await temporaryFolder(t)
+  const log = await nodeProcess(t, { dataDir: join(folder, 'log') })
+  const witness = await nodeProcess(t, { dataDir: join(folder, 'witness'), seeds: [log.p2p_addrs[0]!] })
+  const at = async (node: typeof log, path: string) => (await fetch(`${node.http_url}/api/v1${path}`)).json()
+  const metadata = { cell_type: 'maps', version: '1.0.0', capabilities: [{ name: 'decode', version: '1.0.0' }] }
+  assert.equal((await upload(log, metadata, await readFile(SMALL_MODULE))).status, 201)
+
+  const deadline = performance.now() + 20_000
+  let witnesses: WitnessList['witnesses'] = []
+  while (witnesses[0]?.size !== 1) {
+    assert.ok(performance.now() < deadline, 'nobody cosigned')
+    witnesses = ((await at(log, '/log/witnesses')) as WitnessList).witnesses
+    await new Promise((again) => setTimeout(again, 50))
+  }
+  const { provider_id: witnessId, vkey, certificate, name } = witnesses[0]
+  const { self } = (await at(witness, '/log/witnesses')) as WitnessList
+  assert.deepEqual([witnessId, vkey, name], [self.provider_id, self.vkey, self.name])
+  const key = parseNoteKey(vkey)
+  const expected = { providerId: self.provider_id, role: 'witness', now: Date.now() } as const
+  assert.deepEqual(verifyRoleCertificate(nativeVerifier, 'main', certificate, expected), key.publicKey)
+
+  const info = (await at(log, '/discovery/info')) as { provider_id: string; log: { key: string } }
+  const note = await (await fetch(`${log.http_url}/api/v1/log/checkpoint`)).text()
+  const opened = openCheckpoint(nativeVerifier, note, parseNoteKey(info.log.key), [key])
+  assert.deepEqual([opened.size, opened.witnesses], [1, [key]])
+  const details = (await at(log, '/repository/cells/maps')) as CellDetails
+  assert.equal(details.security.log?.checkpoint, note)
+
+  // The witness fetches proofs of a log that it follows.
+  const query = `/log/consistency?from=0&to=1&provider_id=${info.provider_id}`
+  assert.deepEqual(await at(witness, query), { from: 0, to: 1, hashes: [] })
+  const evidence = await at(witness, '/log/evidence')
+  assert.deepEqual(evidence, { equivocations: [], next: null, suspended: [] })
 })

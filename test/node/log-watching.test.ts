@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { EquivocationRecord } from '../../protocol/transparency.ts'
 import { toHex } from '../../src/kernel/base/bytes.ts'
@@ -8,6 +9,7 @@ import { verifyEquivocation } from '../../src/kernel/log/equivocation.ts'
 import { parseLogRecord } from '../../src/kernel/log/log-record.ts'
 import { connectedTo, within } from '../network/nodes.ts'
 import { NETWORK } from '../support/cells.ts'
+import { temporaryFolder } from '../support/folders.ts'
 import { hasPeers, nextEvent, nodeInProcess } from '../support/node-pairs.ts'
 import { scriptedLog, scriptedLogPeer } from '../support/scripted-logs.ts'
 
@@ -82,6 +84,57 @@ describe('two faces shown to two peers', () => {
     assert.equal((await found).providerId, liar.providerId)
     const { equivocations } = await node.log.evidence({})
     assert.deepEqual(verifyEquivocation(pureVerifier, NETWORK, equivocations[0]!).sizes, [4, 7])
+  })
+})
+
+describe('evidence', () => {
+  it('reaches who has never met the node, at once and when it comes late', async (t) => {
+    const a = await nodeInProcess(t)
+    const b = await nodeInProcess(t, { seeds: a.node.addresses })
+    const c = await nodeInProcess(t, { seeds: b.node.addresses })
+    await Promise.all([hasPeers(a.node, 1), hasPeers(b.node, 2), hasPeers(c.node, 1)])
+    const liar = scriptedLog()
+    const found = [a, b, c].map(({ node }) => nextEvent(node, 'equivocation_found'))
+    const peer = await scriptedLogPeer(t, liar, {
+      seeds: a.node.addresses,
+      tell: () => [liar.history('left').record(5), liar.history('right').record(5)],
+    })
+    await connectedTo(peer, a.node.providerId)
+    for (const { providerId } of await Promise.all(found)) assert.equal(providerId, liar.providerId)
+
+    const d = await nodeInProcess(t)
+    const late = nextEvent(d.node, 'equivocation_found')
+    const e = await nodeInProcess(t, { seeds: [...c.node.addresses, ...d.node.addresses] })
+    await hasPeers(e.node, 2)
+    assert.equal((await late).providerId, liar.providerId)
+    const lists = await Promise.all([a, b, c, d].map(({ node }) => node.log.evidence({})))
+    // All keep the same piece, and it stays after a restart.
+    for (const { equivocations } of lists) assert.deepEqual(equivocations, lists[0]!.equivocations)
+  })
+
+  it('outlives a restart, and nothing else of the node is believed', async (t) => {
+    const dataDir = join(await temporaryFolder(t), 'data')
+    const first = await nodeInProcess(t, { dataDir })
+    const liar = scriptedLog()
+    const tell = () => [liar.history('left').record(5), liar.history('right').record(5)]
+    const found = nextEvent(first.node, 'equivocation_found')
+    const peer = await scriptedLogPeer(t, liar, { seeds: first.node.addresses, tell })
+    await found
+    await peer.network.stop()
+    await first.stop()
+
+    const { node } = await nodeInProcess(t, { dataDir })
+    const { equivocations } = await node.log.evidence({})
+    assert.deepEqual(
+      equivocations.map(({ provider_id }) => provider_id),
+      [liar.providerId],
+    )
+    const again = await scriptedLogPeer(t, liar, { seeds: node.addresses })
+    await connectedTo(again, node.providerId)
+    const history = liar.history('third')
+    const body = { old_size: 0, proof: [], checkpoint: history.checkpoint(9), certificate: liar.certificate }
+    const answer = await again.network.request(node.providerId, 'add_checkpoint_request', body, within())
+    assert.equal(answer.refused, 'equivocated')
   })
 })
 

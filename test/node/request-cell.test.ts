@@ -10,6 +10,7 @@ import { unlessAborted } from '../../src/kernel/base/racing.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import type { Network } from '../../src/network/network.ts'
+import type { Standing } from '../../src/node/flows/known-logs.ts'
 import { CellRequests } from '../../src/node/flows/request-cell.ts'
 import { YankFreshness } from '../../src/node/flows/yank-freshness.ts'
 import { KnownOffers, OfferVerifier } from '../../src/node/offers.ts'
@@ -26,7 +27,7 @@ const alice = newPublisher()
 const cell = signedCell(alice, manifestOf(alice.publisher, summaryOf(new Uint8Array(10))))
 
 /** Requests over a real store, and a network whose DHT names `holders`. Those named `hangs…` never answer, `good` has the cell. */
-async function open(t: TestContext, holders: readonly string[]) {
+async function open(t: TestContext, holders: readonly string[], standings: Readonly<Record<string, Standing>> = {}) {
   const clock = new TestClock()
   const { store, index } = await openCells(t, { clock })
   const asked: string[] = []
@@ -59,7 +60,7 @@ async function open(t: TestContext, holders: readonly string[]) {
     network: network as Partial<Network> as Network,
     receipts: { place: () => 1 as const },
     keys: { providerId: 'self' },
-    knownLogs: { standing: () => 'good' as const },
+    knownLogs: { standing: (provider: string) => standings[provider] ?? 'good' },
     closeNames: { alternatives: async () => [] },
     relay: { ask: async () => undefined },
   }
@@ -86,5 +87,23 @@ describe('who joins a search', () => {
     clock.advance(10_000)
     const second = await requests.answer(QUERY, 0)
     assert.ok(second.status === 'pending' && second.estimatedWaitMs === first.estimatedWaitMs - 10_000)
+  })
+})
+
+describe('a provider whose log is not in order', () => {
+  const standings = { suspended: 'suspended', equivocated: 'equivocated' } as const
+  const holders = ['equivocated', 'suspended', 'good']
+
+  it('is not asked at high and maximum while it owes a proof, and never once it contradicted itself', async (t) => {
+    for (const securityLevel of [undefined, 'high', 'maximum'] as const) {
+      const { requests, asked } = await open(t, holders, standings)
+      const query = { ...QUERY, ...(securityLevel && { securityLevel }) }
+      const outcome = requests.answer(query, WAIT_MS)
+      if (securityLevel === undefined) assert.equal((await outcome).status, 'success')
+      else assert.equal((await outcome).status, 'not_found')
+      const expected = securityLevel === undefined ? ['suspended', 'good'] : ['good']
+      // Whoever is left may also be asked for the proof from its log.
+      assert.deepEqual([...new Set(asked)], expected)
+    }
   })
 })

@@ -109,6 +109,7 @@ export class KnownLogs {
   readonly #equivocated = new Set<string>()
   /** Provider → since when and why. */
   readonly #suspended = new Map<string, { readonly since: number; readonly reason: string }>()
+  readonly #doubtful = new Set<string>()
   #count = 0
 
   constructor(needs: Needs) {
@@ -198,12 +199,8 @@ export class KnownLogs {
   }
 
   /** Nodes of which something must be proven. */
-  async doubtful(): Promise<string[]> {
-    const providers: string[] = []
-    for await (const [key, log] of this.#needs.store.scan(logs, { prefix: PREFIX })) {
-      if (log.open.length > 0) providers.push(key.slice(PREFIX.length))
-    }
-    return providers
+  doubtful(): Iterable<string> {
+    return [...this.#doubtful]
   }
 
   /** Judges a statement and takes in what it says. `reject` for what every honest node refuses. */
@@ -283,6 +280,7 @@ export class KnownLogs {
     }
     if (opened.epoch !== epochOf(known)) return IGNORED
     const mayRelay = now - known.relayedAt >= LIMITS.checkpointIntervalMs
+    if (!mayRelay && known.open.length >= MAX_OPEN) return IGNORED
     const relayedAt = mayRelay ? now : known.relayedAt
     const taken: Taken = mayRelay ? ACCEPTED : { verdict: 'ignore', news: true }
     const { newest } = known
@@ -388,6 +386,8 @@ export class KnownLogs {
 
   #note(provider: string, { equivocation, open }: KnownLog): void {
     if (equivocation !== undefined) this.#equivocated.add(provider)
+    if (open.length > 0) this.#doubtful.add(provider)
+    else this.#doubtful.delete(provider)
     const refused = open.find((one) => one.refused !== undefined)?.refused
     if (refused === undefined || equivocation !== undefined) this.#suspended.delete(provider)
     else this.#suspended.set(provider, refused)

@@ -4,7 +4,12 @@ import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { verifyRoleCertificate } from '../../kernel/identity/roles.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
-import { type NodeCheckpoint, openCertifiedNote, openLogNote } from '../../kernel/log/certified-checkpoint.ts'
+import {
+  type CertifiedNote,
+  type NodeCheckpoint,
+  openCertifiedNote,
+  openLogNote,
+} from '../../kernel/log/certified-checkpoint.ts'
 import { logOrigin, signCheckpoint } from '../../kernel/log/checkpoint.ts'
 import { witnessKey } from '../../kernel/log/cosignature.ts'
 import { verifyEpoch } from '../../kernel/log/epoch.ts'
@@ -64,6 +69,7 @@ export class CheckpointPublisher implements Part {
   #told: { readonly origin: string; readonly size: number; readonly at: number } | undefined
   #isMet = false
   #isAsking = false
+  #isAccused = false
   #opening: Promise<void> | undefined
   /** Epochs of this log that others know and this store does not: the next one gets a higher number. */
   #foreignEpoch = 1
@@ -116,15 +122,17 @@ export class CheckpointPublisher implements Part {
         if (record.epoch < newest || isOurs) return
         verifyEpoch(nativeVerifier, network, record)
         this.#foreignEpoch = Math.max(this.#foreignEpoch, record.epoch)
-        // Whatever was signed in that epoch begins with this tree, which is as good a checkpoint as any of it.
+        // Whatever was signed in that epoch begins with this tree.
         const start = {
           origin: logOrigin(keys.providerId, undefined, record.epoch),
           size: record.size,
           root: fromHex(record.root),
         }
-        this.#open(record.epoch, signCheckpoint(start, keys.log.key))
-      } else {
+        const { certificate, key } = keys.log
+        this.#open(record.epoch, { certificate, checkpoint: signCheckpoint(start, key) })
+      } else if (!this.#isAccused) {
         verifyEquivocation(nativeVerifier, network, record)
+        this.#isAccused = true
         logger.error(
           'peers hold evidence that this node has signed two histories of its log: they refuse it from now on',
         )
@@ -135,19 +143,18 @@ export class CheckpointPublisher implements Part {
   }
 
   /** Whether this store extends what was signed; if it does not, a new epoch begins. */
-  #compare(shown: NodeCheckpoint, { checkpoint }: Pick<CheckpointRecord, 'checkpoint'>): void {
+  #compare(shown: NodeCheckpoint, { certificate, checkpoint }: CertifiedNote): void {
     const { log } = this.#parts
     const { newest } = this.#needs.epochs
     if (shown.goalId !== undefined || shown.epoch < newest) return
     const isBehind = shown.epoch > newest || shown.size > log.size || !equalBytes(log.root(shown.size), shown.root)
-    if (isBehind) this.#open(shown.epoch, checkpoint)
+    if (isBehind) this.#open(shown.epoch, { certificate, checkpoint })
   }
 
-  #open(epoch: number, checkpoint: string): void {
-    const { keys, events, logger } = this.#parts
+  #open(epoch: number, superseded: CertifiedNote): void {
+    const { events, logger } = this.#parts
     const { epochs } = this.#needs
     if (this.#opening !== undefined || epoch < this.#foreignEpoch) return
-    const superseded = { certificate: keys.log.certificate, checkpoint }
     this.#opening = epochs
       .open(epoch, superseded)
       .then(
@@ -319,7 +326,7 @@ export class CheckpointPublisher implements Part {
     if (conflict !== undefined) {
       if (conflict.checkpoint !== undefined) {
         const shown = openLogNote(nativeVerifier, keys.providerId, keys.log.key.publicKey, conflict.checkpoint)
-        this.#compare(shown, { checkpoint: conflict.checkpoint })
+        this.#compare(shown, { certificate, checkpoint: conflict.checkpoint })
         if (this.#opening !== undefined) throw new Error('it holds what this store lacks')
       }
       if (conflict.size > size) throw new Error(`it holds ${conflict.size} leaves`)

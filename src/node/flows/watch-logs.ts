@@ -58,7 +58,7 @@ export class LogWatcher implements Part {
 
   start(): void {
     this.#unsubscribe = this.#parts.events.on('peer_connected', ({ providerId }) => this.#met(providerId))
-    this.#round = setInterval(() => void this.#goRound(), ROUND_MS)
+    this.#round = setInterval(() => this.#goRound(), ROUND_MS)
   }
 
   stop(): void {
@@ -93,7 +93,8 @@ export class LogWatcher implements Part {
       return 'reject'
     }
     const { verdict, news } = this.#take(record)
-    if (news && (record.provider_id === from || record.type === 'equivocation')) this.#publish(record)
+    const concerns = record.provider_id === from || record.type === 'equivocation'
+    if (news && concerns && verdict === 'accept') this.#publish(record)
     return verdict
   }
 
@@ -150,15 +151,11 @@ export class LogWatcher implements Part {
     await this.catchUp(peer)
   }
 
-  async #goRound(): Promise<void> {
+  #goRound(): void {
     const peers = this.#parts.network.connectedPeers()
     const peer = peers[Math.floor(Math.random() * peers.length)]
     if (peer !== undefined) void this.catchUp(peer.providerId)
-    try {
-      for (const provider of await this.#parts.knownLogs.doubtful()) this.#demand(provider)
-    } catch (error) {
-      this.#parts.logger.error({ err: error }, 'what is known of logs could not be read')
-    }
+    for (const provider of this.#parts.knownLogs.doubtful()) this.#demand(provider)
   }
 
   #take(record: LogRecord): Taken {

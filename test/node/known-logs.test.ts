@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import type { CheckpointRecord, EquivocationRecord } from '../../protocol/transparency.ts'
+import { toHex } from '../../src/kernel/base/bytes.ts'
+import { KnownLogs } from '../../src/node/flows/known-logs.ts'
+import { temporaryStore } from '../kernel/log/logs.ts'
+import { silentLogger } from '../network/nodes.ts'
+import { NETWORK, TestClock } from '../support/cells.ts'
+import { scriptedLog } from '../support/scripted-logs.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+
+async function knownLogs(t: TestContext) {
+  const clock = new TestClock()
+  clock.advance(Date.now() - clock.now())
+  const { store } = await temporaryStore(t)
+  const known = new KnownLogs({ store, clock, logger: silentLogger, network: NETWORK })
+  await known.load()
+  return { known, clock, store }
+}
+
+const note = ({ certificate, checkpoint }: CheckpointRecord) => ({ certificate, checkpoint })
+
+describe('statements about logs', () => {
+  it('are rejected when every honest node would: nothing of them is kept', async (t) => {
+    const { known } = await knownLogs(t)
+    const log = scriptedLog()
+    const other = scriptedLog()
+    const history = log.history('only')
+    const record = history.record(3)
+    const evidence = (parts: Pick<EquivocationRecord, 'first' | 'second' | 'proof'>): EquivocationRecord => ({
+      type: 'equivocation',
+      provider_id: log.providerId,
+      ...parts,
+    })
+    const proof = { from_root: toHex(history.root(2)), hashes: history.proof(3, 5) }
+    const lies = [
+      { ...record, provider_id: other.providerId },
+      { ...record, certificate: other.certificate },
+      { ...record, certificate: { ...record.certificate, not_after: record.certificate.not_after + 1 } },
+      { ...record, checkpoint: record.checkpoint.replace('\n3\n', '\n4\n') },
+      { ...record, checkpoint: `${record.checkpoint}${record.checkpoint.split('\n\n')[1]}` },
+      { ...record, checkpoint: record.checkpoint.replaceAll('/log', '/log/GOAL') },
+      evidence({ first: note(record), second: note(history.record(5)) }),
+      evidence({ first: note(record), second: note(history.record(5)), proof }),
+      evidence({ first: note(record), second: note(record) }),
+    ]
+    for (const [i, lie] of lies.entries()) {
+      assert.deepEqual(known.take(lie), { verdict: 'reject', news: false }, `lie ${i}`)
+      assert.deepEqual(known.recordsOf(lie.provider_id), [], `lie ${i}`)
+    }
+    assert.equal(known.standing(log.providerId), 'good')
+  })
+
+  it('are ignored when nodes may differ: known, older, of an unknown epoch, by a certificate that is not in force', async (t) => {
+    const { known, clock } = await knownLogs(t)
+    const log = scriptedLog()
+    const history = log.history('only')
+    assert.deepEqual(known.take(history.record(3)), { verdict: 'accept', news: true })
+    assert.deepEqual(known.take(history.record(3)), { verdict: 'ignore', news: false })
+    assert.equal(known.take(history.record(2)).verdict, 'ignore')
+    assert.deepEqual(known.take(log.history('only', 0, 2).record(5)), { verdict: 'ignore', news: false })
+    clock.advance(2 * DAY_MS)
+    assert.deepEqual(known.take(history.record(5)), { verdict: 'ignore', news: false })
+    clock.advance(-4 * DAY_MS)
+    assert.deepEqual(known.take(history.record(5)), { verdict: 'ignore', news: false })
+    assert.equal(known.newest(log.providerId)?.size, 3)
+  })
+
+  it('travel once a second for each log, and are taken in all the same', async (t) => {
+    const { known, clock } = await knownLogs(t)
+    const log = scriptedLog()
+    const history = log.history('only')
+    known.take(history.record(3))
+    assert.deepEqual(known.take(history.record(5, 3)), { verdict: 'ignore', news: true })
+    assert.equal(known.newest(log.providerId)?.size, 5)
+    clock.advance(1000)
+    assert.deepEqual(known.take(history.record(9, 5)), { verdict: 'accept', news: true })
+  })
+
+  it('that no proof connects wait for one, a bounded number, and none takes the place of another', async (t) => {
+    const { known } = await knownLogs(t)
+    const log = scriptedLog()
+    const history = log.history('only')
+    known.take(history.record(3))
+    for (let size = 10; size < 30; size++) known.take(history.record(size))
+    const questions = known.questions(log.providerId)
+    assert.deepEqual(
+      questions.map(({ older, newer }) => [older.size, newer.size]),
+      [10, 11, 12, 13].map((size) => [3, size]),
+    )
+    assert.equal(known.newest(log.providerId)?.size, 3)
+    known.settle(questions[0]!, {})
+    assert.equal(known.standing(log.providerId), 'suspended')
+    known.settle(questions[1]!, { from_root: toHex(history.root(3)), hashes: history.proof(3, 11) })
+    assert.equal(known.newest(log.providerId)?.size, 11)
+    assert.equal(known.standing(log.providerId), 'suspended', 'the first one is still owed')
+    const owed = known.questions(log.providerId)[0]!
+    assert.deepEqual([owed.older.size, owed.newer.size], [10, 11])
+    known.settle(owed, { from_root: toHex(history.root(10)), hashes: history.proof(10, 11) })
+    assert.equal(known.standing(log.providerId), 'good')
+  })
+
+  it('are no evidence while a proof leads to neither root, and are when it leads from another', async (t) => {
+    const { known } = await knownLogs(t)
+    const log = scriptedLog()
+    const [left, right, third] = [log.history('left', 1), log.history('right', 1), log.history('third', 1)]
+    known.take(left.record(4))
+    known.take(right.record(7))
+    const [question] = known.questions(log.providerId)
+    const prove = (history: typeof left) => ({ from_root: toHex(history.root(4)), hashes: history.proof(4, 7) })
+    for (const half of [left, third]) {
+      assert.equal(known.settle(question!, prove(half)).equivocation, undefined)
+      assert.equal(known.standing(log.providerId), 'suspended')
+    }
+    const { equivocation } = known.settle(question!, prove(right))
+    assert.deepEqual(equivocation?.first, note(left.record(4)))
+    assert.equal(known.standing(log.providerId), 'equivocated')
+    assert.deepEqual(known.take(left.record(9)), { verdict: 'ignore', news: false })
+  })
+
+  it('that are evidence are kept as one, the same on every node', async (t) => {
+    const { known: a } = await knownLogs(t)
+    const { known: b } = await knownLogs(t)
+    const log = scriptedLog()
+    const pieces = ['x', 'y', 'z'].map((name): EquivocationRecord => {
+      const second = note(log.history(name).record(5))
+      return { type: 'equivocation', provider_id: log.providerId, first: note(log.history('left').record(5)), second }
+    })
+    const found = pieces.map((piece) => a.take(piece).equivocation !== undefined)
+    assert.deepEqual(found, [true, false, false], 'found once')
+    for (const piece of pieces.reverse()) b.take(piece)
+    assert.deepEqual(a.recordsOf(log.providerId), b.recordsOf(log.providerId))
+  })
+})
