@@ -11,6 +11,7 @@ import { ProviderRecords } from './dht.ts'
 import { DialRules, rangeOf, tcpTarget } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import { createHost, type Host, startHost } from './host.ts'
+import { IncompleteBatches } from './incomplete-batches.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
@@ -40,6 +41,7 @@ export class Libp2pNetwork implements Network {
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
+  readonly #incomplete = new IncompleteBatches()
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   #running: Running | undefined
 
@@ -78,6 +80,7 @@ export class Libp2pNetwork implements Network {
     const host = await createHost({ ...init, dialRules: this.#dialRules })
     const client = new RpcClient({
       self: this.#self,
+      incomplete: this.#incomplete,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
       onOpen: (peer) => roundTrips.measure(peer),
     })
@@ -197,7 +200,7 @@ export class Libp2pNetwork implements Network {
 
   async #serve(host: Host): Promise<void> {
     const { handlers, logger } = this.#init
-    const rpc = new RpcServer({ self: this.#self, handlers, logger })
+    const rpc = new RpcServer({ self: this.#self, handlers, logger, incomplete: this.#incomplete })
     const packages = new PackageServer(handlers, logger)
     await host.handle(this.#ids.rpc, (stream, { remotePeer }) => rpc.serve(stream, remotePeer.toString()), {
       maxInboundStreams: RPC_STREAMS_PER_PEER,

@@ -13,6 +13,7 @@ import {
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
+import type { IncompleteBatches } from './incomplete-batches.ts'
 import { PeerError } from './peer-error.ts'
 import { PeerWarnings } from './peer-warnings.ts'
 import type { WireIdentity } from './session.ts'
@@ -57,6 +58,7 @@ export interface RpcServerInit {
   readonly self: WireIdentity
   readonly handlers: NetworkHandlers
   readonly logger: Logger
+  readonly incomplete: IncompleteBatches
 }
 
 /** What the streams of all peers have in common. */
@@ -112,7 +114,7 @@ export class RpcServer {
       return
     }
     this.#channels.set(remote, open + 1)
-    const { self } = this.#init
+    const { self, incomplete } = this.#init
     const { warnings, streams } = this.#shared
     const ended = Promise.withResolvers<void>()
     const asked = new AnsweringPeer(remote, this.#shared)
@@ -122,6 +124,7 @@ export class RpcServer {
         stream,
         remote,
         self,
+        incomplete,
         user: {
           onFrame: (value) => asked.receive(value),
           onClose: (error) => {
