@@ -60,12 +60,12 @@ async function state(): Promise<VictimState> {
   }
   const { heapUsed, external } = process.memoryUsage()
   const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
-  const { total, peers, known_providers } = node.peers()
+  const { peers, known_providers } = node.peers()
   return {
     failures,
     heapBytes: heapUsed + external,
     anonymousBytes: Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024,
-    peers: total,
+    sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,
     knownProviders: known_providers,
     cellsOf: Object.fromEntries(peers.map(({ provider_id, cells }) => [provider_id, cells])),
     wrongBlobs: await wrongBlobs(),

@@ -20,7 +20,8 @@ export interface VictimState {
   readonly heapBytes: number
   /** Of the process; 0 where the system does not tell. */
   readonly anonymousBytes: number
-  readonly peers: number
+  /** Open sockets, listening ones excluded. */
+  readonly sockets: number
   /** Providers of which it holds announcements. */
   readonly knownProviders: number
   /** Cells that it knows of connected peers. */
