@@ -101,6 +101,11 @@ export class BatchOpener {
     this.#onFrame = onFrame
   }
 
+  /** Bytes that are kept of a batch that is not complete. */
+  get heldBytes(): number {
+    return this.#bytes
+  }
+
   /** Takes the next frame's payload. Throws `BatchError`, or `StrictJsonError` for a frame that is no JSON: abort the stream then. */
   push(payload: Uint8Array): void {
     let value: unknown

@@ -2,6 +2,7 @@ import type { Stream } from '@libp2p/interface'
 import { LIMITS } from '../../protocol/limits.ts'
 import { BatchOpener, BatchSealer } from './batch.ts'
 import { encodeFrame, FRAME_HEADER_BYTES, FrameDecoder } from './frames.ts'
+import type { IncompleteBatches } from './incomplete-batches.ts'
 import { PeerError } from './peer-error.ts'
 import {
   answerHandshake,
@@ -40,6 +41,8 @@ export interface ChannelOptions {
   readonly remote: string
   readonly self: WireIdentity
   readonly user: ChannelUser
+  /** What all channels together hold of batches that are not complete. */
+  readonly incomplete: IncompleteBatches
   /**
    * Whether to stop reading while the peer does not take what is written. For the side that answers: were both sides to do so, both could
    * wait for ever.
@@ -55,6 +58,7 @@ export class Channel {
   readonly remote: string
   readonly #stream: Stream
   readonly #user: ChannelUser
+  readonly #incomplete: IncompleteBatches
   readonly #pauseWhenFull: boolean
   readonly #decoder = new FrameDecoder(HANDSHAKE_FRAME_BYTES)
   #session: PeerSession | undefined
@@ -70,6 +74,7 @@ export class Channel {
     this.remote = options.remote
     this.#stream = options.stream
     this.#user = options.user
+    this.#incomplete = options.incomplete
     this.#pauseWhenFull = options.pauseWhenFull
   }
 
@@ -192,6 +197,7 @@ export class Channel {
   }
 
   #receive(parts: Iterable<Uint8Array>): void {
+    if (this.#closed !== undefined) return
     try {
       for (const part of parts) {
         for (const frame of this.#decoder.push(part)) {
@@ -199,6 +205,7 @@ export class Channel {
           this.#take(frame)
         }
       }
+      this.#incomplete.set(this, this.#decoder.heldBytes + (this.#opener?.heldBytes ?? 0))
     } catch (error) {
       this.abort(error instanceof Error ? error : new Error(String(error)))
     }
@@ -252,6 +259,7 @@ export class Channel {
     this.#closed = error
     this.#outbox = []
     this.#outboxBytes = 0
+    this.#incomplete.set(this, 0)
     this.#onEnd(error)
   }
 }

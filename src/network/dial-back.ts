@@ -7,6 +7,7 @@ import { Channel } from './channel.ts'
 import { tcpTarget } from './dial-rules.ts'
 import type { Host } from './host.ts'
 import { addressGroup } from './inbound-limit.ts'
+import { IncompleteBatches } from './incomplete-batches.ts'
 import { RatePerMinute } from './rate-per-minute.ts'
 import { HandshakeError, type WireIdentity } from './session.ts'
 import { ignore } from './streams.ts'
@@ -100,6 +101,7 @@ export class DialBack {
       stream,
       remote: peer,
       self: this.#self,
+      incomplete: new IncompleteBatches(),
       user: { onFrame: ignore, onClose: ignore },
       pauseWhenFull: false,
     })

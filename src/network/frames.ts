@@ -40,6 +40,11 @@ export class FrameDecoder {
     return this.#headerBytes === 0
   }
 
+  /** Bytes that are kept of a frame that is not complete. */
+  get heldBytes(): number {
+    return this.#payload.byteLength
+  }
+
   /** The payloads of the frames that `chunk` completes, one by one. Throws `FrameError`. */
   *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     let at = 0

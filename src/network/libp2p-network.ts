@@ -16,6 +16,7 @@ import { Gossip } from './gossip.ts'
 import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
 import { addressGroup } from './inbound-limit.ts'
+import { IncompleteBatches } from './incomplete-batches.ts'
 import { KnownPeers } from './known-peers.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
@@ -65,6 +66,7 @@ export class Libp2pNetwork implements Network {
   readonly #limits: PeerLimits
   readonly #relayClient: RelayClient | undefined
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
+  readonly #incomplete = new IncompleteBatches()
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   readonly #control = new ControlPace()
   #running: Running | undefined
@@ -142,6 +144,7 @@ export class Libp2pNetwork implements Network {
     })
     const client = new RpcClient({
       self: this.#self,
+      incomplete: this.#incomplete,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
       onOpen: (peer) => roundTrips.measure(peer),
       onViolation: (peer) => this.scores.record(peer, 'protocol_violation'),
@@ -332,6 +335,7 @@ export class Libp2pNetwork implements Network {
       logger,
       limits: this.#limits,
       punish,
+      incomplete: this.#incomplete,
     })
     const packages = new PackageServer(handlers, logger, new RateCap(this.#init.config.upload_bytes_per_second))
     await host.handle(

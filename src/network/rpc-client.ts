@@ -3,6 +3,7 @@ import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
 import { ErrorMessage, RPC_RESPONSES, type RpcMethods } from '../../protocol/rpc.ts'
 import { Channel } from './channel.ts'
+import type { IncompleteBatches } from './incomplete-batches.ts'
 import { PeerError } from './peer-error.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
@@ -42,7 +43,7 @@ class StandingStream {
   }
 
   static async open(
-    self: WireIdentity,
+    { self, incomplete }: Pick<RpcClientInit, 'self' | 'incomplete'>,
     stream: Stream,
     remote: string,
     onClose: (error: Error) => void,
@@ -53,6 +54,7 @@ class StandingStream {
       stream,
       remote,
       self,
+      incomplete,
       user: {
         onFrame: (value) => standing.#receive(value),
         onClose: (error) => standing.#close(error),
@@ -152,6 +154,7 @@ class StandingStream {
 /** What the client needs from the host. */
 export interface RpcClientInit {
   readonly self: WireIdentity
+  readonly incomplete: IncompleteBatches
   /** Opens a stream of the RPC protocol to a peer, connecting when necessary. */
   openStream(peer: string, signal: AbortSignal): Promise<Stream>
   /** A standing stream to a peer is open. */
@@ -238,7 +241,7 @@ export class RpcClient {
       this.#stopped.signal.throwIfAborted()
       const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(OPEN_MS)])
       const stream = await this.#init.openStream(peer, signal)
-      const standing: StandingStream = await StandingStream.open(this.#init.self, stream, peer, (error) => {
+      const standing: StandingStream = await StandingStream.open(this.#init, stream, peer, (error) => {
         if (isViolation(error)) this.#init.onViolation(peer)
         const current = this.#streams.get(peer)
         if (current instanceof StandingStream && !current.isOpen) this.#streams.delete(peer)

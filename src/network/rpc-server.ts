@@ -13,6 +13,7 @@ import {
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
+import type { IncompleteBatches } from './incomplete-batches.ts'
 import { PeerError, Refusal } from './peer-error.ts'
 import { type PeerLimits, trafficOf } from './peer-limits.ts'
 import { PeerWarnings } from './peer-warnings.ts'
@@ -63,6 +64,7 @@ export interface RpcServerInit {
   readonly limits: PeerLimits
   /** A peer did something that counts for its score. */
   punish(peer: string, event: ScoreEvent): void
+  readonly incomplete: IncompleteBatches
 }
 
 /** The node's handlers, and what the network answers by itself. */
@@ -125,7 +127,7 @@ export class RpcServer {
       return
     }
     this.#channels.set(remote, open + 1)
-    const { self } = this.#init
+    const { self, incomplete } = this.#init
     const { warnings, streams, punish } = this.#shared
     const ended = Promise.withResolvers<void>()
     const asked = new AnsweringPeer(remote, this.#shared)
@@ -135,6 +137,7 @@ export class RpcServer {
         stream,
         remote,
         self,
+        incomplete,
         user: {
           onFrame: (value) => asked.receive(value),
           onClose: (error) => {

@@ -14,6 +14,7 @@ import { loadConfig } from '../../src/kernel/config/load.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import type { EventMap, EventName } from '../../src/kernel/telemetry/events.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
+import type { Wiring } from '../../src/network/network.ts'
 import type { CellAnswerText, ProviderNode, Registered, Registration } from '../../src/node/api.ts'
 import { type RunningNode, startNode } from '../../src/node/node.ts'
 import { newIdentity, silentLogger, startNode as startNetwork, type TestHandlers } from '../network/nodes.ts'
@@ -39,6 +40,7 @@ export async function nodeInProcess(
     clock?: Clock
     /** What the configuration file follows. */
     follow?: Config['follow']
+    wiring?: Wiring
   } = {},
 ): Promise<NodeInProcess> {
   const folder = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'cytoplex-test-')) : undefined
@@ -54,9 +56,15 @@ export async function nodeInProcess(
   }
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const loaded = loadConfig({ env: Object.fromEntries(env) }).config
-  const { clock = systemClock, follow = loaded.follow } = options
+  const { clock = systemClock, follow = loaded.follow, wiring } = options
   const config: Config = { ...loaded, follow }
-  const node = await startNode({ config, logger: silentLogger, metrics: createMetrics(), clock })
+  const node = await startNode({
+    config,
+    logger: silentLogger,
+    metrics: createMetrics(),
+    clock,
+    ...(wiring === undefined ? {} : { wiring }),
+  })
   let stopping: Promise<void> | undefined
   const stop = () => {
     stopping ??= node.stop()
