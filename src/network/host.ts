@@ -22,6 +22,7 @@ import { gossipService } from './gossip.ts'
 import { groupOfHost, InboundLimit } from './inbound-limit.ts'
 import { localDiscovery } from './local-discovery.ts'
 import { guardedYamux } from './muxer.ts'
+import { PROVIDER_VALIDITY_MS } from './provider-store.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** The libp2p node with this project's services. */
@@ -90,6 +91,8 @@ export async function createHost(init: HostInit): Promise<Host> {
         },
       }),
     ],
+    // The library would forget where a provider is before its records expire.
+    peerStore: { maxAddressAge: PROVIDER_VALIDITY_MS, maxPeerAge: PROVIDER_VALIDITY_MS },
     connectionManager: {
       maxConnections: config.max_connections,
       inboundConnectionThreshold: config.inbound_per_second,

@@ -263,7 +263,7 @@ export class Libp2pNetwork implements Network {
     await host.register(this.#ids.rpc, {
       onConnect: (peer, connection) => {
         this.#peers.connected(peer, connection)
-        void this.#met(peer, connection)
+        void this.#met(host, peer, connection)
       },
     })
     host.addEventListener('peer:disconnect', ({ detail }) => {
@@ -277,8 +277,7 @@ export class Libp2pNetwork implements Network {
   }
 
   /** A peer that speaks the protocol is connected. Never rejects. */
-  async #met(peer: PeerId, connection: Connection): Promise<void> {
-    const { host } = this.#parts
+  async #met(host: Host, peer: PeerId, connection: Connection): Promise<void> {
     this.#finder.changed()
     this.#chooseDhtMode(host)
     try {
