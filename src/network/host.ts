@@ -15,6 +15,7 @@ import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import { BoundedDatastore } from './bounded-datastore.ts'
 import { componentLogger } from './component-logger.ts'
 import { type Dht, dhtService } from './dht.ts'
 import { type DialRules, tcpTarget } from './dial-rules.ts'
@@ -74,9 +75,15 @@ export async function createHost(init: HostInit): Promise<Host> {
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
   const inbound = new InboundLimit(config.max_connections)
-  return createLibp2p({
+  const privateKey = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
+  const peers = new BoundedDatastore(() => {
+    const connected = host.getPeers().map((peer) => `/peers/${peer.toCID()}`)
+    return new Set([`/peers/${privateKey.publicKey.toCID()}`, ...connected])
+  })
+  const host: Host = await createLibp2p({
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', init.identitySeed),
+    privateKey,
+    datastore: peers.asDatastore(),
     addresses: { listen: [init.wiring?.listen ?? listenAddress(config)], announce: [...config.announce] },
     transports: (init.wiring?.transports ?? [tcp()]).map((make) => counted(make, init.dialRules)),
     peerDiscovery: config.mdns && init.foundLocally ? [localDiscovery(network, init.foundLocally)] : [],
@@ -122,6 +129,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       gossip: gossipService(ids.topics),
     },
   })
+  return host
 }
 
 /** Starts a host. Throws `StartError` when its port cannot be had. */

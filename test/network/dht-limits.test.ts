@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { SingleKadDHT } from '@libp2p/kad-dht'
 import { memory } from '@libp2p/memory'
 import { plaintext } from '@libp2p/plaintext'
+import { Registry } from 'prom-client'
+import type { Config } from '../../src/kernel/config/schema.ts'
 import { dhtModeOf } from '../../src/network/dht-mode.ts'
-import type { Wiring } from '../../src/network/host.ts'
+import { DialRules } from '../../src/network/dial-rules.ts'
+import { createHost, startHost, type Wiring } from '../../src/network/host.ts'
 import { PROVIDER_VALIDITY_MS, ProviderStore } from '../../src/network/provider-store.ts'
 import { MOST_PER_GROUP, RoutingGuard } from '../../src/network/routing-guard.ts'
-import { connectedTo, newIdentity, startNode, within } from './nodes.ts'
+import { connectedTo, NETWORK, newIdentity, silentLogger, startNode, within } from './nodes.ts'
 
 /** A store, and what the DHT's library does with it. */
 function storeOf(groupOf: (peer: string) => string | undefined, now: () => number = Date.now) {
@@ -89,53 +93,73 @@ describe('provider records', () => {
   })
 })
 
-const wiringOf = (name: string, groupOf: Wiring['groupOf']): { wiring: Wiring } => ({
-  wiring: {
-    transports: [memory()],
-    connectionEncrypters: [plaintext()],
-    listen: `/memory/${name}`,
-    ...(groupOf === undefined ? {} : { groupOf }),
-  },
-})
+/** A bare host in this process, with the size of its routing table. */
+async function hostOf(t: TestContext, name: string, groupOf: Wiring['groupOf']) {
+  const { identitySeed, providerId } = newIdentity()
+  const host = await createHost({
+    network: NETWORK,
+    identitySeed,
+    config: BARE,
+    logger: silentLogger,
+    metrics: { registry: new Registry() },
+    dialRules: new DialRules(() => ['loopback']),
+    wiring: {
+      transports: [memory()],
+      connectionEncrypters: [plaintext()],
+      listen: `/memory/${name}`,
+      ...(groupOf === undefined ? {} : { groupOf }),
+    },
+  })
+  await startHost(host, BARE)
+  t.after(() => host.stop())
+  const dht = host.services.dht as unknown as SingleKadDHT
+  return { host, providerId, dht, size: () => dht.routingTable.size }
+}
 
-/** Nodes around one seed; `sybils` of them count as of one public address. */
-async function crowd(t: TestContext, name: string, sybils: number) {
-  const bad = new Set<string>()
-  const groupOf = (peer: string) => (bad.has(peer) ? '6.6.6.6' : undefined)
-  const seed = await startNode(t, wiringOf(`${name}-seed`, groupOf))
-  const start = async (index: number, isSybil: boolean) => {
-    const identity = newIdentity()
-    if (isSybil) bad.add(identity.providerId)
-    const { wiring } = wiringOf(`${name}-${index}`, groupOf)
-    const node = await startNode(t, { identity, seeds: seed.network.addresses, wiring })
-    await connectedTo(node, seed.providerId)
-    return node
-  }
-  await Promise.all(Array.from({ length: sybils }, (_, index) => start(index, true)))
-  return { seed, join: () => start(sybils, false) }
+const BARE: Config['p2p'] = {
+  host: '127.0.0.1',
+  port: 0,
+  announce: [],
+  seeds: [],
+  max_connections: 100,
+  inbound_per_second: 1000,
+  dht_mode: 'server',
+  mdns: false,
 }
 
 describe('the routing table', () => {
   it('is not filled by one address group', async (t) => {
-    const { seed, join } = await crowd(t, 'flood', 12)
-    const { signal } = within(60_000)
-    const size = async () => {
-      const metric = await seed.init.metrics.registry.getSingleMetric('libp2p_kad_dht_routing_table_size')?.get()
-      return metric?.values[0]?.value ?? 0
+    const honest = new Set<string>()
+    const target = await hostOf(t, 'flooded', (peer) => (honest.has(peer) ? undefined : '6.6.6.6'))
+    const [address] = target.host.getMultiaddrs()
+    const join = async (name: string) => {
+      const { host, dht } = await hostOf(t, name, undefined)
+      if (name === 'honest') honest.add(host.peerId.toString())
+      await host.dial(address!)
+      return dht
     }
+    await Promise.all(Array.from({ length: 12 }, (_, index) => join(`sybil ${index}`)))
+    const { signal } = within(60_000)
     // Whoever answers a lookup is a candidate again.
     const lookups = async () => {
-      for (let i = 0; i < 5; i++) await seed.network.provide([`capability/${i}`], signal)
+      for (let i = 0; i < 3; i++) {
+        const answered = target.dht.getClosestPeers(Buffer.from([i]), { signal })
+        for await (const _event of answered);
+      }
     }
-    await lookups()
-    assert.equal(await size(), MOST_PER_GROUP)
-    await join()
-    while ((await size()) < MOST_PER_GROUP + 1) {
+    while (target.size() < MOST_PER_GROUP) {
       signal.throwIfAborted()
       await turn()
     }
     await lookups()
-    assert.equal(await size(), MOST_PER_GROUP + 1)
+    assert.equal(target.size(), MOST_PER_GROUP)
+    await join('honest')
+    while (target.size() < MOST_PER_GROUP + 1) {
+      signal.throwIfAborted()
+      await turn()
+    }
+    await lookups()
+    assert.equal(target.size(), MOST_PER_GROUP + 1)
   })
 
   it('lets in three of a group, and another when one has left', async () => {

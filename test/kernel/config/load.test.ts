@@ -83,6 +83,8 @@ test('every key can be set from the environment', () => {
     'p2p.announce': ['/dns4/n/tcp/1', ['/dns4/n/tcp/1']],
     'http.allowed_origins': ['https://a.example', ['https://a.example']],
     'log.level': ['trace', 'trace'],
+    'p2p.dht_mode': ['client', 'client'],
+    'p2p.mdns': ['true', true],
   }
   const urls = ['http.public_url', 'node.documentation_url', 'node.contact_website', 'node.contact_support_url']
   for (const { name, environment, schema } of CONFIG_KEYS) {

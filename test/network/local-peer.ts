@@ -1,0 +1,33 @@
+import { Registry } from 'prom-client'
+import { Events } from '../../src/kernel/telemetry/events.ts'
+import { createNetwork } from '../../src/network/network.ts'
+import { emptyHandlers, newIdentity, silentLogger } from './nodes.ts'
+
+/** A node without seeds on the local network; it tells its parent who it is, and whom it meets. */
+const name = process.argv[2]!
+const { identitySeed, providerId, wire } = newIdentity(name)
+const events = new Events(silentLogger)
+const node = createNetwork({
+  network: name,
+  identitySeed,
+  providerId,
+  wire,
+  config: {
+    host: '0.0.0.0',
+    port: 0,
+    announce: [],
+    seeds: [],
+    max_connections: 100,
+    inbound_per_second: 1000,
+    dht_mode: 'auto',
+    mdns: true,
+  },
+  logger: silentLogger,
+  metrics: { registry: new Registry() },
+  events,
+  handlers: emptyHandlers,
+})
+events.on('peer_connected', (peer) => process.send?.({ peer: peer.providerId }))
+process.send?.({ self: providerId })
+process.on('disconnect', () => process.exit())
+await node.start()
