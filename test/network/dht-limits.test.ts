@@ -6,6 +6,7 @@ import { memory } from '@libp2p/memory'
 import { plaintext } from '@libp2p/plaintext'
 import { Registry } from 'prom-client'
 import type { Config } from '../../src/kernel/config/schema.ts'
+import { dhtKey } from '../../src/network/dht.ts'
 import { dhtModeOf } from '../../src/network/dht-mode.ts'
 import { DialRules } from '../../src/network/dial-rules.ts'
 import { createHost, startHost, type Wiring } from '../../src/network/host.ts'
@@ -188,6 +189,42 @@ describe('the routing table', () => {
     assert.equal(await admitted('e'), false)
     for (let i = 0; i < 100; i++) assert.equal(await admitted(`house ${i}`), true)
   })
+})
+
+it('a record of an honest provider is found beside those of a flood from one address', async (t) => {
+  const honest = new Set<string>()
+  const target = await hostOf(t, 'asked', (peer) => (honest.has(peer) ? undefined : '6.6.6.6'))
+  const [address] = target.host.getMultiaddrs()
+  const { signal } = within(60_000)
+  const key = dhtKey(NETWORK, 'capability/wanted')
+  const provide = async (name: string) => {
+    const { host, dht, providerId } = await hostOf(t, name, undefined)
+    if (name === 'late') honest.add(providerId)
+    await host.dial(address!)
+    let told = false
+    while (!told) {
+      for await (const event of dht.provide(key, { signal })) {
+        if (event.name === 'PEER_RESPONSE' && event.from.equals(target.host.peerId)) told = true
+      }
+    }
+    return providerId
+  }
+  const flood = new Set<string>()
+  for (let i = 0; i < 6; i++) flood.add(await provide(`flood ${i}`))
+  const late = await provide('late')
+  const held = async (): Promise<string[]> => {
+    for await (const event of target.dht.findProviders(key, { signal })) {
+      if (event.name === 'PROVIDER') return event.providers.map(({ id }) => id.toString())
+    }
+    return []
+  }
+  let providers = await held()
+  while (!providers.includes(late)) {
+    signal.throwIfAborted()
+    await turn()
+    providers = await held()
+  }
+  assert.equal(providers.filter((provider) => flood.has(provider)).length, 1)
 })
 
 describe('the mode of the DHT', () => {
