@@ -8,6 +8,7 @@ import type { Measurement } from './measure.ts'
 import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
+import { dht } from './rows/dht.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
 import { memory } from './rows/memory.ts'
@@ -37,6 +38,7 @@ const ROWS: readonly Row[] = [
   upload2gib,
   mixedClients,
   analyticsOverview,
+  dht,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

@@ -16,6 +16,7 @@ export type Role =
   | 'archive'
   | 'raw-stream'
   | 'disk'
+  | 'dht'
 
 /** Between the coordinator and a worker. */
 export interface Command {

@@ -15,6 +15,7 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   addresses: () => import('./roles/addresses.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
   disk: () => import('./roles/disk.ts'),
+  dht: () => import('./roles/dht.ts'),
 }
 
 /** Share of a core that this process used since the last call, 0 to 1 and more with threads. */

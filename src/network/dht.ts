@@ -9,6 +9,7 @@ import { sha256 } from '../kernel/base/hash.ts'
 import { addProviderMessage, PING_MESSAGE, providerPeer } from './dht-messages.ts'
 import { REPLICAS, type Swept, type SweptPeer, sweep } from './provide-sweep.ts'
 import { ProviderStore } from './provider-store.ts'
+import { quietPeerStore } from './quiet-peer-store.ts'
 import { RoutingGuard } from './routing-guard.ts'
 import { drained, withSignal } from './streams.ts'
 
@@ -33,11 +34,9 @@ export interface DhtServiceInit {
 /** The library's DHT, and its provider records. */
 export type Dht = KadDHT & { readonly records: ProviderStore }
 
-/** The library's routing table says more than its interface does. */
-interface WatchedTable {
-  readonly routingTable: {
-    addEventListener(event: 'peer:add' | 'peer:remove', listener: (event: CustomEvent<PeerId>) => void): void
-  }
+/** The library's routing table holds more than its interface shows. */
+interface VisibleTable {
+  readonly routingTable: { readonly kb: { toIterable(): Iterable<{ readonly peerId: PeerId }> } }
 }
 
 /**
@@ -52,7 +51,12 @@ export function dhtService({ protocol, clientMode, groupOf }: DhtServiceInit) {
       groupOf: group,
       isKnown: (peer) => components.peerStore.has(peerIdFromString(peer)),
     })
-    const guard = new RoutingGuard(group)
+    const guard = new RoutingGuard({
+      groupOf: group,
+      *inTable() {
+        for (const { peerId } of table.kb.toIterable()) yield peerId.toString()
+      },
+    })
     const dht = kadDHT({
       protocol,
       clientMode,
@@ -64,7 +68,7 @@ export function dhtService({ protocol, clientMode, groupOf }: DhtServiceInit) {
       privateKey: components.privateKey,
       registrar: components.registrar,
       addressManager: components.addressManager,
-      peerStore: components.peerStore,
+      peerStore: quietPeerStore(components.peerStore),
       ...(components.metrics === undefined ? {} : { metrics: components.metrics }),
       connectionManager: components.connectionManager,
       events: components.events,
@@ -72,9 +76,7 @@ export function dhtService({ protocol, clientMode, groupOf }: DhtServiceInit) {
       datastore: store.asDatastore(),
       ping: guard.guard(components.ping),
     })
-    const { routingTable } = dht as unknown as WatchedTable
-    routingTable.addEventListener('peer:add', ({ detail }) => guard.added(detail))
-    routingTable.addEventListener('peer:remove', ({ detail }) => guard.removed(detail))
+    const { routingTable: table } = dht as unknown as VisibleTable
     return Object.assign(dht, { records: store })
   }
 }

@@ -16,6 +16,7 @@ import { softwareVersion } from '../kernel/config/package-files.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import { BoundedDatastore } from './bounded-datastore.ts'
 import { componentLogger } from './component-logger.ts'
 import { type Dht, dhtService } from './dht.ts'
 import { type DialRules, relayedTarget, tcpTarget } from './dial-rules.ts'
@@ -26,6 +27,7 @@ import { groupOfHost, InboundLimit } from './inbound-limit.ts'
 import { announceAddresses, listenAddresses } from './listen-addresses.ts'
 import { localDiscovery } from './local-discovery.ts'
 import { guardedYamux } from './muxer.ts'
+import { PROVIDER_VALIDITY_MS } from './provider-store.ts'
 import { type RelayClient, RelayGate, relayServer } from './relay.ts'
 import type { PeerScores } from './scores/peer-scores.ts'
 import { START_SCORE } from './scores/score-events.ts'
@@ -97,8 +99,13 @@ export async function createHost(init: HostInit): Promise<Host> {
   let gate: RelayGate | undefined
   const privateKey = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
   const announce = announceAddresses(config, peerIdFromPrivateKey(privateKey).toString())
-  const host = await createLibp2p({
+  const peers = new BoundedDatastore(() => {
+    const connected = host.getPeers().map((peer) => `/peers/${peer.toCID()}`)
+    return new Set([`/peers/${privateKey.publicKey.toCID()}`, ...connected])
+  })
+  const host: Host = await createLibp2p({
     start: false,
+    datastore: peers.asDatastore(),
     nodeInfo: { name: 'cytoplex', version: softwareVersion(), userAgent: `cytoplex/${softwareVersion()}` },
     privateKey,
     addresses: {
@@ -121,6 +128,8 @@ export async function createHost(init: HostInit): Promise<Host> {
         },
       }),
     ],
+    // The library would forget where a provider is before its records expire.
+    peerStore: { maxAddressAge: PROVIDER_VALIDITY_MS, maxPeerAge: PROVIDER_VALIDITY_MS },
     connectionManager: {
       maxConnections: config.max_connections,
       inboundConnectionThreshold: config.inbound_per_second,

@@ -358,7 +358,7 @@ export class Libp2pNetwork implements Network {
     await host.register(this.#ids.rpc, {
       onConnect: (peer, connection) => {
         this.#peers.connected(peer, connection)
-        void this.#met(peer, connection)
+        void this.#met(host, peer, connection)
       },
       notifyOnLimitedConnection: true,
     })
@@ -377,8 +377,7 @@ export class Libp2pNetwork implements Network {
   }
 
   /** A peer that speaks the protocol is connected. Never rejects. */
-  async #met(peer: PeerId, connection: Connection): Promise<void> {
-    const { host } = this.#parts
+  async #met(host: Host, peer: PeerId, connection: Connection): Promise<void> {
     this.#finder.changed()
     this.#chooseDhtMode(host)
     try {

@@ -17,6 +17,8 @@ const MOST_PER_GROUP = MOST_RECORDS / 8
 const KEY_LENGTH = 64
 /** Milliseconds between two searches for records that do not count any more. */
 const CLEAN_MS = 600_000
+/** Milliseconds for which the group of who told last holds. */
+const GROUP_MS = 1000
 
 /** `/dht/provider/<multihash in base32>/<peer id>` */
 const PROVIDER_KEY = /^\/dht\/provider\/([a-z2-7]+)\/([A-Za-z0-9]+)$/
@@ -52,6 +54,7 @@ export class ProviderStore {
   /** One string per provider, however many of its records there are. */
   readonly #names = new Map<string, string>()
   #records = 0
+  #last: { readonly provider: string; readonly group: string | undefined; readonly at: number } | undefined
   #cleanedAt: number
 
   constructor(init: ProviderStoreInit, now: () => number = Date.now) {
@@ -94,9 +97,17 @@ export class ProviderStore {
     }
     const now = this.#now()
     if (now - this.#cleanedAt > CLEAN_MS) this.#clean()
-    const group = this.#init.groupOf(provider)
+    const group = this.#groupOf(provider, now)
     if (this.#hasRoom(name, provider, group)) this.#add(name, provider, { at: now, group })
     return key
+  }
+
+  /** Who tells one record tells many, and finding the connection takes longer than all else here. */
+  #groupOf(provider: string, now: number): string | undefined {
+    if (this.#last?.provider !== provider || now - this.#last.at > GROUP_MS) {
+      this.#last = { provider, group: this.#init.groupOf(provider), at: now }
+    }
+    return this.#last.group
   }
 
   #hasRoom(name: string, provider: string, group: string | undefined): boolean {

@@ -29,6 +29,7 @@ it('every row of the benchmark runs, with small sizes', async () => {
       '2 GiB',
       'overview',
       'addresses',
+      'DHT',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),

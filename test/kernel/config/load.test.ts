@@ -89,6 +89,8 @@ test('every key can be set from the environment', () => {
     'receipts.witnesses': [WITNESS, [WITNESS]],
     'log.level': ['trace', 'trace'],
     'health.min_peers_for_ready': ['3', 3],
+    'p2p.dht_mode': ['client', 'client'],
+    'p2p.mdns': ['true', true],
   }
   const urls = ['http.public_url', 'node.documentation_url', 'node.contact_website', 'node.contact_support_url']
   for (const { name, environment, schema } of CONFIG_KEYS) {
