@@ -262,6 +262,10 @@ async function startIn(
     for (const { manifest } of evicted) provider.remove(manifest)
   })
 
+  events.on('peer_banned', ({ providerId }) => {
+    if (parts.partners.get(providerId) !== undefined) logger.warn({ partner: providerId }, 'a partner is banned')
+  })
+
   await federation.load()
   await lifecycle.start(learner)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
