@@ -52,7 +52,7 @@ export interface HostInit {
   readonly metrics: Pick<Metrics, 'registry'>
   readonly dialRules: DialRules
   /** Absent: everybody is accepted. */
-  readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn' | 'of'>
+  readonly scores?: Pick<PeerScores, 'isBanned' | 'bannedIn' | 'of'>
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -72,7 +72,7 @@ export async function createHost(init: HostInit): Promise<Host> {
   // With the network's name in every protocol id, nodes of two networks have nothing to say to each other.
   const protocolPrefix = `cytoplex/${network}`
   const inbound = new InboundLimit(config.max_connections, (group) => init.scores?.bannedIn(group) ?? 0)
-  const denies = (peer: PeerId): boolean => init.scores?.accepts(peer.toString()) === false
+  const denies = (peer: PeerId): boolean => init.scores?.isBanned(peer.toString()) === true
   return createLibp2p({
     start: false,
     nodeInfo: { name: 'cytoplex', version: softwareVersion(), userAgent: `cytoplex/${softwareVersion()}` },
@@ -116,7 +116,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       dht: dhtService(ids.dht),
       gossip: gossipService(ids, (peer) => ({
         score: init.scores?.of(peer).score ?? START_SCORE,
-        accepted: init.scores?.accepts(peer) ?? true,
+        banned: init.scores?.isBanned(peer) ?? false,
       })),
     },
   })

@@ -18,6 +18,7 @@ import { NETWORK, newIdentity, PEER_LIMITS, silentLogger } from '../network/node
 export interface OpenRouter extends GossipRouter {
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
   readonly topics: ReadonlyMap<string, ReadonlySet<string>>
+  readonly streamsOutbound: ReadonlyMap<string, unknown>
   readonly idontwants: ReadonlyMap<string, ReadonlyMap<string, number>>
   readonly peers: ReadonlyMap<string, PeerId>
   sendRpc(peer: string, exchange: Partial<RPC>): boolean
@@ -58,7 +59,7 @@ export async function gossipNode(t: TestContext, judge: Judge = () => 'accept') 
   const scores = new PeerScores({
     events,
     logger: silentLogger,
-    onRefused: (peer) => {
+    disconnect: (peer) => {
       for (const connection of host?.getConnections() ?? []) {
         if (connection.remotePeer.toString() === peer) connection.abort(new Error('refused'))
       }
@@ -99,21 +100,14 @@ function wrapped(take: GossipRouter['handleReceivedRpc'], heard: RPC.Message[]):
   }
 }
 
-/** Connects two, and resolves when the first can send gossip to the second and knows what it is subscribed to. */
+/** Connects two, if they are not, and resolves when the first can send gossip to the second and knows what it is subscribed to. */
 export async function introduce(
   from: { readonly host: Host; readonly router: OpenRouter },
   to: { readonly providerId: string; readonly addresses: readonly string[] },
 ): Promise<void> {
-  const known = new Promise<void>((resolve) => {
-    const listener = ({ detail }: { detail: { peerId: PeerId } }): void => {
-      if (detail.peerId.toString() !== to.providerId) return
-      from.router.removeEventListener('subscription-change', listener)
-      resolve()
-    }
-    from.router.addEventListener('subscription-change', listener)
-  })
   await from.host.dial(multiaddr(to.addresses[0]))
-  await known
+  const isKnown = (): boolean => [...from.router.topics.values()].some((peers) => peers.has(to.providerId))
+  await eventually(from.router, () => from.router.streamsOutbound.has(to.providerId) && isKnown())
 }
 
 export const addressesOf = ({ host, providerId }: { readonly host: Host; readonly providerId: string }) => ({
@@ -121,9 +115,13 @@ export const addressesOf = ({ host, providerId }: { readonly host: Host; readonl
   addresses: host.getMultiaddrs().map(String),
 })
 
-/** Resolves when `holds` does, looked at whenever a router's heart beats (once a second) or `poke` is called. */
-export async function eventually(router: OpenRouter, holds: () => boolean, timeoutMs = 60_000): Promise<void> {
-  const { signal } = { signal: AbortSignal.timeout(timeoutMs) }
+/** Resolves when `holds` does, looked at whenever a router's heart beats (once a second). */
+export async function eventually(
+  router: OpenRouter,
+  holds: () => boolean | undefined,
+  timeoutMs = 20_000,
+): Promise<void> {
+  const signal = AbortSignal.timeout(timeoutMs)
   while (!holds()) {
     signal.throwIfAborted()
     await new Promise<void>((resolve) =>
