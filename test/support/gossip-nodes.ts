@@ -89,6 +89,8 @@ export async function hostileGossip(t: TestContext, network = NETWORK) {
   const bare = await startBareHost(t, network)
   const heard: RPC.Message[] = []
   const { router } = bare
+  // So that whole nodes count it as a peer; it answers nothing.
+  await bare.host.handle(ids(network).rpc, (stream) => stream.abort(new Error('no')))
   routerOf(router).handleReceivedRpc = wrapped(router.handleReceivedRpc.bind(router), heard)
   return { ...bare, heard }
 }
@@ -107,7 +109,7 @@ export async function introduce(
 ): Promise<void> {
   await from.host.dial(multiaddr(to.addresses[0]))
   const isKnown = (): boolean => [...from.router.topics.values()].some((peers) => peers.has(to.providerId))
-  await eventually(from.router, () => from.router.streamsOutbound.has(to.providerId) && isKnown())
+  await eventually(from.router, () => from.router.streamsOutbound.has(to.providerId) && isKnown(), 5000)
 }
 
 export const addressesOf = ({ host, providerId }: { readonly host: Host; readonly providerId: string }) => ({
