@@ -27,18 +27,18 @@ export interface GossipGateInit {
   mostBytes(topicId: string): number | undefined
   /** Whether a topic is one of this network, joined or not. */
   isTopic(topicId: string): boolean
-  accepts(peer: string): boolean
+  isBanned(peer: string): boolean
   record(peer: string, event: ScoreEvent): void
 }
 
 /** Bounds what each peer makes the router do, before a signature is verified or anything is kept. To be called once, before the router starts. */
 export function guardRouter(init: GossipGateInit): void {
-  const { router, accepts, record } = init
+  const { router, isBanned, record } = init
   const gate = new Gate(init)
   const take = router.handleReceivedRpc.bind(router)
   router.handleReceivedRpc = async (from, exchange) => {
     const peer = from.toString()
-    if (accepts(peer)) await take(from, gate.admitted(peer, exchange))
+    if (!isBanned(peer)) await take(from, gate.admitted(peer, exchange))
   }
   const { score } = router
   const addIP = score.addIP.bind(score)

@@ -26,17 +26,16 @@ const decayOver = (seconds: number): number => 0.01 ** (STEP_MS / 1000 / seconds
 
 /** Score at which the penalty of our own score begins; at `DISCONNECT_BELOW` it is as far below zero as `publishThreshold`. */
 const OWN_SCORE_FREE = DISCONNECT_BELOW - THRESHOLDS.publishThreshold
-/** What a peer that is not accepted has: below every threshold, whatever else it did. */
-const REFUSED = -1000
+/** What a banned peer has: below every threshold, whatever else it did. */
+const BANNED = -1000
 
 /** How our own score of a peer counts. */
 export interface OwnScore {
   readonly score: number
-  readonly accepted: boolean
+  readonly banned: boolean
 }
 
-export const appScore = ({ score, accepted }: OwnScore): number =>
-  accepted ? Math.min(0, score - OWN_SCORE_FREE) : REFUSED
+export const appScore = ({ score, banned }: OwnScore): number => (banned ? BANNED : Math.min(0, score - OWN_SCORE_FREE))
 
 /** Peers of one public address (IPv4) or site (IPv6) that share a mesh without penalty: an office or a small hoster. */
 const COLOCATED = 10

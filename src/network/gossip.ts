@@ -21,6 +21,8 @@ const OUTBOUND_BYTES = 16 * 1024 * 1024
 const TOPIC_BYTES = 2 * (Object.keys(TOPICS).length + LIMITS.goalTopics) * 1024
 /** Messages that one author may have made at once: a node that stops withdraws up to 200 pages. */
 const AUTHOR_BURST = 256
+/** Valid messages per second that count for a peer's score: more would make up for sending too many. */
+const PRAISE_PER_SECOND = 10
 /** Peers that a mesh has at least. */
 const LEAST_MESH = 4
 
@@ -62,7 +64,7 @@ export interface GossipInit {
   readonly gossip: GossipSub
   readonly ids: ProtocolIds
   readonly judges: NetworkHandlers['gossip']
-  readonly scores: Pick<PeerScores, 'accepts' | 'record'>
+  readonly scores: Pick<PeerScores, 'isBanned' | 'record'>
   readonly limits: Pick<PeerLimits, 'violated'>
   readonly config: Pick<Config['p2p'], 'messages_per_second'>
   readonly logger: Logger
@@ -79,6 +81,7 @@ export class Gossip {
   readonly #init: GossipInit
   readonly #router: GossipRouter
   readonly #authors: TokenBuckets
+  readonly #praise = new TokenBuckets(PRAISE_PER_SECOND, PRAISE_PER_SECOND)
   /** Topics that this node is in, by id. */
   readonly #joined = new Map<string, Joined>()
 
@@ -97,7 +100,7 @@ export class Gossip {
       messagesPerSecond: config.messages_per_second,
       mostBytes: (id) => this.#joined.get(id)?.bytes,
       isTopic: (id) => ids.isTopic(id),
-      accepts: (peer) => scores.accepts(peer),
+      isBanned: (peer) => scores.isBanned(peer),
       record: (peer, event) => scores.record(peer, event),
     })
   }
@@ -149,7 +152,7 @@ export class Gossip {
     const { scores, limits, logger } = this.#init
     const from = peer.toString()
     const author = message.from.toString()
-    if (!scores.accepts(author)) return TopicValidatorResult.Ignore
+    if (scores.isBanned(author)) return TopicValidatorResult.Ignore
     if (!this.#authors.of(author).take()) {
       // Who passes it on cannot know how many others did.
       if (author === from) limits.violated(from)
@@ -157,7 +160,8 @@ export class Gossip {
     }
     try {
       const verdict = joined.judge(message.data, from, author)
-      if (verdict !== 'ignore') scores.record(from, verdict === 'accept' ? 'valid_message' : 'invalid_message')
+      if (verdict === 'reject') scores.record(from, 'invalid_message')
+      if (verdict === 'accept' && this.#praise.of(from).take()) scores.record(from, 'valid_message')
       return VERDICTS[verdict]
     } catch (error) {
       logger.error({ topic: joined.topic, peer: from, err: error }, 'a gossiped message could not be judged')

@@ -69,7 +69,7 @@ export interface HostInit {
   /** Hears of peers that multicast DNS found, where that is on. */
   foundLocally?(peer: string, addresses: readonly Multiaddr[]): void
   /** Absent: everybody is accepted. */
-  readonly scores?: Pick<PeerScores, 'accepts' | 'bannedIn' | 'of'>
+  readonly scores?: Pick<PeerScores, 'isBanned' | 'bannedIn' | 'of'>
   /** Where this node listens through relays. */
   readonly relayClient?: RelayClient | undefined
   /** What connections are made of; absent: TCP. For many nodes in one process. */
@@ -94,7 +94,7 @@ export async function createHost(init: HostInit): Promise<Host> {
   const protocolPrefix = `cytoplex/${network}`
   const inbound = new InboundLimit(config.max_connections, (group) => init.scores?.bannedIn(group) ?? 0)
   const halfOpen = new HalfOpen(PENDING_CONNECTIONS)
-  const denies = (peer: PeerId): boolean => init.scores?.accepts(peer.toString()) === false
+  const denies = (peer: PeerId): boolean => init.scores?.isBanned(peer.toString()) === true
   // Exists as soon as the host does, and so before anybody connects.
   let gate: RelayGate | undefined
   const privateKey = await generateKeyPairFromSeed('Ed25519', init.identitySeed)
@@ -169,7 +169,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       }),
       gossip: gossipService(ids, (peer) => ({
         score: init.scores?.of(peer).score ?? START_SCORE,
-        accepted: init.scores?.accepts(peer) ?? true,
+        banned: init.scores?.isBanned(peer) ?? false,
       })),
       ...(config.relay === 'server' ? { relay: relayServer() } : {}),
       ...(config.hole_punching ? { holePunching: dcutr() } : {}),

@@ -92,7 +92,7 @@ export class Libp2pNetwork implements Network {
       store: init.store,
       events: init.events,
       logger: init.logger,
-      onRefused: (peer) => this.#refuse(peer),
+      disconnect: (peer) => this.#drop(peer),
       groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => publicGroup(remoteAddr) ?? []),
     })
     this.#limits = new PeerLimits(init.config, (peer, event) => this.scores.record(peer, event))
@@ -112,7 +112,7 @@ export class Libp2pNetwork implements Network {
       isConnected,
       request: async (peer, signal) => (await this.request(peer, 'peer_exchange', {}, { signal })).records,
       allowed: (peer, addresses, learnedFrom) => this.#allowedAddresses(peer, addresses.map(String), learnedFrom),
-      punish: (peer, event) => init.logger.debug({ peer, event }, 'a peer broke a rule'),
+      punish: (peer, event) => this.scores.record(peer, event),
     })
     this.#finder = new PeerFinder({
       known: this.#known,
@@ -340,7 +340,7 @@ export class Libp2pNetwork implements Network {
     const packages = new PackageServer(handlers, logger, new RateCap(this.#init.config.upload_bytes_per_second))
     await host.handle(
       this.#ids.rpc,
-      this.#unlessRefused((stream, peer) => rpc.serve(stream, peer)),
+      this.#unlessBanned((stream, peer) => rpc.serve(stream, peer)),
       {
         maxInboundStreams: RPC_STREAMS_PER_PEER,
         runOnLimitedConnection: true,
@@ -348,7 +348,7 @@ export class Libp2pNetwork implements Network {
     )
     await host.handle(
       this.#ids.package,
-      this.#unlessRefused((stream, peer) => packages.serve(stream, peer)),
+      this.#unlessBanned((stream, peer) => packages.serve(stream, peer)),
       {
         // Those that are being sent, and those whose end has not been noticed yet.
         maxInboundStreams: 2 * UPLOADS_PER_PEER,
@@ -451,25 +451,26 @@ export class Libp2pNetwork implements Network {
     }
   }
 
-  /** A connection to a peer that was refused meanwhile may still be about to close. */
-  #unlessRefused(serve: (stream: Stream, peer: string) => Promise<void>): StreamHandler {
+  /** A connection to a peer that was banned meanwhile may still be about to close. */
+  #unlessBanned(serve: (stream: Stream, peer: string) => Promise<void>): StreamHandler {
     return async (stream, { remotePeer }) => {
       const peer = remotePeer.toString()
-      if (this.scores.accepts(peer)) await serve(stream, peer)
-      else stream.abort(new PeerError('violation', `${peer} is not accepted`))
+      if (this.scores.isBanned(peer)) stream.abort(new PeerError('violation', `${peer} is banned`))
+      else await serve(stream, peer)
     }
   }
 
-  /** Closes every connection of a peer that is not accepted any more; streams end with them. */
-  #refuse(peer: string): void {
-    if (this.#seeds.isSeed(peer)) this.#init.logger.warn({ peer }, 'a seed is not accepted any more')
-    for (const connection of this.#connectionsOf(peer)) {
-      connection.abort(new PeerError('violation', `${peer} is not accepted any more`))
-    }
+  /** Closes every connection of a peer, for its score; streams end with them. */
+  #drop(peer: string): void {
+    const { score, banned } = this.scores.of(peer)
+    if (this.#seeds.isSeed(peer))
+      this.#init.logger.warn({ peer, score, banned }, 'a seed is disconnected for its score')
+    const reason = banned ? `${peer} is banned` : `the score of ${peer} is ${score}`
+    for (const connection of this.#connectionsOf(peer)) connection.abort(new PeerError('violation', reason))
   }
 
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {
-    if (!this.scores.accepts(peer)) throw new PeerError('unreachable', `${peer} is banned, or its score is too low`)
+    if (this.scores.isBanned(peer)) throw new PeerError('unreachable', `${peer} is banned`)
     return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal, runOnLimitedConnection: true })
   }
 

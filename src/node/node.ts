@@ -341,6 +341,10 @@ async function startIn(
   const replication = new Replication(parts, { orders, replicator, administration, onGone })
   replication.measure(metrics)
 
+  events.on('peer_banned', ({ providerId }) => {
+    if (parts.partners.get(providerId) !== undefined) logger.warn({ partner: providerId }, 'a partner is banned')
+  })
+
   await federation.load()
   await replication.load()
   await lifecycle.start({ name: 'learner', start: () => undefined, stop: () => learner.stop() })

@@ -14,8 +14,9 @@ import { createHost, type Host, startHost } from '../../../src/network/host.ts'
 import type { Swept } from '../../../src/network/provide-sweep.ts'
 
 const NETWORK = 'bench'
-const CONFIG = loadConfig({ env: {}, flags: { 'p2p.host': '127.0.0.1', 'p2p.port': '0', 'p2p.dht_mode': 'server' } })
-  .config.p2p
+const CONFIG = loadConfig({
+  env: { CYTOPLEX_P2P_HOST: '127.0.0.1', CYTOPLEX_P2P_PORT: '0', CYTOPLEX_P2P_DHT_MODE: 'server' },
+}).config.p2p
 /** Peers that each node knows before anything is measured: Kademlia's k. */
 const KNOWN = 20
 /** Milliseconds until then. */

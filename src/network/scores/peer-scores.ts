@@ -68,8 +68,8 @@ export interface PeerScoresInit {
   readonly events: Pick<Events, 'emit'>
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly now?: () => number
-  /** A peer is not accepted any more: its connections are to be closed. */
-  onRefused?(peer: string): void
+  /** A peer is to be disconnected. */
+  disconnect?(peer: string): void
   /** Groups of public addresses that a peer is connected from. */
   groupsOf?(peer: string): readonly string[]
   /** How many peers are remembered. */
@@ -114,25 +114,22 @@ export class PeerScores {
     await this.#write()
   }
 
-  /** Something that a peer did. Closes its connections when it is not accepted any more. */
+  /** Something that a peer did. Disconnects and bans it as its score then says. */
   record(peer: string, event: ScoreEvent): void {
     const now = this.#now()
     const entry = this.#peers.get(peer) ?? { score: START_SCORE, at: now }
-    const before = decayed(entry.score, now - entry.at)
-    entry.score = Math.min(HIGHEST_SCORE, Math.max(LOWEST_SCORE, before + SCORE_OF[event]))
+    const score = decayed(entry.score, now - entry.at) + SCORE_OF[event]
+    entry.score = Math.min(HIGHEST_SCORE, Math.max(LOWEST_SCORE, score))
     entry.at = now
     this.#peers.set(peer, entry)
     this.#unwritten.add(peer)
     if (this.#peers.size > this.#capacity) this.#forgetSome()
-    if (entry.score >= DISCONNECT_BELOW || this.isBanned(peer)) return
+    if (SCORE_OF[event] > 0 || entry.score >= DISCONNECT_BELOW || this.isBanned(peer)) return
     if (entry.score < BAN_BELOW) {
       this.ban(peer, `its score fell below ${BAN_BELOW}, last by ${event}`).catch((error: unknown) =>
         this.#init.logger.error({ peer, err: error }, 'a ban could not be stored'),
       )
-    } else if (before >= DISCONNECT_BELOW) {
-      this.#init.logger.info({ peer, score: Math.round(entry.score), event }, 'a peer is disconnected for its score')
-      this.#init.onRefused?.(peer)
-    }
+    } else this.#init.disconnect?.(peer)
   }
 
   /**
@@ -156,7 +153,7 @@ export class PeerScores {
     if (this.#peers.size > this.#capacity) this.#forgetSome()
     this.#init.logger.warn({ peer, reason, until: until === null ? null : new Date(until) }, 'a peer is banned')
     this.#init.events.emit('peer_banned', { providerId: peer, reason, until })
-    this.#init.onRefused?.(peer)
+    this.#init.disconnect?.(peer)
     await this.#keep(peer, entry, witness)
   }
 
@@ -178,14 +175,6 @@ export class PeerScores {
   isBanned(peer: string): boolean {
     const entry = this.#peers.get(peer)
     return entry !== undefined && this.#banOf(entry, this.#now()) !== undefined
-  }
-
-  /** Whether to be connected to a peer: it is not banned, and its score is not too low. */
-  accepts(peer: string): boolean {
-    const entry = this.#peers.get(peer)
-    if (entry === undefined) return true
-    const now = this.#now()
-    return this.#banOf(entry, now) === undefined && decayed(entry.score, now - entry.at) >= DISCONNECT_BELOW
   }
 
   of(peer: string): Standing {

@@ -28,7 +28,7 @@ export const SCORE_OF: Readonly<Record<ScoreEvent, number>> = {
 export const START_SCORE = 100
 export const LOWEST_SCORE = 0
 export const HIGHEST_SCORE = 200
-/** Below it, a peer is disconnected, and not accepted until its score has recovered. */
+/** Below it, whatever else a peer does wrong disconnects it. It may come back, and is banned when it goes on. */
 export const DISCONNECT_BELOW = 30
 /** Below it, a peer is banned. */
 export const BAN_BELOW = 10
@@ -36,10 +36,7 @@ export const BAN_BELOW = 10
 export const TRUSTED_FROM = 150
 /** Milliseconds that a ban lasts when nothing else is said. */
 export const BAN_MS = 24 * 3600 * 1000
-/**
- * Milliseconds in which the distance to the start halves. A peer that was disconnected at 29 is accepted again after a minute, one that escaped a
- * ban at 10 after 22; a good name lasts for some hours.
- */
+/** Milliseconds in which the distance to the start halves: from just above a ban, a peer is back above 30 after 22 minutes; a good name lasts for hours. */
 export const HALF_LIFE_MS = 3600 * 1000
 
 /** A score after it was left alone for `elapsed` milliseconds. */

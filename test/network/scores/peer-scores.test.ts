@@ -19,7 +19,7 @@ function makeScores(init: Partial<PeerScoresInit> = {}) {
     events,
     logger: silentLogger,
     now: () => clock.now,
-    onRefused: (peer) => refused.push(peer),
+    disconnect: (peer) => refused.push(peer),
     ...init,
   })
   return { scores, clock, events, refused }
@@ -57,26 +57,24 @@ describe('the score of a peer', () => {
     assert.equal(scores.of('good').score, 100)
   })
 
-  it('under 30 refuses the peer until it has recovered; under 10 bans it for a day', async () => {
+  it('under 30 disconnects the peer at every offence; under 10 bans it for a day', async () => {
     const { scores, clock, refused, events } = makeScores()
     const banned: string[] = []
     events.on('peer_banned', ({ providerId }) => banned.push(providerId))
     recordMany(scores, 'p', 'invalid_contribution', 7)
-    assert.equal(scores.accepts('p'), true, '30 is not under 30')
+    assert.deepEqual(refused, [], '30 is not under 30')
     scores.record('p', 'invalid_message')
-    assert.equal(scores.accepts('p'), false)
-    assert.deepEqual(refused, ['p'])
-    clock.now += HOUR_MS
-    assert.equal(scores.accepts('p'), true)
-
-    recordMany(scores, 'p', 'protocol_violation', 4)
+    scores.record('p', 'valid_message')
+    assert.deepEqual(refused, ['p'], 'nothing happens to who does right')
+    recordMany(scores, 'p', 'invalid_message', 3)
+    assert.deepEqual([refused.length, scores.isBanned('p')], [4, false])
+    scores.record('p', 'invalid_message')
     assert.deepEqual(banned, ['p'])
-    assert.deepEqual(refused, ['p', 'p', 'p'], 'once below 30, once banned')
     assert.equal(scores.of('p').banned, true)
     clock.now += 24 * HOUR_MS - 1
-    assert.equal(scores.accepts('p'), false)
+    assert.equal(scores.isBanned('p'), true)
     clock.now += 1
-    assert.equal(scores.accepts('p'), true)
+    assert.equal(scores.isBanned('p'), false)
     assert.deepEqual(scores.banned(), [])
   })
 })
@@ -105,7 +103,7 @@ describe('bans', () => {
     )
     assert.equal(after.scores.bannedIn('8.8.8.8'), 1)
     assert.equal(after.scores.of('fine').score, 115)
-    assert.equal(after.scores.accepts('forgiven'), true)
+    assert.equal(after.scores.isBanned('forgiven'), false)
   })
 
   it('are durable when the call resolves, with what is to be written beside them', async (t) => {
