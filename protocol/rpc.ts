@@ -581,7 +581,7 @@ export const DialBackResponse = Type.Object(
 )
 export type DialBackResponse = Static<typeof DialBackResponse>
 
-/** Asks a peer to look for a cell of this node as for anybody's: in what it heard announced, and by asking this node for it and its first chunk. */
+/** Asks a peer to look for a cell of this node as for anybody's: in what it heard announced, and by asking this node for it and its last chunk. */
 export const ProbeRequest = Type.Object(
   {
     type: Type.Literal('probe_request'),
@@ -607,7 +607,7 @@ export const ProbeResponse = Type.Object(
     announced: Type.Boolean(),
     /** This node offered the cell, and the offer verified. */
     resolved: Type.Boolean(),
-    /** The first chunk arrived, and is the one that the publisher signed. */
+    /** The last chunk arrived, and is the one that the publisher signed. */
     fetched: Type.Boolean(),
     /** Why the first of these that is false is so. */
     reason: Type.Optional(Type.String({ maxLength: LIMITS.reasonLength })),

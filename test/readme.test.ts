@@ -95,3 +95,22 @@ test('README: the curl lines work as printed', async (t) => {
   const original = await readFile(join(ROOT, 'node_modules/source-map/lib/mappings.wasm'))
   assert.deepEqual(await readFile(join(home, folder, 'mappings.wasm')), original)
 })
+
+test('README: doctor finds nothing wrong with a node that has a peer', async (t) => {
+  const home = await temporaryFolder(t)
+  const seed = await startNodeProcess({ dataDir: join(home, 'seed') })
+  t.after(() => seed.stop())
+  const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex'), seeds: seed.p2p_addrs })
+  t.after(() => node.stop())
+  let output = ''
+  // It may be asked before the two have met.
+  for (let tries = 0; !output.includes('Nothing failed'); tries++) {
+    output = await paste(
+      t,
+      `PATH="$PWD/scripts:$PATH"\n${block('doctor')}`.replace('doctor\n', 'doctor || true\n'),
+      home,
+    )
+    assert.ok(tries < 20, output)
+  }
+  assert.match(output, /^ok +dial back +peer .* connected to /m)
+})

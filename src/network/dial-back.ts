@@ -19,6 +19,8 @@ type Stage = NonNullable<DialBackResult['stage']>
 
 /** Milliseconds for a dial-back, from connecting to the handshake. */
 const DIAL_MS = 8000
+/** Milliseconds for what else was begun on the connection to end. */
+const CLOSE_MS = 5000
 /** Dial-backs at once, over all peers. */
 const AT_ONCE = 8
 
@@ -92,7 +94,7 @@ export class DialBack {
     } catch (error) {
       return { ok: false, stage, reason: reasonOf(error, stage, signal).slice(0, LIMITS.reasonLength) }
     } finally {
-      connection?.close({ signal: AbortSignal.timeout(1000) }).catch((error: Error) => connection?.abort(error))
+      connection?.close({ signal: AbortSignal.timeout(CLOSE_MS) }).catch((error: Error) => connection?.abort(error))
     }
   }
 

@@ -278,7 +278,7 @@ export class Libp2pNetwork implements Network {
   }
 
   async connect(peer: string, signal: AbortSignal): Promise<void> {
-    await this.#host.dial(peerIdFromString(peer), { signal })
+    if (this.#connectionTo(peer) === undefined) await this.#host.dial(peerIdFromString(peer), { signal })
   }
 
   keepConnected(peer: string): void {
@@ -471,7 +471,19 @@ export class Libp2pNetwork implements Network {
 
   async #openStream(peer: string, protocol: string, signal: AbortSignal): Promise<Stream> {
     if (this.scores.isBanned(peer)) throw new PeerError('unreachable', `${peer} is banned`)
-    return this.#host.dialProtocol(peerIdFromString(peer), protocol, { signal, runOnLimitedConnection: true })
+    const options = { signal, runOnLimitedConnection: true }
+    const connection = this.#connectionTo(peer)
+    if (connection !== undefined) return connection.newStream(protocol, options)
+    return this.#host.dialProtocol(peerIdFromString(peer), protocol, options)
+  }
+
+  /**
+   * The oldest open connection to a peer, a direct one if there is any. libp2p would take the newest, which may be a dial-back that is about to be
+   * closed, and would dial again where there are only relayed ones.
+   */
+  #connectionTo(peer: string): Connection | undefined {
+    const open = this.#connectionsOf(peer).filter(({ status }) => status === 'open')
+    return open.find(({ limits }) => limits === undefined) ?? open[0]
   }
 
   async #openPackageStream(peer: string, signal: AbortSignal): Promise<Stream> {

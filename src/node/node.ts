@@ -260,7 +260,10 @@ async function startIn(
   const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures })
   const watcher = new LogWatcher(parts, {
     own: (record) => publisher.heard(record),
-    ban: (provider) => parts.directory.forget(provider),
+    async ban(provider, reason) {
+      await parts.network.scores.ban(provider, reason, Number.POSITIVE_INFINITY)
+      await parts.directory.forget(provider)
+    },
   })
   const witness = new LogWitness(parts, watcher)
   const announcer = new Announcer(parts)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
-import { connectedTo, makeNode, newIdentity, startNode, type TestNode, type TestNodeOptions } from './nodes.ts'
+import { connectedTo, makeNode, newIdentity, startNode, type TestNode, type TestNodeOptions, within } from './nodes.ts'
 
 const portOf = ({ network }: TestNode): number => Number(network.addresses[0]?.split('/')[4])
 
@@ -34,6 +34,38 @@ describe('a dial-back', () => {
       asked.network.connectedPeers().find(({ providerId }) => providerId === node.providerId)?.addresses.length
     while (connections() !== 1) await new Promise(setImmediate)
     assert.equal((await dialBack()).ok, true)
+  })
+
+  it('disturbs nothing that goes on between the two', async (t) => {
+    const bytes = Buffer.alloc(24 * LIMITS.chunkBytes, 'bytes')
+    const holder = {
+      openPackage: async () => ({
+        size: bytes.length,
+        chunkSize: LIMITS.chunkBytes,
+        async *read() {
+          for (let at = 0; at < bytes.length; at += LIMITS.chunkBytes) yield bytes.subarray(at, at + LIMITS.chunkBytes)
+        },
+        close: async () => undefined,
+      }),
+    }
+    const { asked, node, dialBack } = await pair(t, { handlers: holder })
+    const receive = async () => {
+      let received = 0
+      const digest = `sha256:${'0'.repeat(64)}`
+      for await (const part of asked.network.fetchPackage(node.providerId, digest, 0, within())) received += part.length
+      return received
+    }
+    const [answer, ...received] = await Promise.all([dialBack(), receive(), receive()])
+    assert.equal(answer.ok, true)
+    assert.deepEqual(received, [bytes.length, bytes.length])
+    const ask = () =>
+      asked.network.request(
+        node.providerId,
+        'yank_request',
+        { cells: [{ manifest_digest: 'a'.repeat(64), publisher: 'b'.repeat(64) }] },
+        within(),
+      )
+    await Promise.all([dialBack(), ask(), ask()])
   })
 
   it('says that nothing listens', async (t) => {

@@ -71,6 +71,19 @@ describe('relay', () => {
       parts.push(new Uint8Array(part))
     }
     assert.ok(Buffer.concat(parts).equals(BYTES.subarray(LIMITS.chunkBytes)))
+    const [connections] = a.network.connectedPeers().filter(({ providerId }) => providerId === b.providerId)
+    assert.equal(connections?.addresses.length, 1, 'what goes on shares one relayed connection')
+  })
+
+  it('stays in use where hole punching finds no public address', async (t) => {
+    const relay = await server(t)
+    const b = await startNode(t, {
+      seeds: relay.network.addresses,
+      config: { relay: 'client', listen: ['/p2p-circuit'], hole_punching: true },
+    })
+    const a = await startNode(t, { config: { relay: 'client', hole_punching: true } })
+    await a.network.addAddresses(b.providerId, await addressesOf(b, relayed(1)))
+    for (let i = 0; i < 3; i++) await a.network.request(b.providerId, 'cell_request', askFor('x'), within())
   })
 
   it('is not used by nodes without the option', async (t) => {

@@ -239,7 +239,7 @@ describe('doctor', () => {
       [fetch?.status, fetch?.detail],
       [
         'failed',
-        `this node could not fetch a cell of peer ${wrong.providerId}: the first chunk is not the one that the publisher signed`,
+        `this node could not fetch a cell of peer ${wrong.providerId}: the last chunk is not the one that the publisher signed`,
       ],
     )
   })

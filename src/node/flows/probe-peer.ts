@@ -23,7 +23,8 @@ const AT_ONCE = 4
 const REMEMBERED = 1000
 
 /**
- * Looks for a cell at one provider as a request would: in what the provider announced, by asking it, and by fetching the first chunk. Nothing is
+ * Looks for a cell at one provider as a request would: in what the provider announced, by asking it, and by fetching the last chunk, which
+ * bounds what the provider can send. Nothing is
  * stored. Never throws.
  */
 export async function probePeer(parts: Parts, provider: string, cell: ProbedCell): Promise<ProbeResult> {
@@ -50,8 +51,8 @@ export async function probePeer(parts: Parts, provider: string, cell: ProbedCell
       if (offer.id === cell.cell_id) found.resolved = true
     }
     if (!found.resolved) reason ??= 'that cell is not among those offered for the capability'
-    else found.fetched = await hasFirstChunk(parts, provider, cell, signal)
-    if (found.resolved && !found.fetched) reason ??= 'the first chunk is not the one that the publisher signed'
+    else found.fetched = await hasLastChunk(parts, provider, cell, signal)
+    if (found.resolved && !found.fetched) reason ??= 'the last chunk is not the one that the publisher signed'
   } catch (error) {
     reason ??= signal.aborted ? `nothing more arrived within ${PROBE_MS / 1000} s` : errorMessage(error)
   }
@@ -65,16 +66,17 @@ function isAnnounced({ directory }: Pick<Parts, 'directory'>, provider: string, 
   return false
 }
 
-async function hasFirstChunk(
+async function hasLastChunk(
   parts: Parts,
   provider: string,
   { digest, cell_id }: ProbedCell,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { offer, leaves } = await describePackage(parts, provider, digest, cell_id)
-  const chunk = new Uint8Array(Math.min(LIMITS.chunkBytes, offer.manifest.package.size))
+  const last = leaves.length - 1
+  const chunk = new Uint8Array(offer.manifest.package.size - last * LIMITS.chunkBytes)
   let filled = 0
-  const ranges = [{ from: 0, to: 1, bytes: chunk.length }]
+  const ranges = [{ from: last, to: last + 1, bytes: chunk.length }]
   for await (const bytes of parts.network.fetchPackage(provider, digest, () => ranges.pop(), { signal })) {
     const piece = bytes.subarray(0, chunk.length - filled)
     chunk.set(piece, filled)
@@ -82,7 +84,7 @@ async function hasFirstChunk(
     if (filled === chunk.length) break
   }
   if (filled < chunk.length) throw new Error('the package ended early')
-  return equalBytes(leafHash(chunk), leaves[0] ?? new Uint8Array())
+  return equalBytes(leafHash(chunk), leaves[last] ?? new Uint8Array())
 }
 
 /** Probes peers that ask for it, each once a minute and few at once. */
