@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { CopyDropped, Pin } from '../../protocol/replication.ts'
 import { askNode } from './ask-node.ts'
+import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
 import { bytesText, clientFor, type NodeFlags } from './cell-transfer.ts'
 import { CliError, EXIT, exitCodeOf } from './exit-codes.ts'
@@ -17,21 +18,17 @@ const WHAT = 'digest of a package (sha256:…), or a cell type, with @VERSION if
 
 /** `cytoplex pin`, `cytoplex unpin`: whether one package is kept. */
 export function registerPinCommands(program: Command): void {
-  targetOptions(
-    program
-      .command('pin')
-      .description('fetch a package, and keep it whatever becomes of it elsewhere')
-      .argument('<what>', WHAT),
-  )
-    .addHelpText('after', '\nExample:\n  $ cytoplex pin sql-wasm@1.0.0')
-    .action(pin)
-  targetOptions(
-    program
-      .command('unpin')
-      .description('let go of a package: the copy may go when room is needed')
-      .argument('<what>', WHAT)
-      .option('--drop', 'drop the copy at once, pinned or not'),
-  )
+  const pinning = program
+    .command('pin')
+    .description('fetch a package, and keep it whatever becomes of it elsewhere')
+    .argument('<what>', WHAT)
+  targetOptions(networkFlag(pinning)).addHelpText('after', '\nExample:\n  $ cytoplex pin sql-wasm@1.0.0').action(pin)
+  const unpinning = program
+    .command('unpin')
+    .description('let go of a package: the copy may go when room is needed')
+    .argument('<what>', WHAT)
+    .option('--drop', 'drop the copy at once, pinned or not')
+  targetOptions(networkFlag(unpinning))
     .addHelpText('after', '\nExample:\n  $ cytoplex unpin sql-wasm@1.0.0 --drop')
     .action(unpin)
 }

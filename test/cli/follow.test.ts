@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { contractServer } from '../contract/server.ts'
+import { ADMIN_KEY } from '../http/harness.ts'
+import { NETWORK } from '../support/cells.ts'
+import { cytoplex } from './launch.ts'
+
+test('a policy is added, shown and removed; a package pinned and unpinned', async (t) => {
+  const server = await contractServer(t)
+  const target = ['--node', server.url, '--api-key', ADMIN_KEY]
+  const run = (...args: string[]) => cytoplex([...args, ...target])
+
+  const added = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '2MiB')
+  const [, id = ''] = /^([0-9a-f]{12}) follows capability sql\.\* \^1\.0\.0\.\n/.exec(added.stdout) ?? []
+  assert.equal(added.code, 0, added.stderr)
+  const again = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '1')
+  assert.equal(again.code, 1)
+  assert.match(again.stderr, /follows the same already/)
+
+  const registered = await server.register({ cell_type: 'pinned', version: '1.0.0' })
+  const { digest } = registered.json()
+  assert.match(
+    (await run('pin', 'pinned@1.0.0', '--network', NETWORK)).stdout,
+    /^pinned@1\.0\.0 is pinned, and here\.\n$/,
+  )
+  const listed = await run('follow', 'list')
+  assert.match(
+    listed.stdout,
+    new RegExp(`^${id} +capability sql\\.\\* \\^1\\.0\\.0 +0 +0 +0 +0 .* 2\\.\\S+ MB? +-$`, 'm'),
+  )
+  assert.match(listed.stdout, new RegExp(`^${digest} +pinned@1\\.0\\.0 +registered `, 'm'))
+
+  assert.match((await run('unpin', String(digest))).stdout, /^pinned@1\.0\.0 is not pinned any more\.\n$/)
+  const absent = await run('unpin', String(digest), '--drop')
+  assert.deepEqual([absent.code, absent.stdout], [3, ''])
+  assert.match(absent.stderr, /there is no copy of/)
+  assert.equal((await run('follow', 'remove', id)).code, 0)
+  assert.equal((await run('follow', 'remove', id)).code, 3)
+  assert.match((await run('follow', 'list')).stdout, /^Nothing is followed\.\n$/)
+})
+
+test('mistakes are told before a node is asked: exit 2', async () => {
+  const target = ['--node', 'http://127.0.0.1:1']
+  for (const [args, reason] of [
+    [['follow', 'add', '--max-bytes', '1'], /exactly one of/],
+    [['follow', 'add', '--capability', 'a', '--partner', 'b', '--max-bytes', '1'], /exactly one of/],
+    [['follow', 'add', '--capability', 'a', '--max-bytes', '1GB'], /--max-bytes: found "1GB", allowed is/],
+    [['pin', 'a@1@2'], /found "a@1@2", allowed is the digest/],
+  ] as const) {
+    const { code, stderr } = await cytoplex([...args, ...target])
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, reason)
+  }
+})
