@@ -15,6 +15,7 @@ export type Role =
   | 'crowd'
   | 'archive'
   | 'raw-stream'
+  | 'helia'
   | 'disk'
 
 /** Between the coordinator and a worker. */

@@ -39,6 +39,7 @@ import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
+import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
@@ -221,7 +222,11 @@ async function startIn(
   const proofs = new LogProofs(parts)
   const announcer = new Announcer(parts)
   const yankLearner = new YankLearner(parts, ({ page }) => announcer.changed(page))
-  const learner = new Learner(parts, (announcement) => yankLearner.heard(announcement))
+  const doors = new ChunkDoors(parts.network)
+  const learner = new Learner(parts, (announcement, from) => {
+    yankLearner.heard(announcement)
+    doors.learn(announcement.provider_id, announcement.http, from)
+  })
   const handlers = peerHandlers(parts, learner, proofs)
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames }, proofs)
@@ -248,7 +253,7 @@ async function startIn(
         : requests.answer(query, waitMs, way === undefined ? 'federation' : 'directory'),
   })
   const federation: Federation = new Federation(parts, { administration, requests, records })
-  const fetcher = new PackageFetcher(parts, (kept, evicted) => {
+  const fetcher = new PackageFetcher({ ...parts, doors }, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
     for (const { manifest } of evicted) provider.remove(manifest)

@@ -23,14 +23,14 @@ const SETTLE_MS = 3000
 export class Learner implements Part {
   readonly name = 'learner'
   readonly #parts: Parts
-  readonly #onTaken: (announcement: Announcement) => void
+  readonly #onTaken: (announcement: Announcement, from: string) => void
   /** Peers that are being asked. */
   readonly #asking = new Set<string>()
   readonly #settling = new Set<NodeJS.Timeout>()
   #unsubscribe: (() => void) | undefined
 
-  /** `onTaken` hears of announcements that were taken in. */
-  constructor(parts: Parts, onTaken: (announcement: Announcement) => void) {
+  /** `onTaken` hears of announcements that were taken in, and of who passed them on. */
+  constructor(parts: Parts, onTaken: (announcement: Announcement, from: string) => void) {
     this.#parts = parts
     this.#onTaken = onTaken
   }
@@ -125,7 +125,7 @@ export class Learner implements Part {
       logger.debug({ providerId, reason: errorMessage(error) }, 'addresses of an announcement were not taken')
     })
     events.emit('announcement_received', { providerId, sequence, cells: cells.length })
-    this.#onTaken(announcement)
+    this.#onTaken(announcement, from)
     return true
   }
 
