@@ -40,6 +40,8 @@ export const Announcement = Type.Object(
     sequence: Milliseconds,
     expires_at: Milliseconds,
     addresses: Type.Array(Type.String({ maxLength: 256 }), { maxItems: LIMITS.announcementAddresses }),
+    /** Base of the node's HTTP API, where everybody may download the packages that it announces: `<http>/api/v1/cells/packages/<digest>`. */
+    http: Type.Optional(Type.String({ pattern: '^https?://[^\\s/]\\S*$', maxLength: LIMITS.announcementUrl })),
     cells: Type.Array(AnnouncedCell, { maxItems: LIMITS.announcementCells }),
     signature: Base64Url,
   },

@@ -87,6 +87,8 @@ export const LIMITS = {
   announcementIntervalMs: 1000,
   /** Addresses in an announcement. */
   announcementAddresses: 16,
+  /** Characters of the HTTP address in an announcement. */
+  announcementUrl: 256,
   /** Milliseconds that an announcement may live (SECURITY: one hour). */
   announcementLifetimeMs: 60 * 60 * 1000,
   /** Milliseconds that a clock may be ahead. */

@@ -15,6 +15,8 @@ import { memory } from './rows/memory.ts'
 import { millionCells } from './rows/million-cells.ts'
 import { mixedClients } from './rows/mixed-clients.ts'
 import { p2pFetch } from './rows/p2p-fetch.ts'
+import { p2pHelia } from './rows/p2p-helia.ts'
+import { p2pPeers } from './rows/p2p-peers.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
 import { rateLimits } from './rows/rate-limits.ts'
 import { registrations } from './rows/registrations.ts'
@@ -29,6 +31,8 @@ const ROWS: readonly Row[] = [
   peerAnswer,
   httpDownload,
   p2pFetch,
+  p2pPeers,
+  p2pHelia,
   registrations,
   registry,
   rateLimits,
@@ -51,7 +55,7 @@ const USAGE = `Measures this node against baselines that run in the same run, an
   --record      writes the table and the machine to RESULTS.md beside this script
 
 All rows take a quarter of an hour: million-cells fills a store for three minutes and leaves 3 GB free again, mixed-clients runs for one,
-upload-2gib needs 4 GiB of disk while it runs.
+upload-2gib needs 4 GiB of disk while it runs. p2p-helia installs Helia from the npm registry the first time, 360 MB in the temporary folder.
 
 BENCH_CPU_PROF=<folder> writes a CPU profile of every process there.`
 

@@ -15,6 +15,7 @@ export type Role =
   | 'crowd'
   | 'archive'
   | 'raw-stream'
+  | 'helia'
   | 'disk'
   | 'dht'
 

@@ -14,6 +14,7 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   crowd: () => import('./roles/crowd.ts'),
   addresses: () => import('./roles/addresses.ts'),
   'raw-stream': () => import('./roles/raw-stream.ts'),
+  helia: () => import('./roles/helia.ts'),
   disk: () => import('./roles/disk.ts'),
   dht: () => import('./roles/dht.ts'),
 }

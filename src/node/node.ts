@@ -42,6 +42,7 @@ import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
+import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { Cosignatures } from './flows/cosignatures.ts'
@@ -273,10 +274,12 @@ async function startIn(
     ({ page }) => announcer.changed(page),
     (token) => yankLane.publish(token),
   )
-  const learner = new Learner(parts, (announcement) => {
+  const doors = new ChunkDoors(parts.network)
+  const learner = new Learner(parts, (announcement, from) => {
     yankLearner.heard(announcement)
     replicator.heard(announcement)
     liveness.heard(announcement)
+    doors.learn(announcement.provider_id, announcement.http, from)
   })
   const liveness = new Liveness(parts, (peer, event) => parts.network.scores.record(peer, event))
   const reconciler = new Reconciler(parts, {
@@ -328,7 +331,7 @@ async function startIn(
     announcer.changed(page)
     provider.add(manifest)
   }
-  const fetcher = new PackageFetcher(parts, (kept, evicted) => {
+  const fetcher = new PackageFetcher({ ...parts, doors }, (kept, evicted) => {
     announcer.changed(kept.page, ...evicted.map(({ page }) => page))
     provider.add(kept.manifest)
     for (const { manifest } of evicted) provider.remove(manifest)

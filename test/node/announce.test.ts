@@ -4,6 +4,7 @@ import { describe, it, type TestContext } from 'node:test'
 import pino from 'pino'
 import type { AnnouncedCell, Announcement } from '../../protocol/announcement.ts'
 import { Directory } from '../../src/domain/federation/directory.ts'
+import { loadConfig } from '../../src/kernel/config/load.ts'
 import { Store } from '../../src/kernel/storage/store.ts'
 import { Announcer } from '../../src/node/flows/announce.ts'
 import { newIdentity } from '../network/nodes.ts'
@@ -20,7 +21,7 @@ const cell: AnnouncedCell = {
 }
 
 /** An announcer of `pages`, and a network that records, or fails as often as told. */
-async function open(t: TestContext, pages: AnnouncedCell[][]) {
+async function open(t: TestContext, pages: AnnouncedCell[][], env: Record<string, string> = {}) {
   const clock = new TestClock()
   const store = await Store.open(join(await temporaryFolder(t), 'store'), { createIfMissing: true })
   t.after(() => store.close())
@@ -42,7 +43,8 @@ async function open(t: TestContext, pages: AnnouncedCell[][]) {
   }
   const errors: string[] = []
   const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) })
-  const config = { network: { name: NETWORK }, announcements: { lifetime_seconds: LIFETIME_MS / 1000 } }
+  const { http } = loadConfig({ env, flags: {} }).config
+  const config = { network: { name: NETWORK }, announcements: { lifetime_seconds: LIFETIME_MS / 1000 }, http }
   const announcer = () => new Announcer({ config, clock, logger, yanks: NO_YANKS, catalogue, directory, keys, network })
   /** Resolves when the page is published. */
   const nextOf = (page: number) => new Promise<void>((resolve) => waiting.push({ page, resolve }))
@@ -63,6 +65,30 @@ describe('an announcement that could not be published', () => {
     assert.equal(errors.length, 1)
     await part.stop()
   })
+})
+
+describe('the HTTP address of a node', () => {
+  const url = 'https://node.example'
+  for (const [about, env, announced] of [
+    ['is announced where one is configured', { CYTOPLEX_HTTP_PUBLIC_URL: url }, url],
+    ['is not, where there is none', {}, undefined],
+    [
+      'nor where reading needs a key',
+      { CYTOPLEX_HTTP_PUBLIC_URL: url, CYTOPLEX_HTTP_OPEN_READING: 'false' },
+      undefined,
+    ],
+    ['nor where peers would refuse it', { CYTOPLEX_HTTP_PUBLIC_URL: `${url}/${'x'.repeat(256)}` }, undefined],
+  ] as const) {
+    it(about, async (t) => {
+      const { announcer, nextOf, published } = await open(t, [[cell]], env)
+      const part = announcer()
+      const out = nextOf(0)
+      part.changed(0)
+      await out
+      assert.equal(published[0]?.http, announced)
+      await part.stop()
+    })
+  }
 })
 
 describe('stopping', () => {

@@ -8,6 +8,7 @@ import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import type { BlobSummary } from '../../src/kernel/plugins/packages/blob-stores.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import type { Network } from '../../src/network/network.ts'
+import { ChunkDoors } from '../../src/node/flows/chunk-doors.ts'
 import { PackageFetcher } from '../../src/node/flows/fetch-package.ts'
 import { TRANSFER_LIMITS, type TransferLimits } from '../../src/node/flows/transfer-limits.ts'
 import { OfferVerifier } from '../../src/node/offers.ts'
@@ -23,6 +24,7 @@ export interface FetcherOptions {
   readonly limits?: Partial<TransferLimits>
   readonly maxPackageBytes?: number
   readonly downloadBytesPerSecond?: number
+  readonly doors?: ChunkDoors
 }
 
 /** A fetcher of the package of `cell` over a real store; `punished` hears who broke a rule. */
@@ -49,7 +51,7 @@ export async function openFetcher(t: TestContext, cell: VerifiedCell, summary: B
   }
   const punished: string[] = []
   const fetcher = new PackageFetcher(
-    parts,
+    { ...parts, doors: options.doors ?? new ChunkDoors({ fetchPackage, connectedPeers: () => [] }) },
     () => undefined,
     { ...TRANSFER_LIMITS, ...limits },
     (peer, event) => punished.push(`${peer} ${event}`),

@@ -25,13 +25,15 @@ async function start({
   dataDir,
   seeds,
   withHttp,
+  uploadBytesPerSecond = 0,
 }: {
   dataDir: string
   seeds?: readonly string[]
   withHttp?: boolean
+  uploadBytesPerSecond?: number
 }): Promise<Started> {
   const { config } = loadConfig({
-    env: {},
+    env: { CYTOPLEX_P2P_UPLOAD_BYTES_PER_SECOND: String(uploadBytesPerSecond) },
     flags: {
       data_dir: dataDir,
       'p2p.host': '127.0.0.1',
@@ -123,11 +125,11 @@ async function ask({
   return { ...asked, elsewhere }
 }
 
-/** Resolves when a peer is connected that announces `cells` cells. */
-async function connected({ cells }: { cells: number }): Promise<void> {
+/** Resolves when `peers` peers are connected that announce `cells` cells each. */
+async function connected({ cells, peers = 1 }: { cells: number; peers?: number }): Promise<void> {
   const until = performance.now() + 120_000
-  while ((node.peers().peers[0]?.cells ?? -1) < cells) {
-    if (performance.now() > until) throw new Error(`no peer announces ${cells} cells after two minutes`)
+  while (node.peers().peers.filter((peer) => (peer.cells ?? 0) >= cells).length < peers) {
+    if (performance.now() > until) throw new Error(`no ${peers} peers announce ${cells} cells after two minutes`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -1,9 +1,9 @@
-import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Libp2p, Stream, StreamMessageEvent } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { encrypters } from '../../../src/network/encryption.ts'
 import { drained, partsOf } from '../../../src/network/streams.ts'
 import { type Asked, doFor } from '../concurrent.ts'
 
@@ -28,7 +28,7 @@ async function start({ answer, bytes }: { answer: string; bytes: number }): Prom
   host = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: encrypters(),
     streamMuxers: [yamux({ streamOptions })],
   })
   await host.handle(FRAMES, (stream) => answerFrames(stream, answer))

@@ -1,15 +1,13 @@
-import { lookup } from 'node:dns'
 import { type IncomingMessage, request } from 'node:http'
-import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { concatBytes } from '../base/bytes.ts'
 import { errorMessage } from '../base/errors.ts'
 import { unlessAborted } from '../base/racing.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
-import { type AddressRange, rangeOfHost } from './address-range.ts'
+import type { AddressRange } from './address-range.ts'
+import { checkedUrl, connectTo, EgressError, MAX_HEADER_BYTES, type Resolver } from './connect.ts'
 
-/** Bytes of the headers of an answer. */
-const MAX_HEADER_BYTES = 16 * 1024
+export { EgressError, type EgressReason, type Resolver } from './connect.ts'
 
 /** One call to an address that somebody else chose. */
 export interface OutboundRequest {
@@ -30,32 +28,12 @@ export interface OutboundRequest {
   readonly resolve?: Resolver
 }
 
-/** Resolves a host name to all of its addresses. */
-export type Resolver = (
-  hostname: string,
-  options: { readonly all: true },
-  done: (error: NodeJS.ErrnoException | null, addresses: { address: string; family: number }[]) => void,
-) => void
-
 export interface OutboundAnswer {
   readonly status: number
   /** Parsed JSON that nobody has checked. */
   readonly body: unknown
   /** Where the address lies that answered. */
   readonly range: AddressRange
-}
-
-/** Why a call gave no answer. What an answer that is refused said is not in the message. */
-export type EgressReason = 'address' | 'unreachable' | 'timed_out' | 'redirect' | 'too_large' | 'not_json'
-
-export class EgressError extends Error {
-  override readonly name = 'EgressError'
-  readonly reason: EgressReason
-
-  constructor(reason: EgressReason, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.reason = reason
-  }
 }
 
 /**
@@ -69,7 +47,8 @@ export async function requestJson(call: OutboundRequest): Promise<OutboundAnswer
   const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline])
   let socket: Socket | undefined
   try {
-    const connected = await connectTo(url, call, signal)
+    const allows = (range: AddressRange): boolean => range === 'public' || (call.allowPrivate && range !== 'special')
+    const connected = await connectTo(url, { allows, resolve: call.resolve }, signal)
     socket = connected.socket
     const answer = await unlessAborted(exchange(url, call, body, socket), signal)
     const status = answer.statusCode ?? 0
@@ -87,79 +66,6 @@ export async function requestJson(call: OutboundRequest): Promise<OutboundAnswer
   } finally {
     socket?.destroy()
   }
-}
-
-function checkedUrl(text: string): URL {
-  const url = URL.parse(text)
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
-  if (url === null || !isHttp || url.username !== '' || url.password !== '') {
-    throw new EgressError('address', 'found an address that is no http or https URL without credentials')
-  }
-  return url
-}
-
-/** A socket whose other end may be talked to. */
-async function connectTo(
-  url: URL,
-  { allowPrivate, resolve = lookup }: OutboundRequest,
-  signal: AbortSignal,
-): Promise<{ socket: Socket; range: AddressRange }> {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const isSecure = url.protocol === 'https:'
-  const refuse = (): EgressError =>
-    new EgressError('address', `${url.origin} is at an address that this node does not call from here`)
-  if (isIP(host) !== 0 && !isAllowed(host, allowPrivate)) throw refuse()
-  const plain = connect({
-    host,
-    port: Number(url.port || (isSecure ? 443 : 80)),
-    autoSelectFamily: true,
-    lookup: filtered(resolve, allowPrivate, refuse),
-  })
-  try {
-    await unlessAborted(happened(plain, 'connect'), signal)
-    const { remoteAddress = '' } = plain
-    if (!isAllowed(remoteAddress, allowPrivate)) throw refuse()
-    const range = rangeOfHost(withoutZone(remoteAddress))
-    if (!isSecure) return { socket: plain, range }
-    const secure = connectTls({
-      socket: plain,
-      ALPNProtocols: ['http/1.1'],
-      ...(isIP(host) === 0 ? { servername: host } : { host }),
-    })
-    // Destroying the one that is wrapped would leave errors of the other without a listener.
-    secure.on('error', () => undefined)
-    await unlessAborted(happened(secure, 'secureConnect'), signal)
-    return { socket: secure, range }
-  } catch (error) {
-    plain.destroy()
-    throw error
-  }
-}
-
-/** Only the addresses that may be called; an error when none is left. */
-const filtered =
-  (resolve: Resolver, allowPrivate: boolean, refuse: () => EgressError): LookupFunction =>
-  (hostname, _options, done) =>
-    resolve(hostname, { all: true }, (error, addresses) => {
-      if (error !== null) return done(error, [])
-      const allowed = addresses.filter(({ address }) => isAllowed(address, allowPrivate))
-      if (allowed.length === 0) done(refuse(), [])
-      else done(null, allowed)
-    })
-
-function isAllowed(address: string, allowPrivate: boolean): boolean {
-  const range = rangeOfHost(withoutZone(address))
-  return range === 'public' || (allowPrivate && range !== 'special')
-}
-
-const withoutZone = (address: string): string => address.split('%', 1)[0]!
-
-function happened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once(event, resolve)
-    socket.once('error', reject)
-    socket.once('close', () => reject(new Error('the connection was closed')))
-  })
 }
 
 function exchange(

@@ -8,7 +8,7 @@ import type { NodeParts } from '../parts.ts'
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'directory'> {
   readonly yanks: Pick<NodeParts['yanks'], 'announced'>
   readonly catalogue: Pick<NodeParts['catalogue'], 'lastPage' | 'page'>
-  readonly config: Pick<NodeParts['config'], 'network' | 'announcements'>
+  readonly config: Pick<NodeParts['config'], 'network' | 'announcements' | 'http'>
   readonly keys: Pick<NodeParts['keys'], 'providerId' | 'identity'>
   readonly network: Pick<NodeParts['network'], 'addresses' | 'publish'>
 }
@@ -152,7 +152,13 @@ export class Announcer implements Part {
       sequence,
       expires_at: expiresAt,
       addresses: network.addresses.slice(0, LIMITS.announcementAddresses),
+      ...httpAddress(config.http),
       cells,
     })
   }
+}
+
+/** Where peers may download packages: nowhere when reading needs a key, which they have not. */
+function httpAddress({ public_url: url, open_reading: isOpen }: Parts['config']['http']): Pick<Announcement, 'http'> {
+  return url === null || !isOpen || url.length > LIMITS.announcementUrl ? {} : { http: url }
 }

@@ -6,13 +6,17 @@ import { merkleRoot } from '../../kernel/base/merkle.ts'
 import { RateCap } from '../../kernel/base/rate-cap.ts'
 import type { PackageSource } from '../api.ts'
 import type { NodeParts } from '../parts.ts'
+import type { ChunkDoors } from './chunk-doors.ts'
 import { type Described, PackageTransfer, type TransferOwner } from './package-transfer.ts'
 import { Arrivals, TRANSFER_LIMITS } from './transfer-limits.ts'
 
-type Parts = Pick<
-  NodeParts,
-  'config' | 'blobs' | 'cache' | 'network' | 'offerVerifier' | 'publishers' | 'trust' | 'logger' | 'events'
->
+interface Parts
+  extends Pick<
+    NodeParts,
+    'config' | 'blobs' | 'cache' | 'network' | 'offerVerifier' | 'publishers' | 'trust' | 'logger' | 'events'
+  > {
+  readonly doors: ChunkDoors
+}
 
 /** Hears that a peer broke a rule that every honest node would see. */
 export type Punish = (peer: string, event: 'protocol_violation') => void

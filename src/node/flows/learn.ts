@@ -24,13 +24,13 @@ const BUSY_TRIES = 5
 /** Takes in what other nodes announce: by gossip, by reconciling, and all at once from a peer that knows much more. */
 export class Learner {
   readonly #parts: Parts
-  readonly #onTaken: (announcement: Announcement) => void
+  readonly #onTaken: (announcement: Announcement, from: string) => void
   /** Peers that are being asked. */
   readonly #asking = new Set<string>()
   readonly #settling = new Set<NodeJS.Timeout>()
 
-  /** `onTaken` hears of announcements that were taken in. */
-  constructor(parts: Parts, onTaken: (announcement: Announcement) => void) {
+  /** `onTaken` hears of announcements that were taken in, and of who passed them on. */
+  constructor(parts: Parts, onTaken: (announcement: Announcement, from: string) => void) {
     this.#parts = parts
     this.#onTaken = onTaken
   }
@@ -131,7 +131,7 @@ export class Learner {
       logger.debug({ providerId, reason: errorMessage(error) }, 'addresses of an announcement were not taken')
     })
     events.emit('announcement_received', { providerId, sequence, cells: cells.length, from })
-    this.#onTaken(announcement)
+    this.#onTaken(announcement, from)
     return true
   }
 

@@ -8,11 +8,14 @@ import type { WantedRange } from '../../network/network.ts'
 import type { PackageSource } from '../api.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import type { ChunkDoors, Door } from './chunk-doors.ts'
 import { ChunkPlan } from './chunk-plan.ts'
 import { readAhead } from './package-source.ts'
 import { type Arrival, type Arrivals, Deadlines, type TransferLimits } from './transfer-limits.ts'
 
-type Parts = Pick<NodeParts, 'blobs' | 'cache' | 'network' | 'publishers' | 'logger' | 'events'>
+interface Parts extends Pick<NodeParts, 'blobs' | 'cache' | 'publishers' | 'logger' | 'events'> {
+  readonly doors: ChunkDoors
+}
 
 /** Chunks that may be on their way into the store at once, for each provider. */
 const WRITES_AHEAD = 4
@@ -20,6 +23,14 @@ const WRITES_AHEAD = 4
 const MOST_SOURCES = 4
 /** Chunks from which on more than one provider is asked: fewer have come before another stream is open. */
 const WORTH_SHARING = 8
+
+/** A provider, and the way to it. */
+interface Source {
+  readonly provider: string
+  readonly door: Door
+}
+
+const nameOf = ({ provider, door }: Source): string => `${door} ${provider}`
 
 /** A provider sent what the publisher has not signed. */
 class WrongChunk extends Error {}
@@ -133,22 +144,26 @@ export class PackageTransfer {
     }
   }
 
-  /** Fetches from several providers at once, each of which is tried once; what one does not bring is asked of the others. */
+  /** Fetches from several sources at once, each of which is tried once; what one does not bring is asked of the others. */
   async #download(): Promise<void> {
     const plan = new ChunkPlan(this.#described.leaves.length)
     const over = new AbortController()
-    const untried = [...this.#providers]
+    let untried = this.#sources()
     let lastError: unknown
-    const tryOne = async (provider: string): Promise<void> => {
+    const tryOne = async (source: Source): Promise<void> => {
+      const { provider, door } = source
       try {
-        await this.#receive(provider, plan, over.signal)
+        await this.#receive(source, plan, over.signal)
       } catch (error) {
-        plan.gaveUp(provider)
+        plan.gaveUp(nameOf(source))
         if (over.signal.aborted || this.#stop.signal.aborted) return
         lastError = error
-        if (error instanceof WrongChunk) this.#owner.onWrongChunk(provider, this.digest)
+        if (error instanceof WrongChunk) {
+          untried = untried.filter((other) => other.provider !== provider)
+          this.#owner.onWrongChunk(provider, this.digest)
+        }
         this.#parts.logger.warn(
-          { provider, digest: this.digest, reason: errorMessage(error) },
+          { provider, door, digest: this.digest, reason: errorMessage(error) },
           'a package transfer failed',
         )
       }
@@ -156,48 +171,60 @@ export class PackageTransfer {
     }
     const tryAll = async (): Promise<void> => {
       while (!over.signal.aborted && !this.#stop.signal.aborted) {
-        const provider = untried.shift()
-        if (provider === undefined) return
-        await tryOne(provider)
+        const source = untried.shift()
+        if (source === undefined) return
+        await tryOne(source)
       }
     }
-    const others =
-      this.#described.leaves.length < WORTH_SHARING
-        ? []
-        : this.#owner.arrivals.helpers(Math.min(MOST_SOURCES, untried.length) - 1)
+    const isWorthSharing = this.#described.leaves.length >= WORTH_SHARING
+    const most = Math.min(MOST_SOURCES, this.#providers.length)
+    const helpers = isWorthSharing ? this.#owner.arrivals.helpers(most - 1) : []
     try {
-      await Promise.all([tryAll(), ...others.map(tryAll)])
+      await Promise.all([tryAll(), ...helpers.map(tryAll)])
     } finally {
-      for (const leave of others) leave()
+      for (const leave of helpers) leave()
     }
     if (this.#broken !== undefined) throw this.#broken
     this.#stop.signal.throwIfAborted()
     if (!plan.isComplete) throw lastError
   }
 
-  /** Brings chunks of one provider until all are here. */
-  async #receive(provider: string, plan: ChunkPlan, over: AbortSignal): Promise<void> {
+  /** The better door of every provider, then the others. */
+  #sources(): Source[] {
+    const [first, second]: [Source[], Source[]] = [[], []]
+    for (const provider of this.#providers) {
+      const [better, other] = this.#parts.doors.of(provider)
+      if (better !== undefined) first.push({ provider, door: better })
+      if (other !== undefined) second.push({ provider, door: other })
+    }
+    return [...first, ...second]
+  }
+
+  /** Brings chunks of one source until all are here. */
+  async #receive(source: Source, plan: ChunkPlan, over: AbortSignal): Promise<void> {
     const ended = AbortSignal.any([over, this.#stop.signal])
     while (!plan.isComplete) {
       ended.throwIfAborted()
-      if (!plan.hasFor(provider)) {
+      if (!plan.hasFor(nameOf(source))) {
         await plan.changed()
         continue
       }
       // Under a cap nothing is asked for before there is room for it, so that nothing comes that has to wait on its way.
       const { cap } = this.#owner
       await cap.take(LIMITS.chunkBytes, ended)
-      await this.#receiveFrom(provider, plan, cap.isNone ? Number.POSITIVE_INFINITY : 1, ended)
+      await this.#receiveFrom(source, plan, cap.isNone ? Number.POSITIVE_INFINITY : 1, ended)
     }
   }
 
   /** The same over one stream: as long as there is something to ask for, at most `most` chunks. */
-  async #receiveFrom(provider: string, plan: ChunkPlan, most: number, ended: AbortSignal): Promise<void> {
+  async #receiveFrom(source: Source, plan: ChunkPlan, most: number, ended: AbortSignal): Promise<void> {
+    const { provider, door } = source
+    const name = nameOf(source)
     let left = most
     /** The chunks that are asked for, in the order in which they come. */
     const coming: number[] = []
     const nextRange = (): WantedRange | undefined => {
-      const range = left > 0 ? plan.take(provider, left) : undefined
+      const range = left > 0 ? plan.take(name, left) : undefined
       if (range === undefined) return undefined
       left -= range.to - range.from
       for (let index = range.from; index < range.to; index++) coming.push(index)
@@ -211,7 +238,7 @@ export class PackageTransfer {
     const deadlines = new Deadlines(this.#owner.limits)
     const signal = AbortSignal.any([deadlines.signal, ended])
     try {
-      for await (const bytes of this.#parts.network.fetchPackage(provider, this.digest, nextRange, { signal })) {
+      for await (const bytes of this.#parts.doors.chunks(door, provider, this.digest, nextRange, { signal })) {
         deadlines.progress()
         for (let offset = 0; offset < bytes.length; ) {
           const index = coming[0]!
@@ -226,11 +253,11 @@ export class PackageTransfer {
           coming.shift()
           filled = 0
           if (chunk === undefined) {
-            plan.brought(provider, index)
+            plan.brought(name, index)
             deadlines.nextChunk()
             continue
           }
-          const written = this.#write(chunk, length, index).then(() => plan.brought(provider, index))
+          const written = this.#write(chunk, length, index).then(() => plan.brought(name, index))
           chunk = undefined
           // It is awaited further down, maybe after the next bytes: until then its failure must not count as unhandled.
           written.catch(() => undefined)
