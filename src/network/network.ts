@@ -5,7 +5,6 @@ export type { Network, NetworkInit, WantedRange } from './api.ts'
 export type { Judge, NetworkHandlers, Verdict } from './handlers.ts'
 export type { Wiring } from './host.ts'
 export { PROVIDER_VALIDITY_MS } from './provider-store.ts'
-export type { ScoreEvent } from './scores/score-events.ts'
 
 /** Makes the network. Nothing is opened before `start()`. Throws `StartError` for a malformed seed. */
 export function createNetwork(init: NetworkInit): Network {
