@@ -83,3 +83,42 @@ describe('announcements', () => {
     await assert.rejects(a.network.publish('announcements', new Uint8Array(LIMITS.announcementBytes + 1)), RangeError)
   })
 })
+
+describe('the topic of a goal', () => {
+  const topic = `goal/${'a'.repeat(64)}` as const
+
+  it('is joined and left while the node runs, also by a peer that was there before', async (t) => {
+    const b = await startNode(t)
+    const a = await startNode(t, { seeds: b.network.addresses })
+    await connectedTo(a, b.providerId)
+    await assert.rejects(a.network.publish(topic, Buffer.from('too early')), RangeError)
+    a.network.joinTopic(topic, () => 'accept')
+    const heard = new Promise<{ from: string; author: string }>((resolve) => {
+      b.network.joinTopic(topic, (_, from, author) => {
+        resolve({ from, author })
+        return 'accept'
+      })
+    })
+    let isHeard = false
+    void heard.then(() => {
+      isHeard = true
+    })
+    for (let i = 0; !isHeard; i++) {
+      await a.network.publish(topic, Buffer.from(`contribution ${i}`))
+      await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, 100))])
+    }
+    assert.deepEqual(await heard, { from: a.providerId, author: a.providerId })
+    b.network.leaveTopic(topic)
+    b.network.leaveTopic(topic)
+    await assert.rejects(b.network.publish(topic, Buffer.from('too late')), RangeError)
+    await assert.rejects(a.network.publish(topic, new Uint8Array(LIMITS.goalMessageBytes + 1)), RangeError)
+  })
+
+  it('is one of a bounded number', async (t) => {
+    const { network } = await startNode(t)
+    const join = (i: number) => network.joinTopic(`goal/${i.toString(16).padStart(64, '0')}`, () => 'accept')
+    for (let i = 0; i < LIMITS.goalTopics; i++) join(i)
+    join(0)
+    assert.throws(() => join(LIMITS.goalTopics), RangeError)
+  })
+})
