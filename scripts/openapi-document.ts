@@ -83,7 +83,7 @@ function operation(route: Route, schemas: Components, examples: Examples[string]
   const body = route.body ?? route.multipart
   const mediaType = route.body === undefined ? 'multipart/form-data' : 'application/json'
   return {
-    operationId: operationId(route),
+    operationId: route.operationId ?? operationId(route),
     summary: route.summary,
     tags: [route.family],
     ...(parameters.length > 0 ? { parameters } : {}),

@@ -58,6 +58,8 @@ interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchem
   readonly family: Family
   /** Bytes of a body at most; 0 where none is read. Uploads are bounded part by part. */
   readonly bodyLimit: number
+  /** In the OpenAPI document, where the path of another route gives the same. */
+  readonly operationId?: string
   readonly summary: string
   /** JSON body. */
   readonly body?: B

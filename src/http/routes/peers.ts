@@ -10,11 +10,12 @@ const shared = { access: 'admin', family: 'discovery' } as const
 const params = Type.Object({ provider_id: ProviderId })
 
 /** Connected peers, under the path of the agent network and under that of the other families. */
-const list = (path: string): Route =>
+const list = (path: string, operationId: string): Route =>
   route({
     ...shared,
     method: 'GET',
     path,
+    operationId,
     bodyLimit: 0,
     summary: 'Connected peers and their scores, and seeds',
     answers: { 200: { description: 'Peers', schema: PeerList } },
@@ -26,8 +27,8 @@ const list = (path: string): Route =>
 
 /** Agent network, "GET /peers", and who is banned. */
 export const peerRoutes: readonly Route[] = [
-  list('/peers'),
-  list('/api/v1/peers'),
+  list('/peers', 'get_connected_peers'),
+  list('/api/v1/peers', 'get_peers'),
   route({
     ...shared,
     method: 'GET',

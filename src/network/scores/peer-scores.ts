@@ -101,6 +101,7 @@ export class PeerScores {
     const { store } = this.#init
     if (store === undefined) return
     for await (const [peer, entry] of store.scan(entries)) {
+      this.#forget(peer)
       this.#peers.set(peer, entry)
       this.#countGroups(entry.ban, 1)
     }
