@@ -10,12 +10,13 @@ import { BatchOpener, BatchSealer } from '../../src/network/batch.ts'
 import { encodeFrame, FrameDecoder } from '../../src/network/frames.ts'
 import { PeerError } from '../../src/network/peer-error.ts'
 import { openHandshake } from '../../src/network/session.ts'
-import { NETWORK, newIdentity, startNode, type TestNodeOptions, within } from '../network/nodes.ts'
+import { emptyHandlers, NETWORK, newIdentity, startNode, type TestNodeOptions, within } from '../network/nodes.ts'
 import { answered, shaken, wireAttacker } from '../support/wire-attacker.ts'
 
 type Method = keyof RpcMethods
 const METHODS = Object.keys(exampleRequests) as Method[]
-const { ping: _, ...HANDLED } = exampleRequests
+/** The network answers two by itself. */
+const { ping: _, peer_exchange: __, ...HANDLED } = exampleRequests
 
 /** A node that counts what reaches its handlers. */
 async function victim(t: TestContext, options: TestNodeOptions = {}) {
@@ -32,13 +33,20 @@ async function victim(t: TestContext, options: TestNodeOptions = {}) {
       onCellRequest: count(() => [], 'cell_request'),
       onPackageRequest: count(async () => undefined, 'package_request'),
       onAnnouncementsRequest: count(async () => ({ announcements: [] }), 'announcements_request'),
-      answers: {
-        evidence_request: count(() => ({}), 'evidence_request'),
-        yank_request: count(() => ({ yanks: [] }), 'yank_request'),
-        state_request: count(() => ({ sets: [], log: { size: 0, root: '0'.repeat(64) } }), 'state_request'),
-      },
+      answers: Object.fromEntries(
+        Object.entries(emptyHandlers.answers).map(([method, answer]) => [
+          method,
+          (...asked: Parameters<typeof answer>) => {
+            seen.push(method)
+            return (answer as (...all: Parameters<typeof answer>) => object)(...asked)
+          },
+        ]),
+      ),
     },
+    config: { message_burst: 1000 },
   })
+  // The tests break the protocol hundreds of times; what that costs is tested elsewhere.
+  t.mock.method(node.network.scores, 'record', () => undefined)
   return { node, seen }
 }
 
