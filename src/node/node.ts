@@ -75,6 +75,7 @@ import { searchCells } from './flows/search-cells.ts'
 import { offeredCells, peerHandlers } from './flows/serve-peers.ts'
 import { signedReport } from './flows/signed-report.ts'
 import { stagePackage } from './flows/stage-package.ts'
+import { TRANSFER_LIMITS } from './flows/transfer-limits.ts'
 import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
 import { verifySignedRequest } from './flows/verify-request.ts'
@@ -331,11 +332,16 @@ async function startIn(
     announcer.changed(page)
     provider.add(manifest)
   }
-  const fetcher = new PackageFetcher({ ...parts, doors }, (kept, evicted) => {
-    announcer.changed(kept.page, ...evicted.map(({ page }) => page))
-    provider.add(kept.manifest)
-    for (const { manifest } of evicted) provider.remove(manifest)
-  })
+  const fetcher = new PackageFetcher(
+    { ...parts, doors },
+    (kept, evicted) => {
+      announcer.changed(kept.page, ...evicted.map(({ page }) => page))
+      provider.add(kept.manifest)
+      for (const { manifest } of evicted) provider.remove(manifest)
+    },
+    TRANSFER_LIMITS,
+    (peer, event) => parts.network.scores.record(peer, event),
+  )
   const onGone = ({ page, manifest }: CellRecord): void => {
     announcer.changed(page)
     provider.remove(manifest)

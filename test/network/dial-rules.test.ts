@@ -142,7 +142,8 @@ describe('dial rules', () => {
       assert.equal(rules.denies(multiaddr(address)), true, address)
     }
     const fresh = new DialRules(() => [], Date.now, true)
-    for (let i = 0; i < 10; i++) assert.equal(fresh.denies(through('8.8.8.8')), false)
+    for (let i = 0; i < 10; i++) assert.equal(fresh.count(through('8.8.8.8')), true)
+    assert.equal(fresh.count(through('1.1.1.1')), false)
     assert.equal(fresh.denies(through('1.1.1.1')), true)
   })
 

@@ -65,7 +65,7 @@ export function chunkLeaves(ref: Manifest['package'], text: string): readonly Ui
 export class PackageFetcher {
   readonly #parts: Parts
   readonly #owner: TransferOwner
-  /** Who is not asked for which package again, oldest first. */
+  /** Who is not asked for which package again while somebody else has it, oldest first. */
   readonly #distrusted = new Set<string>()
   /** By digest, from the question who holds it until nobody can join the transfer any more. */
   readonly #transfers = new Map<string, Promise<PackageTransfer>>()
@@ -98,7 +98,9 @@ export class PackageFetcher {
   async open(digest: string, providers: readonly string[], cellId?: string): Promise<PackageSource | undefined> {
     let opening = this.#transfers.get(digest)
     if (opening === undefined) {
-      const trusted = providers.filter((provider) => !this.#distrusted.has(`${provider} ${digest}`))
+      const good = providers.filter((provider) => !this.#distrusted.has(`${provider} ${digest}`))
+      // Its copy may have been mended, and nobody else has one.
+      const trusted = good.length > 0 ? good : providers
       opening = this.#describe(digest, trusted, cellId).then(
         (described) => new PackageTransfer(this.#parts, this.#owner, described, trusted),
       )
