@@ -120,7 +120,7 @@ describe('package transfer', () => {
     assert.deepEqual(state, { open: 1, closed: 1 })
   })
 
-  it('never ends quietly when the source fails, is short, or is too long', async (t) => {
+  it('never ends quietly when the source fails or is short', async (t) => {
     const bytes = randomBytes(3 * CHUNK)
     const sources: Record<string, () => AsyncGenerator<Uint8Array>> = {
       async *failing() {
@@ -129,10 +129,6 @@ describe('package transfer', () => {
       },
       async *short() {
         yield bytes.subarray(0, CHUNK)
-      },
-      async *long() {
-        yield bytes
-        yield bytes
       },
     }
     for (const [name, source] of Object.entries(sources)) {

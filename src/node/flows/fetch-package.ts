@@ -21,8 +21,9 @@ interface Parts
 /** Hears that a peer broke a rule that every honest node would see. */
 export type Punish = (peer: string, event: 'protocol_violation') => void
 
-/** Peers and packages of which they sent wrong chunks, that are remembered: some 200 bytes each. */
+/** Peers and packages of which they sent wrong chunks, that are remembered: some 200 bytes each. And for how many milliseconds: a disk may be mended. */
 const DISTRUSTED = 10_000
+const DISTRUSTED_MS = 600_000
 /** Milliseconds that a peer may take to say what a package is made of. */
 const DESCRIBE_MS = 10_000
 
@@ -65,8 +66,8 @@ export function chunkLeaves(ref: Manifest['package'], text: string): readonly Ui
 export class PackageFetcher {
   readonly #parts: Parts
   readonly #owner: TransferOwner
-  /** Who is not asked for which package again while somebody else has it, oldest first. */
-  readonly #distrusted = new Set<string>()
+  /** Until when whom is not asked for which package unless nobody else is left, oldest first. */
+  readonly #distrusted = new Map<string, number>()
   /** By digest, from the question who holds it until nobody can join the transfer any more. */
   readonly #transfers = new Map<string, Promise<PackageTransfer>>()
 
@@ -98,11 +99,9 @@ export class PackageFetcher {
   async open(digest: string, providers: readonly string[], cellId?: string): Promise<PackageSource | undefined> {
     let opening = this.#transfers.get(digest)
     if (opening === undefined) {
-      const good = providers.filter((provider) => !this.#distrusted.has(`${provider} ${digest}`))
-      // Its copy may have been mended, and nobody else has one.
-      const trusted = good.length > 0 ? good : providers
-      opening = this.#describe(digest, trusted, cellId).then(
-        (described) => new PackageTransfer(this.#parts, this.#owner, described, trusted),
+      const asked = this.#trusted(providers, digest)
+      opening = this.#describe(digest, asked, cellId).then(
+        (described) => new PackageTransfer(this.#parts, this.#owner, described, asked),
       )
       this.#transfers.set(digest, opening)
       opening.catch(() => this.#transfers.delete(digest))
@@ -112,9 +111,16 @@ export class PackageFetcher {
     return transfer.joinable ? transfer.source() : undefined
   }
 
+  /** The providers that have not sent wrong chunks of this package lately; all of them, where there is no other. */
+  #trusted(providers: readonly string[], digest: string): readonly string[] {
+    const now = performance.now()
+    const trusted = providers.filter((provider) => (this.#distrusted.get(`${provider} ${digest}`) ?? 0) <= now)
+    return trusted.length > 0 ? trusted : providers
+  }
+
   #distrust(provider: string, digest: string): void {
-    this.#distrusted.add(`${provider} ${digest}`)
-    const [oldest] = this.#distrusted
+    this.#distrusted.set(`${provider} ${digest}`, performance.now() + DISTRUSTED_MS)
+    const [oldest] = this.#distrusted.keys()
     if (this.#distrusted.size > DISTRUSTED && oldest !== undefined) this.#distrusted.delete(oldest)
   }
 
