@@ -65,6 +65,7 @@ export class Libp2pNetwork implements Network {
   readonly scores: PeerScores
   readonly #limits: PeerLimits
   readonly #relayClient: RelayClient | undefined
+  #toldAddresses = ''
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #incomplete = new IncompleteBatches()
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
@@ -85,7 +86,10 @@ export class Libp2pNetwork implements Network {
       verifier: nativeVerifier,
     }
     this.#dialRules = new DialRules(() => this.#openRanges(), Date.now, init.config.relay !== 'off')
-    this.#relayClient = init.config.relay === 'client' ? new RelayClient(this.#ids.rpc, init.logger) : undefined
+    this.#relayClient =
+      init.config.relay === 'client'
+        ? new RelayClient(this.#ids.rpc, init.logger, () => this.#tellAddresses())
+        : undefined
     const isConnected = (peer: string): boolean => this.#connectionsOf(peer).length > 0
     this.#redialler = new Redialler(isConnected)
     this.scores = new PeerScores({
@@ -427,13 +431,16 @@ export class Libp2pNetwork implements Network {
   }
 
   #watchAddresses(host: Host): void {
-    let last = this.addresses.join()
-    host.addEventListener('self:peer:update', () => {
-      const addresses = this.addresses.join()
-      if (addresses === last) return
-      last = addresses
-      this.#init.events.emit('addresses_changed', { addresses: this.addresses })
-    })
+    this.#toldAddresses = this.addresses.join()
+    host.addEventListener('self:peer:update', () => this.#tellAddresses())
+  }
+
+  /** The library tells of its own addresses a second later, and not of those that came and went meanwhile. */
+  #tellAddresses(): void {
+    const { addresses } = this
+    if (this.#running === undefined || addresses.join() === this.#toldAddresses) return
+    this.#toldAddresses = addresses.join()
+    this.#init.events.emit('addresses_changed', { addresses })
   }
 
   async #requestInLane<M extends keyof RpcMethods>(

@@ -134,6 +134,7 @@ interface Reservations {
 export class RelayClient {
   readonly #protocol: string
   readonly #logger: Logger
+  readonly #onChange: () => void
   /** Connected peers that relay. */
   readonly #candidates = new Map<string, PeerId>()
   readonly #listeners = new Set<string>()
@@ -144,10 +145,11 @@ export class RelayClient {
   #topology: string | undefined
   #retry: NodeJS.Timeout | undefined
 
-  /** `protocol`: what peers of the network speak. */
-  constructor(protocol: string, logger: Logger) {
+  /** `protocol`: what peers of the network speak. `onChange` hears when a relay may have come or gone. */
+  constructor(protocol: string, logger: Logger, onChange: () => void) {
     this.#protocol = protocol
     this.#logger = logger
+    this.#onChange = onChange
   }
 
   /** The transport of relayed connections, for one host. */
@@ -167,6 +169,7 @@ export class RelayClient {
       },
       onDisconnect: (peer) => {
         this.#candidates.delete(peer.toString())
+        this.#onChange()
         void this.#fill()
       },
     })
@@ -211,6 +214,7 @@ export class RelayClient {
         this.#listeners.add(id)
       }
       this.#logger.info({ relay: id }, 'peers can connect to this node through a relay')
+      this.#onChange()
     } catch (error) {
       this.#logger.debug({ relay: id, reason: errorMessage(error) }, 'a relay did not take this node')
     }

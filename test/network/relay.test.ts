@@ -100,7 +100,7 @@ describe('relay', () => {
     const first = await server(t, { identity })
     const port = Number(first.network.addresses[0]?.split('/')[4])
     const b = await hidden(t, [first])
-    await nextAddresses(b, relayed(1))
+    await addressesOf(b, relayed(1))
     const gone = nextAddresses(b, relayed(0))
     await first.network.stop()
     await gone
