@@ -142,7 +142,7 @@ function reasonOf(error: unknown, stage: Stage, signal: AbortSignal): string {
     }
     case 'encrypt':
       // Of noise and of TLS; libp2p keeps only the message.
-      return /does not match|unexpected peer/i.test(errorMessage(error))
+      return /does not match|unexpected peer|was expected/i.test(errorMessage(error))
         ? 'another node answers there'
         : 'what answers there is no node'
     case 'protocol':

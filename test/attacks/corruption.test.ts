@@ -152,7 +152,8 @@ describe('bytes that are wrong on the way', () => {
     })
   })
 
-  it('in bursts, without encryption: nothing false gets past the layers above', async (t) => {
+  const long = process.env.LONG_TESTS ? false : 'takes more than a minute: npm run test:long'
+  it('in bursts, without encryption: nothing false gets past the layers above', { skip: long }, async (t) => {
     // One in a hundred kills a connection before anything was said on it; one in twenty thousand lets most of a conversation pass.
     await damage(t, await scene(t, true), (proxies, ms) => {
       const corrupt = Math.floor(ms / 500) % 3 === 0 ? 0 : Math.floor(ms / 500) % 3 === 1 ? 1 / 20_000 : 0.01

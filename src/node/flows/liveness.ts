@@ -78,15 +78,18 @@ export class Liveness implements Part {
         else this.#answered(providerId, offered)
       }),
       events.on('cell_cached', ({ from }) => this.#fetched(from)),
-      events.on('peer_connected', ({ providerId }) => {
-        receipts.seen(providerId, clock.now())
-        this.#cameBack(providerId)
-        if (this.#isCounted(providerId)) this.#run(this.#ask(providerId))
-      }),
+      events.on('peer_connected', ({ providerId }) => this.#met(providerId)),
       events.on('peer_disconnected', ({ providerId }) => receipts.seen(providerId, clock.now())),
     )
+    for (const { providerId } of this.#parts.network.connectedPeers()) this.#met(providerId)
     this.#probeLater()
     this.#exchangeLater()
+  }
+
+  #met(provider: string): void {
+    this.#parts.receipts.seen(provider, this.#parts.clock.now())
+    this.#cameBack(provider)
+    if (this.#isCounted(provider)) this.#run(this.#ask(provider))
   }
 
   async stop(): Promise<void> {

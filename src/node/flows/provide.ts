@@ -41,6 +41,7 @@ export class DhtProvider implements Part {
   }
 
   start(): void {
+    if (this.#parts.network.connectedPeers().length > 0) this.#passIn(COLLECT_MS)
     this.#unsubscribe = this.#parts.events.on('peer_connected', () => {
       if (this.#parts.network.connectedPeers().length > SETTLED_PEERS) return
       this.#passIn(Math.max(COLLECT_MS, COLLECT_PASSES * this.#passMs))
