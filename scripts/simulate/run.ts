@@ -1,6 +1,86 @@
-import { simulateFederation } from './federation.ts'
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { type FederationResult, simulateFederation } from './federation.ts'
+import { plots, type Series } from './plot.ts'
 
-const sizes = (process.argv[2] ?? '25').split(',').map(Number)
-for (const size of sizes)
-  console.log(await simulateFederation(size, 1, { delayMs: [5, 50], loss: 0.01 }, (t) => console.log(t)))
+const RESULTS = new URL('RESULTS.md', import.meta.url)
+const PLOT = new URL('results.svg', import.meta.url)
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '25,50,100,200' },
+    seed: { type: 'string', default: '1' },
+    /** Milliseconds that a message takes, at least and at most, and the share that is lost once. */
+    delay: { type: 'string', default: '5-50' },
+    loss: { type: 'string', default: '0.01' },
+    record: { type: 'boolean', default: false },
+  },
+})
+
+const sizes = values.nodes.split(',').map((text) => count('--nodes', text))
+const seed = count('--seed', values.seed)
+const delayMs = values.delay.split('-').map((text) => count('--delay', text))
+const loss = Number(values.loss)
+if (delayMs.length !== 2 || !(loss >= 0 && loss < 1)) {
+  throw new RangeError(
+    `found --delay ${values.delay} --loss ${values.loss}; allowed are such as --delay 5-50 --loss 0.01`,
+  )
+}
+
+function count(option: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0)
+    throw new RangeError(`${option}: found "${text}", allowed are whole numbers`)
+  return value
+}
+
+const seconds = (ms: number | null): string => (ms === null ? 'not in a minute' : `${(ms / 1000).toFixed(1)} s`)
+
+const COLUMNS: readonly (readonly [head: string, of: (result: FederationResult) => string])[] = [
+  ['nodes', ({ nodes }) => String(nodes)],
+  ['started and joined', ({ joinedMs }) => seconds(joinedMs)],
+  ['announcements that arrived', ({ coverage }) => `${(100 * coverage).toFixed(2)} %`],
+  ['half / last after', ({ halfMs, lastMs }) => `${halfMs.toFixed(0)} / ${lastMs.toFixed(0)} ms`],
+  ['hops, mean / most', ({ meanHops, mostHops }) => `${meanHops.toFixed(2)} / ${mostHops}`],
+  [
+    'sent per node and announcement',
+    ({ messages, bytes }) => `${messages.toFixed(1)}, ${(bytes / 1000).toFixed(1)} kB`,
+  ],
+  ['idle, per node and second', (r) => `${r.idleMessages.toFixed(1)}, ${(r.idleBytes / 1000).toFixed(2)} kB`],
+  ['all know all after a partition', ({ healedMs }) => seconds(healedMs)],
+  ['after churn', ({ churnedMs }) => seconds(churnedMs)],
+  ['late joiner knows all', ({ joinerMs }) => seconds(joinerMs)],
+  ['memory of the process', ({ memoryMb }) => `${memoryMb.toFixed(0)} MB`],
+]
+
+const results: FederationResult[] = []
+for (const size of sizes) {
+  const say = (text: string): void => console.error(`${size} nodes: ${text}`)
+  results.push(await simulateFederation(size, seed, { delayMs: [delayMs[0]!, delayMs[1]!], loss }, say))
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+const table = [
+  line(['', ...results.map(({ nodes }) => `${nodes} nodes`)]),
+  line(['---', ...results.map(() => '---')]),
+  ...COLUMNS.slice(1).map(([head, of]) => line([head, ...results.map(of)])),
+].join('\n')
+console.log(table)
+
+if (values.record) {
+  const series = (name: string, unit: string, of: (result: FederationResult) => number): Series => ({
+    name,
+    unit,
+    points: results.map((result) => [result.nodes, of(result)]),
+  })
+  const drawn = plots([
+    series('hops, mean', 'nodes passed', ({ meanHops }) => meanHops),
+    series('sent per node and announcement', 'messages', ({ messages }) => messages),
+    series('sent per node and announcement', 'bytes', ({ bytes }) => bytes),
+    series('last arrival', 'ms', ({ lastMs }) => lastMs),
+  ])
+  const note = `Whole nodes in one process, over links that take ${values.delay} ms and lose ${100 * loss} % of messages once; a tenth of the clocks are up to two minutes wrong; seed ${seed}. Dashed: growth like the logarithm of the number of nodes.`
+  await writeFile(PLOT, drawn)
+  await writeFile(RESULTS, `# Simulated federations\n\n${note}\n\n${table}\n\n![plots](results.svg)\n`)
+}
 process.exit(0)
