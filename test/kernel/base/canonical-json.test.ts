@@ -5,10 +5,12 @@ import { canonicalJson } from '../../../src/kernel/base/canonical-json.ts'
 import { parseStrictJson } from '../../../src/kernel/base/strict-json.ts'
 
 const json = fc.jsonValue({ maxDepth: 6, stringUnit: 'grapheme' })
+/** Without the one key that is refused, which the generator likes to write. */
+const readable = json.filter((value) => !JSON.stringify(value).includes('__proto__'))
 
 test('parsing the canonical form gives the value back', () => {
   fc.assert(
-    fc.property(json, (value) => {
+    fc.property(readable, (value) => {
       assert.deepEqual(parseStrictJson(canonicalJson(value)), JSON.parse(JSON.stringify(value)))
     }),
   )

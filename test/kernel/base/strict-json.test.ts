@@ -12,9 +12,14 @@ const refuses = (input: Uint8Array | string, message: RegExp) =>
     `accepted ${String(input).slice(0, 60)}`,
   )
 
+/** Without the one key that is refused, which the generator likes to write. */
+const readable = fc
+  .jsonValue({ maxDepth: 6, stringUnit: 'grapheme' })
+  .filter((value) => !JSON.stringify(value).includes('__proto__'))
+
 test('whatever JSON.stringify writes is read as JSON.parse reads it', () => {
   fc.assert(
-    fc.property(fc.jsonValue({ maxDepth: 6, stringUnit: 'grapheme' }), fc.nat(3), (value, indent) => {
+    fc.property(readable, fc.nat(3), (value, indent) => {
       const text = JSON.stringify(value, null, indent)
       assert.deepEqual(parseStrictJson(text), JSON.parse(text))
       assert.deepEqual(parseStrictJson(utf8(text)), JSON.parse(text))
