@@ -293,7 +293,7 @@ async function startIn(
       new PublisherKeySet(parts),
       new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
     ],
-    catchUp: (peer) => learner.catchUp(peer),
+    catchUp: (peer, signal) => learner.catchUp(peer, signal),
     score: (peer, event) => parts.network.scores.record(peer, event),
   })
   const relay = new QuestionRelay(parts, (question) =>
@@ -359,7 +359,6 @@ async function startIn(
 
   await federation.load()
   await replication.load()
-  await lifecycle.start({ name: 'learner', start: () => undefined, stop: () => learner.stop() })
   await lifecycle.start(reconciler)
   await lifecycle.start(watcher)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })

@@ -48,7 +48,7 @@ describe('the consensus state', () => {
       [round('bb', 'cc', 'aa'), round('bb', 'cc', 'aa'), round('bb', 'cc', 'aa')],
       ['ACTIVE', 'ACTIVE', 'DIVERGED'],
     )
-    assert.equal(state.behind, 'a', 'one that differs is next')
+    assert.equal(state.ahead, 'a', 'one that differs is next')
     assert.deepEqual([round('bb', 'aa', 'aa'), state.isDiffering], ['ACTIVE', false])
   })
 })
@@ -58,7 +58,7 @@ describe('the sync lag', () => {
     const { state } = open()
     state.told('a', told(9), own(3))
     state.told('b', told(18), own(3))
-    assert.deepEqual([state.lag, state.behind], [15, 'b'])
+    assert.deepEqual([state.lag, state.ahead], [15, 'b'])
     state.ended('b', { ok: true, taken: 15 })
     state.told('a', told(9), own(18))
     assert.equal(state.lag, 0)

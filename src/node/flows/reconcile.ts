@@ -22,8 +22,8 @@ interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'network
 export interface ReconcilerInit {
   /** In the order in which they are reconciled. They are read in when the node starts. */
   readonly sets: readonly (RecordSet & { load(): void | Promise<void> })[]
-  /** Asks a peer for all its announcements, page by page: the fastest way where this node has few of them. */
-  readonly catchUp: (peer: string) => Promise<void>
+  /** Asks a peer for all its announcements, page by page: the fastest way where this node has few of them. What it did not tell is reconciled. */
+  readonly catchUp: (peer: string, signal: AbortSignal) => Promise<void>
   readonly score: (peer: string, event: SyncScore) => void
 }
 
@@ -199,7 +199,7 @@ export class Reconciler implements Part {
     let taken = 0
     try {
       const theirs = await this.#ask(peer, signal)
-      if (await this.#isNewcomer(theirs)) await this.#init.catchUp(peer)
+      if (await this.#isNewcomer(theirs)) await this.#init.catchUp(peer, signal)
       for (const set of this.#init.sets) {
         const there = theirs.find(({ name }) => name === set.name)
         if (there === undefined) continue
@@ -276,15 +276,19 @@ export class Reconciler implements Part {
     })
   }
 
-  /** Asks peers how they stand, and reconciles with one of them. Never throws. */
+  /**
+   * Asks peers how they stand, and reconciles with the one that seems to be ahead, and always with another one: what is claimed is not proved, and
+   * a peer that claims most would else keep the others out. Never throws.
+   */
   async #round(): Promise<void> {
     if (!this.#isLoaded) return
     const peers = shuffled(this.#parts.network.connectedPeers().map(({ providerId }) => providerId))
     const asked = peers.slice(0, ASKED_PER_ROUND).map((peer) => this.#ask(peer, this.#stop.signal))
     await Promise.allSettled(asked)
     this.state.round()
-    const chosen = this.state.behind ?? peers[0]
-    if (chosen !== undefined) this.#wait(chosen)
+    const { ahead } = this.state
+    const other = peers.find((peer) => peer !== ahead)
+    for (const peer of [ahead, other]) if (peer !== undefined) this.#wait(peer)
     const { freshness } = this.#parts
     const partner = peers.find((peer) => freshness.counts(peer))
     if (partner !== undefined && freshness.age > this.#parts.config.sync.interval_seconds * 1000) this.#wait(partner)

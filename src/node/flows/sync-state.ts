@@ -101,7 +101,7 @@ export class SyncState {
   }
 
   /** The connected peer that has most of what this node lacks, else one with other roots. */
-  get behind(): string | undefined {
+  get ahead(): string | undefined {
     let most: [peer: string, state: PeerState] | undefined
     for (const entry of this.#peers) {
       const deficit = most?.[1].deficit ?? 0
