@@ -33,7 +33,8 @@ interface Connection {
   isOpen: boolean
   /** By the sender: when what it sent last arrives. */
   readonly last: Map<Reachable, number>
-  readonly waiting: Set<(error: PeerError) => void>
+  /** Who waits for an answer, by how to end that. */
+  readonly waiting: Map<(error: PeerError) => void, Owner>
 }
 
 /** Who is connected to whom, and what is on its way. */
@@ -111,7 +112,7 @@ export class ModelLinks {
         connection.waiting.delete(waiting)
         reject(error)
       }
-      connection.waiting.add(waiting)
+      connection.waiting.set(waiting, node.owner)
       signal.addEventListener('abort', () => waiting(signal.reason), { once: true })
       const answered = (settle: () => void): void =>
         this.#send(connection, remote, () => {
@@ -166,7 +167,10 @@ export class ModelLinks {
         continue
       this.#connections.delete(key)
       connection.isOpen = false
-      for (const reject of [...connection.waiting]) reject(new PeerError('unreachable', 'the connection was lost'))
+      for (const [reject, owner] of connection.waiting) {
+        // In the name of who waits: what it does then is its own.
+        this.#time.after(0, () => reject(new PeerError('unreachable', 'the connection was lost')), owner)
+      }
       for (const end of connection.ends) {
         const gone = otherEnd(connection, end).providerId
         this.#time.after(this.#random.next() * NOTICE_MS, () => this.#noticed(end, gone), end.owner)
@@ -177,7 +181,7 @@ export class ModelLinks {
         const peer = this.#running.get(other)
         // The first of both names dials.
         if (peer === undefined || name > other || this.#connections.has(`${name} ${other}`)) continue
-        const connection: Connection = { ends: [node, peer], isOpen: false, last: new Map(), waiting: new Set() }
+        const connection: Connection = { ends: [node, peer], isOpen: false, last: new Map(), waiting: new Map() }
         if (!this.#areTogether(connection)) continue
         this.#connections.set(`${name} ${other}`, connection)
         this.#time.after(this.#random.next() * NOTICE_MS, () => this.#opened(connection), undefined)

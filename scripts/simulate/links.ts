@@ -127,7 +127,7 @@ export class Links {
       const bytes = data.slice()
       // What was sent later never arrives earlier.
       last = Math.max(last, performance.now() + this.#delay())
-      const ms = last - performance.now()
+      const ms = Math.max(0, last - performance.now())
       onItsWay = new Promise((resolve) =>
         setTimeout(() => {
           if (connection.status === 'open' || connection.status === 'closing') send(bytes)
