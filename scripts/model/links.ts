@@ -108,17 +108,16 @@ export class ModelLinks {
     if (connection === undefined) return Promise.reject(new PeerError('unreachable', `${peer} is not connected`))
     const remote = otherEnd(connection, node)
     return new Promise((resolve, reject) => {
-      const waiting = (error: unknown): void => {
-        connection.waiting.delete(waiting)
-        reject(error)
+      const end = (settle: () => void): void => {
+        if (!connection.waiting.delete(fail)) return
+        signal.removeEventListener('abort', aborted)
+        settle()
       }
-      connection.waiting.set(waiting, node.owner)
-      signal.addEventListener('abort', () => waiting(signal.reason), { once: true })
-      const answered = (settle: () => void): void =>
-        this.#send(connection, remote, () => {
-          if (!connection.waiting.delete(waiting)) return
-          settle()
-        })
+      const fail = (error: unknown): void => end(() => reject(error))
+      const aborted = (): void => fail(signal.reason)
+      connection.waiting.set(fail, node.owner)
+      signal.addEventListener('abort', aborted)
+      const answered = (settle: () => void): void => this.#send(connection, remote, () => end(settle))
       this.#send(connection, node, () => {
         remote.answer(method, structuredClone(body), node.providerId).then(
           (answer) => answered(() => resolve(structuredClone(answer))),

@@ -53,9 +53,9 @@ export async function simulateFederation(
   say: (text: string) => void,
 ): Promise<FederationResult> {
   const folder = await mkdtemp(join(tmpdir(), 'cytoplex-simulate-'))
-  const federation = new Federation(folder, random(seed), quality)
+  const federation = new Federation(folder, random(seed), quality, say)
   try {
-    return await federation.run(size, say)
+    return await federation.run(size)
   } finally {
     await federation.stop()
     await rm(folder, { recursive: true, force: true })
@@ -69,19 +69,24 @@ class Federation {
   readonly #nodes: SimulatedNode[] = []
   readonly #byId = new Map<string, SimulatedNode>()
   readonly #ids = new Map<SimulatedNode, string>()
+  readonly #say: (text: string) => void
 
-  constructor(folder: string, source: Random, quality: LinkQuality) {
+  constructor(folder: string, source: Random, quality: LinkQuality, say: (text: string) => void) {
+    this.#say = say
     this.#folder = folder
     this.#random = source
     this.#links = new Links(source, quality)
   }
 
-  async run(size: number, say: (text: string) => void): Promise<FederationResult> {
+  async run(size: number): Promise<FederationResult> {
     const begun = performance.now()
     for (let i = 0; i < size; i++) await this.#join()
-    await this.#until(() => this.#nodes.every(({ peers }) => peers >= Math.min(SEEDS, size - 1)))
+    await this.#until(() => {
+      const lonely = this.#nodes.find(({ peers }) => peers < Math.min(SEEDS, size - 1))
+      return lonely && `${lonely.name} has ${lonely.peers} peers`
+    })
     const joinedMs = performance.now() - begun
-    say('joined')
+    this.#say('joined')
 
     const idle = await this.#trafficOf(() => pause(IDLE_MS))
     const startedAt = performance.now()
@@ -91,19 +96,19 @@ class Federation {
         await node.register()
         registeredAt.set(node.providerId, performance.now())
       }
-      await this.#until(() => this.#isConverged())
+      await this.#until(() => this.#missing())
     })
     const seconds = (performance.now() - startedAt) / 1000
     const arrivals = this.#arrivals(registeredAt)
-    say('announced')
+    this.#say('announced')
 
     const healedMs = await this.#partition()
-    say('healed')
+    this.#say('healed')
     const churnedMs = await this.#churn()
-    say('churned')
+    this.#say('churned')
     const before = performance.now()
     await this.#join()
-    const joinerMs = (await this.#until(() => this.#isConverged())) ? performance.now() - before : null
+    const joinerMs = (await this.#until(() => this.#missing())) ? performance.now() - before : null
     const perSecond = 1000 / IDLE_MS
     const [idleMessages, idleBytes] = [idle.messages * perSecond, idle.bytes * perSecond]
     return {
@@ -149,12 +154,17 @@ class Federation {
     return this.#random.some(running, SEEDS).map(({ address }) => address)
   }
 
-  /** Whether every running node knows every cell of every other one. */
-  #isConverged(among: readonly SimulatedNode[] = this.#nodes): boolean {
-    const running = among.filter((node) => node.running)
-    return running.every((node) =>
-      running.every((other) => other === node || (node.heard(this.#ids.get(other)!)?.cells ?? 0) === other.registered),
-    )
+  /** What some node does not know of another one; undefined when all know everything. */
+  #missing(): string | undefined {
+    const running = this.#nodes.filter((node) => node.running)
+    for (const node of running) {
+      for (const other of running) {
+        const known = node.heard(this.#ids.get(other)!)?.cells ?? 0
+        if (other === node || known === other.registered) continue
+        return `${node.name} (${node.peers} peers) knows ${known} of the ${other.registered} cells of ${other.name} (${other.peers} peers)`
+      }
+    }
+    return undefined
   }
 
   async #partition(): Promise<number | null> {
@@ -165,7 +175,7 @@ class Federation {
     await pause(Math.max(0, end - performance.now()))
     this.#links.heal()
     const healedAt = performance.now()
-    return (await this.#until(() => this.#isConverged())) ? performance.now() - healedAt : null
+    return (await this.#until(() => this.#missing())) ? performance.now() - healedAt : null
   }
 
   async #churn(): Promise<number | null> {
@@ -181,7 +191,7 @@ class Federation {
     }
     for (const node of leaving) await node.start(this.#seeds())
     const backAt = performance.now()
-    return (await this.#until(() => this.#isConverged())) ? performance.now() - backAt : null
+    return (await this.#until(() => this.#missing())) ? performance.now() - backAt : null
   }
 
   /** Delays and hops of what arrived, the earliest first. */
@@ -217,11 +227,14 @@ class Federation {
     return { messages: (after.messages - before.messages) / count, bytes: (after.bytes - before.bytes) / count }
   }
 
-  /** Resolves with whether it came true in time. */
-  async #until(isSo: () => boolean): Promise<boolean> {
+  /** Resolves with whether nothing was missing in time. */
+  async #until(missing: () => string | undefined): Promise<boolean> {
     const end = performance.now() + LIMIT_MS
-    while (!isSo()) {
-      if (performance.now() > end) return false
+    for (let found = missing(); found !== undefined; found = missing()) {
+      if (performance.now() > end) {
+        this.#say(`not in time: ${found}`)
+        return false
+      }
       await pause(LOOK_MS)
     }
     return true

@@ -55,7 +55,8 @@ const COLUMNS: readonly (readonly [head: string, of: (result: FederationResult) 
 
 const results: FederationResult[] = []
 for (const size of sizes) {
-  const say = (text: string): void => console.error(`${size} nodes: ${text}`)
+  const begun = performance.now()
+  const say = (text: string): void => console.error(`${size} nodes, ${seconds(performance.now() - begun)}: ${text}`)
   results.push(await simulateFederation(size, seed, { delayMs: [delayMs[0]!, delayMs[1]!], loss }, say))
 }
 
