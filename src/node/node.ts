@@ -40,6 +40,7 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
 import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
+import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
@@ -214,13 +215,11 @@ async function startIn(
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
     partners,
-    freshness: new YankFreshness(clock, partners),
+    freshness: new YankFreshness({ clock, config, partners }),
     receipts: new Receipts({
       clock,
       self: keys.providerId,
-      counts: (prober) =>
-        config.receipts.witnesses.includes(prober) ||
-        (partners.get(prober) !== undefined && !partners.isUntrusted(prober)),
+      counts: (prober) => isCounted({ config, partners }, prober),
     }),
     offers: new KnownOffers(),
     publishers,

@@ -5,6 +5,7 @@ import type { Part } from '../../kernel/base/lifecycle.ts'
 import { signReceipt, verifyReceipt } from '../../kernel/identity/receipt-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import { addressGroup } from '../../network/inbound-limit.ts'
+import { isCounted } from '../counted-peers.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Finding, probe } from './probe.ts'
 
@@ -89,7 +90,7 @@ export class Liveness implements Part {
   #met(provider: string): void {
     this.#parts.receipts.seen(provider, this.#parts.clock.now())
     this.#cameBack(provider)
-    if (this.#isCounted(provider)) this.#run(this.#ask(provider))
+    if (isCounted(this.#parts, provider)) this.#run(this.#ask(provider))
   }
 
   async stop(): Promise<void> {
@@ -207,16 +208,13 @@ export class Liveness implements Part {
     events.emit('provider_probed', { providerId: provider, ok: finding.ok, stage: finding.stage })
   }
 
-  #isCounted(peer: string): boolean {
-    const { config, partners } = this.#parts
-    return config.receipts.witnesses.includes(peer) || (partners.get(peer) !== undefined && !partners.isUntrusted(peer))
-  }
-
   #exchangeLater(): void {
     this.#exchangeTimer = setTimeout(
       () => {
         this.#parts.receipts.sweep()
-        const counted = this.#parts.network.connectedPeers().filter(({ providerId }) => this.#isCounted(providerId))
+        const counted = this.#parts.network
+          .connectedPeers()
+          .filter(({ providerId }) => isCounted(this.#parts, providerId))
         for (const { providerId } of counted) this.#run(this.#ask(providerId))
         this.#exchangeLater()
       },

@@ -286,8 +286,8 @@ export class Reconciler implements Part {
     const chosen = this.state.behind ?? peers[0]
     if (chosen !== undefined) this.#wait(chosen)
     const { freshness } = this.#parts
-    const partner = peers.find((peer) => freshness.counts(peer))
-    if (partner !== undefined && freshness.age > this.#parts.config.sync.interval_seconds * 1000) this.#wait(partner)
+    const counted = peers.find((peer) => freshness.counts(peer))
+    if (counted !== undefined && freshness.age > this.#parts.config.sync.interval_seconds * 1000) this.#wait(counted)
   }
 
   /** Something came from a peer that gossip had not brought: others may lack it too. */
