@@ -76,7 +76,6 @@ import { searchCells } from './flows/search-cells.ts'
 import { offeredCells, peerHandlers } from './flows/serve-peers.ts'
 import { signedReport } from './flows/signed-report.ts'
 import { stagePackage } from './flows/stage-package.ts'
-import { TRANSFER_LIMITS } from './flows/transfer-limits.ts'
 import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
 import { verifySignedRequest } from './flows/verify-request.ts'
@@ -281,7 +280,7 @@ async function startIn(
     liveness.heard(announcement)
     doors.learn(announcement.provider_id, announcement.http, from)
   })
-  const liveness = new Liveness(parts, (peer, event) => parts.network.scores.record(peer, event))
+  const liveness = new Liveness(parts)
   const reconciler = new Reconciler(parts, {
     sets: [
       new YankSet(parts, ({ yank, cell }) => {
@@ -293,7 +292,6 @@ async function startIn(
       new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
     ],
     catchUp: (peer) => learner.catchUp(peer),
-    score: (peer, event) => parts.network.scores.record(peer, event),
   })
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
@@ -331,16 +329,11 @@ async function startIn(
     announcer.changed(page)
     provider.add(manifest)
   }
-  const fetcher = new PackageFetcher(
-    { ...parts, doors },
-    (kept, evicted) => {
-      announcer.changed(kept.page, ...evicted.map(({ page }) => page))
-      provider.add(kept.manifest)
-      for (const { manifest } of evicted) provider.remove(manifest)
-    },
-    TRANSFER_LIMITS,
-    (peer, event) => parts.network.scores.record(peer, event),
-  )
+  const fetcher = new PackageFetcher({ ...parts, doors }, (kept, evicted) => {
+    announcer.changed(kept.page, ...evicted.map(({ page }) => page))
+    provider.add(kept.manifest)
+    for (const { manifest } of evicted) provider.remove(manifest)
+  })
   const onGone = ({ page, manifest }: CellRecord): void => {
     announcer.changed(page)
     provider.remove(manifest)

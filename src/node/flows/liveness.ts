@@ -7,6 +7,7 @@ import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import { addressGroup } from '../../network/inbound-limit.ts'
 import { isCounted } from '../counted-peers.ts'
 import type { NodeParts } from '../parts.ts'
+import { meetPeers } from './meet-peers.ts'
 import { type Finding, probe } from './probe.ts'
 
 type Parts = Pick<
@@ -46,9 +47,6 @@ const ANSWER_MS = 10_000
 /** Nodes that are asked for their receipts at a time. */
 const ASKED_AT_ONCE = 16
 
-/** What is held against a peer that sent something that no honest node sends. */
-type Punish = (peer: string, event: 'invalid_message') => void
-
 /**
  * Finds out which providers can be reached: probes a few, drawn at random, signs what it found, and asks partners and witnesses for what they
  * found. Whatever this node asks of providers anyway counts as well, and spares a probe.
@@ -56,7 +54,6 @@ type Punish = (peer: string, event: 'invalid_message') => void
 export class Liveness implements Part {
   readonly name = 'liveness'
   readonly #parts: Parts
-  readonly #punish: Punish
   /** Provider → failures in a row, and Unix milliseconds before which it is not probed. */
   readonly #unreached = new Map<string, { readonly tries: number; readonly until: number }>()
   readonly #suspects = new Set<string>()
@@ -66,9 +63,8 @@ export class Liveness implements Part {
   #probeTimer: NodeJS.Timeout | undefined
   #exchangeTimer: NodeJS.Timeout | undefined
 
-  constructor(parts: Parts, punish: Punish) {
+  constructor(parts: Parts) {
     this.#parts = parts
-    this.#punish = punish
   }
 
   start(): void {
@@ -79,10 +75,9 @@ export class Liveness implements Part {
         else this.#answered(providerId, offered)
       }),
       events.on('cell_cached', ({ from }) => this.#fetched(from)),
-      events.on('peer_connected', ({ providerId }) => this.#met(providerId)),
+      meetPeers(this.#parts, ({ providerId }) => this.#met(providerId)),
       events.on('peer_disconnected', ({ providerId }) => receipts.seen(providerId, clock.now())),
     )
-    for (const { providerId } of this.#parts.network.connectedPeers()) this.#met(providerId)
     this.#probeLater()
     this.#exchangeLater()
   }
@@ -240,7 +235,7 @@ export class Liveness implements Part {
     } catch (error) {
       if (this.#stop.signal.aborted) return
       logger.debug({ peer, reason: errorMessage(error) }, 'a peer did not tell what it reached')
-      if (error instanceof ProviderError) this.#punish(peer, 'invalid_message')
+      if (error instanceof ProviderError) network.scores.record(peer, 'invalid_message')
     }
   }
 }
