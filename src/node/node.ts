@@ -351,7 +351,6 @@ async function startIn(
 
   await federation.load()
   await replication.load()
-  await lifecycle.start({ name: 'learner', start: () => undefined, stop: () => learner.stop() })
   await lifecycle.start(reconciler)
   await lifecycle.start(watcher)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })

@@ -6,7 +6,6 @@ import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { Verdict } from '../../network/network.ts'
-import { PeerError } from '../../network/peer-error.ts'
 import type { NodeParts } from '../parts.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directory' | 'partners' | 'network'> & {
@@ -17,34 +16,16 @@ type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'directo
 const PAGE_MS = 10_000
 /** Pages that are asked of one peer. */
 const MAX_PAGES = 1000
-/** Milliseconds after which a peer that had no time is asked again, and as many more at random; and how often. */
-const BUSY_MS = 1000
-const BUSY_TRIES = 5
 
 /** Takes in what other nodes announce: by gossip, by reconciling, and all at once from a peer that knows much more. */
 export class Learner {
   readonly #parts: Parts
   readonly #onTaken: (announcement: Announcement, from: string) => void
-  /** Peers that are being asked. */
-  readonly #asking = new Set<string>()
-  readonly #settling = new Set<NodeJS.Timeout>()
 
   /** `onTaken` hears of announcements that were taken in, and of who passed them on. */
   constructor(parts: Parts, onTaken: (announcement: Announcement, from: string) => void) {
     this.#parts = parts
     this.#onTaken = onTaken
-  }
-
-  stop(): void {
-    for (const timer of this.#settling) clearTimeout(timer)
-  }
-
-  #later(ms: number, work: () => Promise<void>): void {
-    const timer = setTimeout(() => {
-      this.#settling.delete(timer)
-      void work()
-    }, ms)
-    this.#settling.add(timer)
   }
 
   /** Judges a gossiped announcement before it is relayed, and takes it in when it is good. */
@@ -57,10 +38,8 @@ export class Learner {
     return this.#take(read, from) ? 'accept' : 'ignore'
   }
 
-  /** Asks a peer for every announcement that it holds. Never throws. */
-  async catchUp(peer: string, tries = BUSY_TRIES): Promise<void> {
-    if (this.#asking.has(peer)) return
-    this.#asking.add(peer)
+  /** Asks a peer for every announcement that it holds. Never throws: what did not come, reconciling brings. */
+  async catchUp(peer: string): Promise<void> {
     try {
       let after: string | undefined
       for (let page = 0; page < MAX_PAGES; page++) {
@@ -77,11 +56,6 @@ export class Learner {
       }
     } catch (error) {
       this.#parts.logger.debug({ peer, reason: errorMessage(error) }, 'a peer did not tell what it knows')
-      if (error instanceof PeerError && error.code === 'busy' && tries > 0) {
-        this.#later(BUSY_MS * (1 + Math.random()), () => this.catchUp(peer, tries - 1))
-      }
-    } finally {
-      this.#asking.delete(peer)
     }
   }
 
