@@ -10,6 +10,7 @@ import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { PackageSource } from '../api.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import { askOffers, offerAmong } from './ask-offers.ts'
 import type { PackageFetcher } from './fetch-package.ts'
 import { openPackage } from './open-package.ts'
 
@@ -448,24 +449,14 @@ export class Replicator implements Part {
     { manifest_digest: id, cell_type: name, version: range }: AnnouncedCell,
     providers: readonly string[],
   ): Promise<{ offer: VerifiedOffer; provider: string }> {
-    const { network, offerVerifier, trust } = this.#parts
-    const body = {
-      by: 'cell_type',
-      name,
-      range,
-      deadline_ms: ASK_MS,
-      budget: 0,
-      limit: LIMITS.cellsPerAnswer,
-    } as const
+    const asked = { by: 'cell_type', name, range } as const
     let failure: unknown
     for (const provider of providers) {
       try {
         const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ASK_MS)])
-        const { cells } = await network.request(provider, 'cell_request', body, { signal })
-        for (const offered of cells) {
-          const offer = await offerVerifier.verify(offered, (publisher) => trust.isPinned(publisher))
-          if (offer.id === id) return { offer, provider }
-        }
+        const cells = await askOffers(this.#parts.network, provider, asked, { deadlineMs: ASK_MS, signal })
+        const offer = await offerAmong(this.#parts, cells, id)
+        if (offer !== undefined) return { offer, provider }
         failure = new Error(`${provider} announces ${name}@${range}, and did not offer it`)
       } catch (error) {
         this.#stop.signal.throwIfAborted()
