@@ -247,6 +247,7 @@ export class Incarnation implements Reachable {
       http: { public_url: null, open_reading: true },
       p2p: { seeds: ['somebody'] },
       sync: { interval_seconds: INTERVAL_SECONDS },
+      receipts: { witnesses: [] },
     } as unknown as NodeParts['config']
     const parts = {
       config,
@@ -259,7 +260,7 @@ export class Incarnation implements Reachable {
       publishers: this.#publishers,
       yanks: this.#yanks,
       partners: none,
-      freshness: new YankFreshness(clock, none),
+      freshness: new YankFreshness({ config, clock, partners: none }),
       log: { size: 0, root: () => new Uint8Array(32) } as unknown as NodeParts['log'],
       knownLogs: { standing: () => 'consistent' } as unknown as NodeParts['knownLogs'],
     }
@@ -272,7 +273,6 @@ export class Incarnation implements Reachable {
     this.#reconciler = new Reconciler(parts, {
       sets: this.#sets,
       catchUp: (peer, signal) => this.#learner.catchUp(peer, signal),
-      score: (peer, event) => this.#scored(peer, event),
     })
     this.#announcer = new Announcer({
       ...parts,

@@ -36,6 +36,9 @@ export interface Exchange {
   limits: readonly string[]
 }
 
+/** Who calls, as the node's log names them. */
+export const callerOf = ({ exchange }: Pick<FastifyRequest, 'exchange'>): string => exchange.caller?.name ?? 'nobody'
+
 export const JSON_TYPE = 'application/json; charset=utf-8'
 export const TEXT_TYPE = 'text/plain; charset=utf-8'
 

@@ -40,6 +40,7 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
 import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
+import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
 import { Announcer } from './flows/announce.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
@@ -75,7 +76,6 @@ import { searchCells } from './flows/search-cells.ts'
 import { offeredCells, peerHandlers } from './flows/serve-peers.ts'
 import { signedReport } from './flows/signed-report.ts'
 import { stagePackage } from './flows/stage-package.ts'
-import { TRANSFER_LIMITS } from './flows/transfer-limits.ts'
 import { updateCell } from './flows/update-cell.ts'
 import { validateCell } from './flows/validate-cell.ts'
 import { verifySignedRequest } from './flows/verify-request.ts'
@@ -214,13 +214,11 @@ async function startIn(
       limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
     }),
     partners,
-    freshness: new YankFreshness(clock, partners),
+    freshness: new YankFreshness({ clock, config, partners }),
     receipts: new Receipts({
       clock,
       self: keys.providerId,
-      counts: (prober) =>
-        config.receipts.witnesses.includes(prober) ||
-        (partners.get(prober) !== undefined && !partners.isUntrusted(prober)),
+      counts: (prober) => isCounted({ config, partners }, prober),
     }),
     offers: new KnownOffers(),
     publishers,
@@ -282,7 +280,7 @@ async function startIn(
     liveness.heard(announcement)
     doors.learn(announcement.provider_id, announcement.http, from)
   })
-  const liveness = new Liveness(parts, (peer, event) => parts.network.scores.record(peer, event))
+  const liveness = new Liveness(parts)
   const reconciler = new Reconciler(parts, {
     sets: [
       new YankSet(parts, ({ yank, cell }) => {
@@ -294,7 +292,6 @@ async function startIn(
       new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
     ],
     catchUp: (peer, signal) => learner.catchUp(peer, signal),
-    score: (peer, event) => parts.network.scores.record(peer, event),
   })
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
@@ -332,16 +329,11 @@ async function startIn(
     announcer.changed(page)
     provider.add(manifest)
   }
-  const fetcher = new PackageFetcher(
-    { ...parts, doors },
-    (kept, evicted) => {
-      announcer.changed(kept.page, ...evicted.map(({ page }) => page))
-      provider.add(kept.manifest)
-      for (const { manifest } of evicted) provider.remove(manifest)
-    },
-    TRANSFER_LIMITS,
-    (peer, event) => parts.network.scores.record(peer, event),
-  )
+  const fetcher = new PackageFetcher({ ...parts, doors }, (kept, evicted) => {
+    announcer.changed(kept.page, ...evicted.map(({ page }) => page))
+    provider.add(kept.manifest)
+    for (const { manifest } of evicted) provider.remove(manifest)
+  })
   const onGone = ({ page, manifest }: CellRecord): void => {
     announcer.changed(page)
     provider.remove(manifest)

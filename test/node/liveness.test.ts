@@ -196,6 +196,8 @@ describe('what others found', () => {
     })
     await Promise.resolve()
     assert.equal(isAsked, false)
+    // What ends after the test begins with `b`, and with the data directory that both have used.
+    await c.stop()
   })
 
   it('changes nothing where a witness passes on what others say, or signs for others', async (t) => {

@@ -54,7 +54,11 @@ async function open(t: TestContext, holders: readonly string[], standings: Reado
     vulnerabilities: NO_VULNERABILITIES,
     directory: new Directory({ store, clock, limits: { maxCells: 10, maxCellsPerProvider: 10 }, self: 'self' }),
     partners: new Partners(store, clock),
-    freshness: new YankFreshness(clock, { get: () => undefined, isUntrusted: () => false }),
+    freshness: new YankFreshness({
+      clock,
+      config: { receipts: { witnesses: [] } },
+      partners: { get: () => undefined, isUntrusted: () => false },
+    }),
     offers: new KnownOffers(),
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, new Publishers(store)),
     network: network as Partial<Network> as Network,

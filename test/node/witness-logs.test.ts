@@ -96,10 +96,14 @@ describe('a witness', () => {
     for (let round = 0; round < 5; round++) {
       const log = scriptedLog()
       const histories = Array.from({ length: 8 }, (_, i) => log.history(`history ${i}`))
-      const peer = await scriptedLogPeer(t, log, { seeds: node.addresses })
+      // Until all are answered it owes no proof: then it would be suspended, and none cosigned.
+      const answered = Promise.withResolvers<object>()
+      const handlers = { answers: { consistency_request: () => answered.promise } }
+      const peer = await scriptedLogPeer(t, log, { seeds: node.addresses, handlers })
       await connectedTo(peer, node.providerId)
       // All sizes differ, so that none contradicts another by itself.
       const answers = await Promise.all(histories.map((history, i) => show(peer, node, log, history, 0, i + 3)))
+      answered.resolve({})
       assert.equal(answers.filter(({ cosignature }) => cosignature !== undefined).length, 1)
       await peer.network.stop()
     }

@@ -32,7 +32,12 @@ export async function openFetcher(t: TestContext, cell: VerifiedCell, summary: B
   const { cacheBytes = 2 ** 30, fetchPackage, limits, maxPackageBytes, downloadBytesPerSecond = 0 } = options
   const cells = await openCells(t, { budget: { maxBytes: cacheBytes, maxBytesPerPublisher: cacheBytes } })
   const described = { type: 'package_response', id: 0, cell: offerOf(cell), chunks: toBase64Url(summary.chunks) }
-  const network: Pick<Network, 'request' | 'fetchPackage'> = { request: async () => described as never, fetchPackage }
+  const punished: string[] = []
+  const network = {
+    request: async () => described as never,
+    fetchPackage,
+    scores: { record: (peer: string, event: string) => punished.push(`${peer} ${event}`) },
+  }
   const publishers = new Publishers(cells.store)
   const { config } = loadConfig({ env: {}, flags: {} })
   const parts = {
@@ -43,18 +48,16 @@ export async function openFetcher(t: TestContext, cell: VerifiedCell, summary: B
       cells: { ...config.cells, ...(maxPackageBytes === undefined ? {} : { max_package_bytes: maxPackageBytes }) },
     },
     publishers,
-    network: network as Network,
+    network: network as never,
     offerVerifier: new OfferVerifier(NETWORK, nativeVerifier, publishers),
     trust: new TrustPolicy({ pinned: [], self: 'self', accept: 'any' }),
     logger: silentLogger,
     events: new Events(silentLogger),
   }
-  const punished: string[] = []
   const fetcher = new PackageFetcher(
     { ...parts, doors: options.doors ?? new ChunkDoors({ fetchPackage, connectedPeers: () => [] }) },
     () => undefined,
     { ...TRANSFER_LIMITS, ...limits },
-    (peer, event) => punished.push(`${peer} ${event}`),
   )
   return { ...cells, fetcher, punished }
 }

@@ -18,7 +18,7 @@ import {
 import { LIMITS } from '../../../protocol/limits.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
-import { sendJson } from '../respond.ts'
+import { callerOf, sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 
 const administration = { access: 'admin', family: 'discovery' } as const
@@ -105,7 +105,7 @@ export const federationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) => {
-        const answer = await node.federation.add(request.body, request.exchange.caller?.name ?? 'nobody')
+        const answer = await node.federation.add(request.body, callerOf(request))
         sendJson(request, reply, answer.status === 'pending' ? 202 : 201, answer)
       },
   }),
@@ -125,7 +125,7 @@ export const federationRoutes: readonly Route[] = [
       ({ node }) =>
       async (request, reply) => {
         const { provider_id } = request.params
-        const by = request.exchange.caller?.name ?? 'nobody'
+        const by = callerOf(request)
         sendJson(request, reply, 200, await node.federation.change(provider_id, request.body, by))
       },
   }),
@@ -144,7 +144,7 @@ export const federationRoutes: readonly Route[] = [
       ({ node }) =>
       async (request, reply) => {
         const { provider_id } = request.params
-        await node.federation.remove(provider_id, request.exchange.caller?.name ?? 'nobody')
+        await node.federation.remove(provider_id, callerOf(request))
         sendJson(request, reply, 200, { status: 'success', message: `${provider_id} is no partner any more` })
       },
   }),
@@ -162,7 +162,7 @@ export const federationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) => {
-        const by = request.exchange.caller?.name ?? 'nobody'
+        const by = callerOf(request)
         sendJson(request, reply, 201, await node.federation.invite(request.body, by))
       },
   }),

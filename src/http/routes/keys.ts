@@ -9,7 +9,7 @@ import {
 } from '../../../protocol/access.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
-import { sendJson } from '../respond.ts'
+import { callerOf, sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
 const shared = { access: 'admin', family: 'discovery' } as const
@@ -29,7 +29,7 @@ export const keyRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 201, await node.keys.create(request.body, request.exchange.caller?.name ?? 'nobody')),
+        sendJson(request, reply, 201, await node.keys.create(request.body, callerOf(request))),
   }),
   route({
     ...shared,
@@ -57,9 +57,7 @@ export const keyRoutes: readonly Route[] = [
     },
     handler:
       ({ node }) =>
-      async (request, reply) => {
-        const { caller } = request.exchange
-        sendJson(request, reply, 200, await node.keys.revoke(request.params.key_id, caller?.name ?? 'nobody'))
-      },
+      async (request, reply) =>
+        sendJson(request, reply, 200, await node.keys.revoke(request.params.key_id, callerOf(request))),
   }),
 ]

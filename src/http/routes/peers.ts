@@ -3,7 +3,7 @@ import { ProviderId } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { PeerBan, PeerBanList, PeerBanOrder, PeerList, PeerUnbanned } from '../../../protocol/peers.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
-import { sendJson } from '../respond.ts'
+import { callerOf, sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
 const shared = { access: 'admin', family: 'discovery' } as const
@@ -53,7 +53,7 @@ export const peerRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) => {
-        const by = request.exchange.caller?.name ?? 'nobody'
+        const by = callerOf(request)
         sendJson(request, reply, 200, await node.bans.ban(request.params.provider_id, request.body, by))
       },
   }),
@@ -71,7 +71,7 @@ export const peerRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) => {
-        const by = request.exchange.caller?.name ?? 'nobody'
+        const by = callerOf(request)
         sendJson(request, reply, 200, await node.bans.unban(request.params.provider_id, by))
       },
   }),

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { Digest } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
@@ -12,15 +11,13 @@ import {
   ReplicationStatus,
 } from '../../../protocol/replication.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
-import { sendJson } from '../respond.ts'
+import { callerOf, sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
 const ROOT = '/api/v1/replication'
 const shared = { access: 'admin', family: 'discovery' } as const
 const digestParams = Type.Object({ digest: Digest })
 const badDigest = { description: 'The digest is none', schema: DeleteResponse }
-
-const caller = ({ exchange }: Pick<FastifyRequest, 'exchange'>): string => exchange.caller?.name ?? 'nobody'
 
 /** Copies that this node keeps of what its operator follows and pins. For the administrator: they say what the operator is interested in. */
 export const replicationRoutes: readonly Route[] = [
@@ -63,7 +60,7 @@ export const replicationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 201, await node.replication.follow(request.body, caller(request))),
+        sendJson(request, reply, 201, await node.replication.follow(request.body, callerOf(request))),
   }),
   route({
     ...shared,
@@ -80,7 +77,7 @@ export const replicationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 200, await node.replication.unfollow(request.params.policy_id, caller(request))),
+        sendJson(request, reply, 200, await node.replication.unfollow(request.params.policy_id, callerOf(request))),
   }),
   route({
     ...shared,
@@ -93,7 +90,7 @@ export const replicationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 200, await node.replication.pin(request.params.digest, caller(request))),
+        sendJson(request, reply, 200, await node.replication.pin(request.params.digest, callerOf(request))),
   }),
   route({
     ...shared,
@@ -110,7 +107,7 @@ export const replicationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 200, await node.replication.unpin(request.params.digest, caller(request))),
+        sendJson(request, reply, 200, await node.replication.unpin(request.params.digest, callerOf(request))),
   }),
   route({
     ...shared,
@@ -128,6 +125,6 @@ export const replicationRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) =>
-        sendJson(request, reply, 200, await node.replication.dropCopy(request.params.digest, caller(request))),
+        sendJson(request, reply, 200, await node.replication.dropCopy(request.params.digest, callerOf(request))),
   }),
 ]

@@ -12,7 +12,7 @@ import {
   VulnerabilityRemoval,
 } from '../../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
-import { sendJson } from '../respond.ts'
+import { callerOf, sendJson } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
 const COLLECTION = '/api/v1/repository/vulnerabilities'
@@ -51,7 +51,7 @@ export const vulnerabilityRoutes: readonly Route[] = [
       ({ node }) =>
       async (request, reply) => {
         const { vulnerabilities } = request.body
-        const by = request.exchange.caller?.name ?? 'nobody'
+        const by = callerOf(request)
         sendJson(request, reply, 200, await node.vulnerabilities.record(vulnerabilities, by))
       },
   }),
@@ -72,7 +72,7 @@ export const vulnerabilityRoutes: readonly Route[] = [
       async (request, reply) => {
         const { id } = request.params
         const { cell_type } = request.body
-        await node.vulnerabilities.record([{ id, ...request.body }], request.exchange.caller?.name ?? 'nobody')
+        await node.vulnerabilities.record([{ id, ...request.body }], callerOf(request))
         const recorded = node.vulnerabilities.get(cell_type, id)
         if (recorded === undefined) {
           const message = `the vulnerability ${id} of ${cell_type} was recorded, and removed at the same time`
@@ -96,7 +96,7 @@ export const vulnerabilityRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) => {
-        const by = request.exchange.caller?.name ?? 'nobody'
+        const by = callerOf(request)
         const { id } = request.params
         sendJson(request, reply, 200, await node.vulnerabilities.remove(request.query.cell_type, id, by))
       },

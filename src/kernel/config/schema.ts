@@ -204,7 +204,7 @@ export const ConfigSchema = Type.Object(
       {
         /** Providers that are probed per minute; 0 probes none. */
         probes_per_minute: Type.Integer({ minimum: 0, maximum: 600 }),
-        /** Nodes whose receipts count like those of partners. */
+        /** Nodes whose receipts and yanks count like those of partners. */
         witnesses: Type.Array(
           Type.String({ pattern: '^[1-9A-HJ-NP-Za-km-z]{46,62}$', description: 'the provider id of a node' }),
         ),

@@ -77,8 +77,8 @@ export interface PeerScoresInit {
 }
 
 /**
- * What peers did, as a score, and who is banned. Peers are provider ids. A ban belongs to the identity; one that moves to a successor is to
- * take its ban along.
+ * What peers did, as a score, and who is banned. Peers are provider ids. A ban belongs to the identity: nothing on the wire tells of a
+ * successor yet, and a new identity is a stranger.
  */
 export class PeerScores {
   readonly #init: PeerScoresInit

@@ -1,11 +1,11 @@
 import type { Coverage } from '../../../protocol/cells.ts'
-import { LIMITS } from '../../../protocol/limits.ts'
 import type { OfferedCell } from '../../../protocol/rpc.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
 import { AnswerTimes } from './answer-times.ts'
+import { askOffers } from './ask-offers.ts'
 
 /** How a peer answered, as coverage reports it. */
 export type AskOutcome = Coverage['peers'][number]['outcome']
@@ -56,19 +56,8 @@ export class Asker {
     const { network, offerVerifier, trust, clock, events } = this.#parts
     const askedAt = performance.now()
     try {
-      const { cells } = await network.request(
-        provider,
-        'cell_request',
-        {
-          by: query.by,
-          name: query.name,
-          ...(query.range === undefined ? {} : { range: query.range }),
-          deadline_ms: Math.max(1, Math.round(options.deadline - clock.now())),
-          budget: 0,
-          limit: LIMITS.cellsPerAnswer,
-        },
-        { signal: options.signal },
-      )
+      const deadlineMs = Math.max(1, Math.round(options.deadline - clock.now()))
+      const cells = await askOffers(network, provider, query, { deadlineMs, signal: options.signal })
       this.#failures.delete(provider)
       const roundTripMs = performance.now() - askedAt
       this.#times.add(provider, roundTripMs)

@@ -2,6 +2,7 @@ import type { DoctorCheck } from '../../../protocol/doctor.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { ConnectedPeer } from '../../network/peers.ts'
 import type { NodeParts } from '../parts.ts'
+import { askOffers, offerAmong } from './ask-offers.ts'
 import { failed, ok, skipped } from './doctor-checks.ts'
 import { type ProbedCell, type ProbeResult, probePeer } from './probe-peer.ts'
 
@@ -107,18 +108,12 @@ async function lookFor(
   version: string,
   id: string,
 ): Promise<ProbeResult> {
-  const { cells } = await parts.network.request(
-    peer,
-    'cell_request',
-    { by: 'capability', name: capability, range: version, deadline_ms: ANSWER_MS, budget: 0, limit: 8 },
-    { signal: AbortSignal.timeout(ANSWER_MS) },
-  )
-  for (const offered of cells) {
-    const offer = await parts.offerVerifier.verify(offered)
-    const { digest } = offer.manifest.package
-    if (offer.id === id) return probePeer(parts, peer, { capability, version, cell_id: id, digest })
-  }
-  throw new Error('it did not offer the cell that it announces')
+  const asked = { by: 'capability', name: capability, range: version } as const
+  const limits = { deadlineMs: ANSWER_MS, signal: AbortSignal.timeout(ANSWER_MS) }
+  const offer = await offerAmong(parts, await askOffers(parts.network, peer, asked, limits), id)
+  if (offer === undefined) throw new Error('it did not offer the cell that it announces')
+  const { digest } = offer.manifest.package
+  return probePeer(parts, peer, { capability, version, cell_id: id, digest })
 }
 
 function announced(theirs: Probe | undefined, none: string): DoctorCheck {

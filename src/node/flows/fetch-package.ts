@@ -18,9 +18,6 @@ interface Parts
   readonly doors: ChunkDoors
 }
 
-/** Hears that a peer broke a rule that every honest node would see. */
-export type Punish = (peer: string, event: 'protocol_violation') => void
-
 /** Peers and packages of which they sent wrong chunks, that are remembered: some 200 bytes each. And for how many milliseconds: a disk may be mended. */
 const DISTRUSTED = 10_000
 const DISTRUSTED_MS = 600_000
@@ -71,12 +68,7 @@ export class PackageFetcher {
   /** By digest, from the question who holds it until nobody can join the transfer any more. */
   readonly #transfers = new Map<string, Promise<PackageTransfer>>()
 
-  constructor(
-    parts: Parts,
-    onKept: TransferOwner['onKept'],
-    limits = TRANSFER_LIMITS,
-    punish: Punish = () => undefined,
-  ) {
+  constructor(parts: Parts, onKept: TransferOwner['onKept'], limits = TRANSFER_LIMITS) {
     this.#parts = parts
     this.#owner = {
       limits,
@@ -85,7 +77,7 @@ export class PackageFetcher {
       onKept,
       onWrongChunk: (provider, of) => {
         this.#distrust(provider, of)
-        punish(provider, 'protocol_violation')
+        parts.network.scores.record(provider, 'protocol_violation')
       },
       onOver: ({ digest }) => this.#transfers.delete(digest),
     }

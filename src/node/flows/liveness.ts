@@ -5,7 +5,9 @@ import type { Part } from '../../kernel/base/lifecycle.ts'
 import { signReceipt, verifyReceipt } from '../../kernel/identity/receipt-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import { addressGroup } from '../../network/inbound-limit.ts'
+import { isCounted } from '../counted-peers.ts'
 import type { NodeParts } from '../parts.ts'
+import { meetPeers } from './meet-peers.ts'
 import { type Finding, probe } from './probe.ts'
 
 type Parts = Pick<
@@ -45,9 +47,6 @@ const ANSWER_MS = 10_000
 /** Nodes that are asked for their receipts at a time. */
 const ASKED_AT_ONCE = 16
 
-/** What is held against a peer that sent something that no honest node sends. */
-type Punish = (peer: string, event: 'invalid_message') => void
-
 /**
  * Finds out which providers can be reached: probes a few, drawn at random, signs what it found, and asks partners and witnesses for what they
  * found. Whatever this node asks of providers anyway counts as well, and spares a probe.
@@ -55,7 +54,6 @@ type Punish = (peer: string, event: 'invalid_message') => void
 export class Liveness implements Part {
   readonly name = 'liveness'
   readonly #parts: Parts
-  readonly #punish: Punish
   /** Provider → failures in a row, and Unix milliseconds before which it is not probed. */
   readonly #unreached = new Map<string, { readonly tries: number; readonly until: number }>()
   readonly #suspects = new Set<string>()
@@ -65,9 +63,8 @@ export class Liveness implements Part {
   #probeTimer: NodeJS.Timeout | undefined
   #exchangeTimer: NodeJS.Timeout | undefined
 
-  constructor(parts: Parts, punish: Punish) {
+  constructor(parts: Parts) {
     this.#parts = parts
-    this.#punish = punish
   }
 
   start(): void {
@@ -78,10 +75,9 @@ export class Liveness implements Part {
         else this.#answered(providerId, offered)
       }),
       events.on('cell_cached', ({ from }) => this.#fetched(from)),
-      events.on('peer_connected', ({ providerId }) => this.#met(providerId)),
+      meetPeers(this.#parts, ({ providerId }) => this.#met(providerId)),
       events.on('peer_disconnected', ({ providerId }) => receipts.seen(providerId, clock.now())),
     )
-    for (const { providerId } of this.#parts.network.connectedPeers()) this.#met(providerId)
     this.#probeLater()
     this.#exchangeLater()
   }
@@ -89,7 +85,7 @@ export class Liveness implements Part {
   #met(provider: string): void {
     this.#parts.receipts.seen(provider, this.#parts.clock.now())
     this.#cameBack(provider)
-    if (this.#isCounted(provider)) this.#run(this.#ask(provider))
+    if (isCounted(this.#parts, provider)) this.#run(this.#ask(provider))
   }
 
   async stop(): Promise<void> {
@@ -207,16 +203,13 @@ export class Liveness implements Part {
     events.emit('provider_probed', { providerId: provider, ok: finding.ok, stage: finding.stage })
   }
 
-  #isCounted(peer: string): boolean {
-    const { config, partners } = this.#parts
-    return config.receipts.witnesses.includes(peer) || (partners.get(peer) !== undefined && !partners.isUntrusted(peer))
-  }
-
   #exchangeLater(): void {
     this.#exchangeTimer = setTimeout(
       () => {
         this.#parts.receipts.sweep()
-        const counted = this.#parts.network.connectedPeers().filter(({ providerId }) => this.#isCounted(providerId))
+        const counted = this.#parts.network
+          .connectedPeers()
+          .filter(({ providerId }) => isCounted(this.#parts, providerId))
         for (const { providerId } of counted) this.#run(this.#ask(providerId))
         this.#exchangeLater()
       },
@@ -242,7 +235,7 @@ export class Liveness implements Part {
     } catch (error) {
       if (this.#stop.signal.aborted) return
       logger.debug({ peer, reason: errorMessage(error) }, 'a peer did not tell what it reached')
-      if (error instanceof ProviderError) this.#punish(peer, 'invalid_message')
+      if (error instanceof ProviderError) network.scores.record(peer, 'invalid_message')
     }
   }
 }

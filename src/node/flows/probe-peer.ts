@@ -1,9 +1,9 @@
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { ProbeRequest, ProbeResponse } from '../../../protocol/rpc.ts'
-import { equalBytes } from '../../kernel/base/bytes.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
-import { leafHash } from '../../kernel/base/merkle.ts'
 import type { NodeParts } from '../parts.ts'
+import { askOffers, offerAmong } from './ask-offers.ts'
+import { fetchLastChunk } from './fetch-last-chunk.ts'
 import { describePackage } from './fetch-package.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'directory' | 'network' | 'offerVerifier' | 'trust' | 'clock'>
@@ -24,8 +24,7 @@ const REMEMBERED = 1000
 
 /**
  * Looks for a cell at one provider as a request would: in what the provider announced, by asking it, and by fetching the last chunk, which
- * bounds what the provider can send. Nothing is
- * stored. Never throws.
+ * bounds what the provider can send. Nothing is stored. Never throws.
  */
 export async function probePeer(parts: Parts, provider: string, cell: ProbedCell): Promise<ProbeResult> {
   const announced = isAnnounced(parts, provider, cell)
@@ -33,25 +32,15 @@ export async function probePeer(parts: Parts, provider: string, cell: ProbedCell
   const signal = AbortSignal.timeout(PROBE_MS)
   let reason = announced ? undefined : 'no announcement of that cell has arrived'
   try {
-    const { cells } = await parts.network.request(
-      provider,
-      'cell_request',
-      {
-        by: 'capability',
-        name: cell.capability,
-        range: cell.version,
-        deadline_ms: PROBE_MS,
-        budget: 0,
-        limit: LIMITS.cellsPerAnswer,
-      },
-      { signal },
-    )
-    for (const offered of cells) {
-      const offer = await parts.offerVerifier.verify(offered)
-      if (offer.id === cell.cell_id) found.resolved = true
-    }
+    const asked = { by: 'capability', name: cell.capability, range: cell.version } as const
+    const cells = await askOffers(parts.network, provider, asked, { deadlineMs: PROBE_MS, signal })
+    found.resolved = (await offerAmong(parts, cells, cell.cell_id)) !== undefined
     if (!found.resolved) reason ??= 'that cell is not among those offered for the capability'
-    else found.fetched = await hasLastChunk(parts, provider, cell, signal)
+    else {
+      const { offer, leaves } = await describePackage(parts, provider, cell.digest, cell.cell_id)
+      const limits = { leaves, most: LIMITS.chunkBytes, signal }
+      found.fetched = (await fetchLastChunk(parts, provider, offer.manifest.package, limits)) === true
+    }
     if (found.resolved && !found.fetched) reason ??= 'the last chunk is not the one that the publisher signed'
   } catch (error) {
     reason ??= signal.aborted ? `nothing more arrived within ${PROBE_MS / 1000} s` : errorMessage(error)
@@ -64,27 +53,6 @@ function isAnnounced({ directory }: Pick<Parts, 'directory'>, provider: string, 
     if (entry.provider === provider && entry.cell.manifest_digest === cell.cell_id) return true
   }
   return false
-}
-
-async function hasLastChunk(
-  parts: Parts,
-  provider: string,
-  { digest, cell_id }: ProbedCell,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { offer, leaves } = await describePackage(parts, provider, digest, cell_id)
-  const last = leaves.length - 1
-  const chunk = new Uint8Array(offer.manifest.package.size - last * LIMITS.chunkBytes)
-  let filled = 0
-  const ranges = [{ from: last, to: last + 1, bytes: chunk.length }]
-  for await (const bytes of parts.network.fetchPackage(provider, digest, () => ranges.pop(), { signal })) {
-    const piece = bytes.subarray(0, chunk.length - filled)
-    chunk.set(piece, filled)
-    filled += piece.length
-    if (filled === chunk.length) break
-  }
-  if (filled < chunk.length) throw new Error('the package ended early')
-  return equalBytes(leafHash(chunk), leaves[last] ?? new Uint8Array())
 }
 
 /** Probes peers that ask for it, each once a minute and few at once. */

@@ -1,13 +1,11 @@
 import type { AnnouncedCell } from '../../../protocol/announcement.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Receipt } from '../../../protocol/receipt.ts'
-import { concatBytes, equalBytes } from '../../kernel/base/bytes.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
-import { leafHash } from '../../kernel/base/merkle.ts'
-import type { WantedRange } from '../../network/network.ts'
 import { PeerError } from '../../network/peer-error.ts'
-import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import { askOffers, offerAmong } from './ask-offers.ts'
+import { fetchLastChunk } from './fetch-last-chunk.ts'
 import { chunkLeaves } from './fetch-package.ts'
 
 type Parts = Pick<NodeParts, 'directory' | 'trust' | 'yanks' | 'network' | 'offerVerifier'>
@@ -37,25 +35,10 @@ export async function probe(
     await network.connect(provider, signal)
     stage = 'answer'
     const from = performance.now()
-    const { cells } = await network.request(
-      provider,
-      'cell_request',
-      {
-        by: 'cell_type',
-        name: cell.cell_type,
-        range: cell.version,
-        deadline_ms: LIMITS.defaultWaitSeconds * 1000,
-        budget: 0,
-        limit: LIMITS.cellsPerAnswer,
-      },
-      { signal },
-    )
+    const asked = { by: 'cell_type', name: cell.cell_type, range: cell.version } as const
+    const cells = await askOffers(network, provider, asked, { deadlineMs: LIMITS.defaultWaitSeconds * 1000, signal })
     finding.round_trip_ms = Math.round(performance.now() - from)
-    let offer: VerifiedOffer | undefined
-    for (const offered of cells) {
-      const verified = await parts.offerVerifier.verify(offered, (publisher) => parts.trust.isPinned(publisher))
-      if (verified.id === cell.manifest_digest) offer = verified
-    }
+    const offer = await offerAmong(parts, cells, cell.manifest_digest)
     // A partner that does not share answers nothing, and still serves by digest whom it likes.
     if (offer === undefined) return undefined
     stage = 'describe'
@@ -70,7 +53,8 @@ export async function probe(
     const leaves = chunkLeaves(offer.manifest.package, description.chunks)
     if (leaves === undefined) return { ...finding, ok: false, stage: 'verify' }
     stage = 'fetch'
-    const isGood = await fetchPiece(parts, provider, { ...offer.manifest.package, leaves, signal })
+    const most = LIMITS.probeBytes
+    const isGood = await fetchLastChunk(parts, provider, offer.manifest.package, { leaves, most, signal })
     if (isGood === undefined) return { ...finding, ok: true, stage }
     return { ...finding, ok: isGood, stage: 'verify' }
   } catch (error) {
@@ -92,30 +76,4 @@ function drawn({ directory, trust, yanks }: Parts, provider: string): AnnouncedC
     if (Math.random() < 1 / ++fit) drawn = cell
   }
   return drawn
-}
-
-/** Fetches the last chunk, or its beginning where it is large. Whether it is what the publisher signed; undefined where it is too large to tell. */
-async function fetchPiece(
-  { network }: Pick<Parts, 'network'>,
-  provider: string,
-  {
-    digest,
-    size,
-    leaves,
-    signal,
-  }: { digest: string; size: number; leaves: readonly Uint8Array[]; signal: AbortSignal },
-): Promise<boolean | undefined> {
-  const last = leaves.length - 1
-  const length = size - last * LIMITS.chunkBytes
-  const wanted = Math.min(length, LIMITS.probeBytes)
-  const pieces: Uint8Array[] = []
-  let received = 0
-  const ranges: WantedRange[] = [{ from: last, to: last + 1, bytes: length }]
-  for await (const bytes of network.fetchPackage(provider, digest, () => ranges.pop(), { signal })) {
-    pieces.push(bytes.slice(0, wanted - received))
-    received += pieces.at(-1)!.length
-    if (received === wanted) break
-  }
-  if (received < wanted) throw new Error('the transfer ended early')
-  return wanted < length ? undefined : equalBytes(leafHash(concatBytes(pieces)), leaves[last]!)
 }

@@ -19,6 +19,7 @@ import type { NodeParts } from '../parts.ts'
 import type { Cosignatures } from './cosignatures.ts'
 import type { LogEpochs } from './log-epochs.ts'
 import type { LogProofs } from './log-proofs.ts'
+import { meetPeers } from './meet-peers.ts'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'log' | 'knownLogs' | 'partners'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId' | 'log'>
@@ -82,11 +83,10 @@ export class CheckpointPublisher implements Part {
   }
 
   async start(): Promise<void> {
-    const { config, events, partners, network } = this.#parts
+    const { config, partners } = this.#parts
     this.#startedAt = performance.now()
     if (this.#needs.cosignatures.list().length === 0) this.#clear()
-    this.#unsubscribe = events.on('peer_connected', ({ providerId }) => this.#met(providerId))
-    for (const { providerId } of network.connectedPeers()) void this.#met(providerId)
+    this.#unsubscribe = meetPeers(this.#parts, ({ providerId }) => this.#met(providerId))
     this.#timer = setInterval(() => this.#look(), LOOK_MS)
     if (this.#isHeard || (config.p2p.seeds.length === 0 && partners.list().length === 0)) return
     const late = new AbortController()

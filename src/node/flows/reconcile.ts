@@ -9,10 +9,8 @@ import type { RecordSet } from '../../network/sync/record-set.ts'
 import { SetRoot } from '../../network/sync/set-root.ts'
 import { Shunned } from '../../network/sync/shunned.ts'
 import type { NodeParts } from '../parts.ts'
+import { meetPeers } from './meet-peers.ts'
 import { type OwnSet, SyncState } from './sync-state.ts'
-
-/** What costs or earns a peer its score here. */
-type SyncScore = 'invalid_message' | 'sync_success' | 'sync_failure'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'network' | 'log' | 'freshness'> {
   readonly config: Pick<NodeParts['config'], 'p2p' | 'sync'>
@@ -24,7 +22,6 @@ export interface ReconcilerInit {
   readonly sets: readonly (RecordSet & { load(): void | Promise<void> })[]
   /** Asks a peer for all its announcements, page by page: the fastest way where this node has few of them. What it did not tell is reconciled. */
   readonly catchUp: (peer: string, signal: AbortSignal) => Promise<void>
-  readonly score: (peer: string, event: SyncScore) => void
 }
 
 /** Peers that are reconciled with at once, by this node's wish, and that wait for it. */
@@ -91,7 +88,7 @@ export class Reconciler implements Part {
       sets: new Map(init.sets.map((set) => [set.name, set])),
       onViolation: (peer, event, reason) => {
         parts.logger.warn({ peer, reason }, 'a peer broke the rules of reconciling')
-        init.score(peer, event)
+        parts.network.scores.record(peer, event)
       },
       onAccepted: (peer) => this.#learnt(peer),
     })
@@ -106,7 +103,7 @@ export class Reconciler implements Part {
   start(): void {
     const { events, logger } = this.#parts
     this.#unsubscribe = [
-      events.on('peer_connected', ({ providerId, direction }) => {
+      meetPeers(this.#parts, ({ providerId, direction }) => {
         this.state.connected(providerId)
         this.#later(direction === 'outbound' ? 0 : CALLED_MS * (1 + Math.random()), () => this.#wait(providerId))
         this.#later(SETTLE_MS * (1 + Math.random() * JITTER), () => this.#wait(providerId))
@@ -208,14 +205,14 @@ export class Reconciler implements Part {
         if (set.name === 'yanks' && report?.complete !== false) this.#parts.freshness.reconciled(peer)
       }
       this.state.ended(peer, { ok: true, taken })
-      if (taken > 0) this.#init.score(peer, 'sync_success')
+      if (taken > 0) this.#parts.network.scores.record(peer, 'sync_success')
     } catch (error) {
       if (this.#stop.signal.aborted) return
       this.state.ended(peer, { ok: false, taken })
       if (error instanceof PeerError && error.code === 'busy') return this.#again(peer, tries)
       if (error instanceof PeerError && error.code === 'violation') {
         logger.warn({ peer, reason: error.message }, 'a peer broke the rules of reconciling')
-        this.#init.score(peer, 'sync_failure')
+        this.#parts.network.scores.record(peer, 'sync_failure')
       } else logger.debug({ peer, reason: errorMessage(error) }, 'a peer could not be reconciled with')
     } finally {
       if (taken > 0) this.#learnt(peer)
@@ -290,8 +287,8 @@ export class Reconciler implements Part {
     const other = peers.find((peer) => peer !== ahead)
     for (const peer of [ahead, other]) if (peer !== undefined) this.#wait(peer)
     const { freshness } = this.#parts
-    const partner = peers.find((peer) => freshness.counts(peer))
-    if (partner !== undefined && freshness.age > this.#parts.config.sync.interval_seconds * 1000) this.#wait(partner)
+    const counted = peers.find((peer) => freshness.counts(peer))
+    if (counted !== undefined && freshness.age > this.#parts.config.sync.interval_seconds * 1000) this.#wait(counted)
   }
 
   /** Something came from a peer that gossip had not brought: others may lack it too. */

@@ -16,6 +16,7 @@ import { firstFound } from '../../kernel/base/racing.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import { askOffers } from './ask-offers.ts'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'directory' | 'partners' | 'trust'> {
   readonly config: Pick<NodeParts['config'], 'network'>
@@ -148,24 +149,12 @@ export class QuestionRelay {
 
   async #askHolder(
     provider: string,
-    { by, name, range }: ForwardedQuestion,
+    question: ForwardedQuestion,
     { signal, deadline }: Limits,
   ): Promise<Answer | undefined> {
-    const { network } = this.#parts
-    const { cells } = await network.request(
-      provider,
-      'cell_request',
-      {
-        by,
-        name,
-        ...(range === undefined ? {} : { range }),
-        deadline_ms: this.#left(deadline),
-        budget: 0,
-        limit: LIMITS.cellsPerAnswer,
-      },
-      { signal },
-    )
-    const trust = this.#parts.partners.get(provider)?.trust_level === 'trusted' ? 'trusted' : 'limited'
+    const { network, partners } = this.#parts
+    const cells = await askOffers(network, provider, question, { deadlineMs: this.#left(deadline), signal })
+    const trust = partners.get(provider)?.trust_level === 'trusted' ? 'trusted' : 'limited'
     const good = (await this.#verified(cells)).map(({ cell }) => cell)
     return good.length === 0 ? undefined : { cells: good, provider, trust }
   }

@@ -4,14 +4,16 @@ import type { PolicyStatus } from '../../../protocol/replication.ts'
 import { follows, newestFirst } from '../../domain/cells/follow.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import type { PolicyInForce, ReplicationOrders } from '../../domain/cells/replication-orders.ts'
-import { TIERS, UNKNOWN } from '../../domain/cells/trust.ts'
+import { TIERS } from '../../domain/cells/trust.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { PackageSource } from '../api.ts'
 import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
+import { askOffers, offerAmong } from './ask-offers.ts'
 import type { PackageFetcher } from './fetch-package.ts'
 import { openPackage } from './open-package.ts'
+import { PolicyRoom } from './policy-room.ts'
 
 type Parts = Pick<
   NodeParts,
@@ -45,10 +47,8 @@ const MAX_QUEUED = 256
 /** Milliseconds until a cell that could not be fetched is tried again; each further failure doubles them, up to the second number. */
 const RETRY_MS = 2000
 const MAX_RETRY_MS = 5 * 60_000
-/** Failures, and sizes of packages there is no room for, that are remembered. */
+/** Failures that are remembered. */
 const REMEMBERED = 10_000
-/** Cells in a row that there is no room for, after which no more are asked about until room was made. */
-const MAX_MISFITS = 64
 /** Milliseconds for the question what a cell is. */
 const ASK_MS = 10_000
 /** Times that a package is opened anew because the transfer that was joined had just ended. */
@@ -108,12 +108,7 @@ export class Replicator implements Part {
   readonly #progress = new Map<string, Progress>()
   /** By key of the work. */
   readonly #failures = new Map<string, Failure>()
-  /** Cell id → bytes of its package, where a policy had no room for it. */
-  readonly #sizes = new Map<string, number>()
-  /** Policy → misfits in a row, and what was kept when the last of them was found. */
-  readonly #misfits = new Map<string, { readonly count: number; readonly kept: number }>()
-  /** Bytes on their way here, by policy. */
-  readonly #coming = new Map<string, number>()
+  readonly #room: PolicyRoom
   /** Digests, and keys of work, that are under way. */
   readonly #underWay = new Set<string>()
   readonly #stop = new AbortController()
@@ -130,6 +125,7 @@ export class Replicator implements Part {
   constructor(parts: Parts, needs: Needs) {
     this.#parts = parts
     this.#needs = needs
+    this.#room = new PolicyRoom(parts)
   }
 
   start(): void {
@@ -254,18 +250,17 @@ export class Replicator implements Part {
     let looked = 0
     for (const match of matches) {
       if (++looked % CELLS_PER_TURN === 0) await this.#turn()
-      const { manifest_digest: id } = match.cell
+      const { manifest_digest: id, publisher } = match.cell
       if (cache.has(id)) {
         const keeper = cache.keeperOf(id)
         if (keeper !== undefined && this.#isInForce(keeper)) continue
         const size = index.get(id)?.manifest.package.size ?? 0
-        if (this.#hasRoom(policy, match.cell.publisher, size)) this.#gone(await cache.assign(id, policy.id))
+        if (this.#room.has(policy, publisher, size)) this.#gone(await cache.assign(id, policy.id))
         else progress.full = true
         continue
       }
       if (index.has(id)) continue
-      const size = this.#sizes.get(id)
-      if (this.#isExhausted(policy) || (size !== undefined && !this.#hasRoom(policy, match.cell.publisher, size))) {
+      if (this.#room.isKnownToLack(policy, { id, publisher })) {
         progress.full = true
         continue
       }
@@ -339,9 +334,8 @@ export class Replicator implements Part {
   }
 
   #forgetPolicies(): void {
-    for (const table of [this.#progress, this.#misfits]) {
-      for (const id of table.keys()) if (!this.#isInForce(id)) table.delete(id)
-    }
+    for (const id of this.#progress.keys()) if (!this.#isInForce(id)) this.#progress.delete(id)
+    this.#room.forget((id) => this.#isInForce(id))
   }
 
   /** What failed and is not to be fetched any more. */
@@ -359,27 +353,11 @@ export class Replicator implements Part {
     return failure === undefined || failure.until <= this.#parts.clock.now()
   }
 
-  /** Strangers may fill no more of a policy than they may of the cache: what they call a capability is up to them. */
-  #hasRoom({ id, capability, max_bytes: most }: PolicyInForce, publisher: string, size: number): boolean {
-    const { cache, trust, config } = this.#parts
-    if (size > config.cells.max_package_bytes) return false
-    if (cache.keptFor(id).bytes + (this.#coming.get(id) ?? 0) + size > most) return false
-    const isStranger = capability !== undefined && trust.tierOf({ publisher, registered: false }, {}) === UNKNOWN
-    if (!isStranger) return true
-    return cache.keptFor(id, publisher).bytes + size <= (most * config.cache.per_publisher_percent) / 100
-  }
-
-  #isExhausted({ id, max_bytes }: PolicyInForce): boolean {
-    const { bytes } = this.#parts.cache.keptFor(id)
-    const misfits = this.#misfits.get(id)
-    return bytes >= max_bytes || (misfits !== undefined && misfits.count >= MAX_MISFITS && misfits.kept === bytes)
-  }
-
   #workOn(): void {
     while (this.#running.size < AT_ONCE && !this.#stop.signal.aborted) {
       const work = this.#queue.shift()
       if (work === undefined) return
-      if (!this.#mayTry(work.key) || (work.kind === 'cell' && this.#isExhausted(work.policy))) continue
+      if (!this.#mayTry(work.key) || (work.kind === 'cell' && this.#room.isExhausted(work.policy))) continue
       const run = this.#work(work).finally(() => {
         this.#running.delete(run)
         this.#workOn()
@@ -397,10 +375,10 @@ export class Replicator implements Part {
       if (work.kind === 'pin') await this.#fetchPinned(work.digest)
       else await this.#fetchFollowed(work.policy, work.match)
       this.#failures.delete(work.key)
-      if (work.kind === 'cell') this.#misfits.delete(work.policy.id)
+      if (work.kind === 'cell') this.#room.filled(work.policy)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      if (error instanceof NoRoom && work.kind === 'cell') return this.#misfit(work.policy)
+      if (error instanceof NoRoom) return
       logger.info({ key: work.key, reason: errorMessage(error) }, 'what is followed or pinned could not be fetched')
       this.#failed(work.key, errorMessage(error))
     } finally {
@@ -421,11 +399,11 @@ export class Replicator implements Part {
     const { offer, provider } = await this.#ask(cell, asked)
     const { id, manifest } = offer
     const { digest, size } = manifest.package
-    if (!this.#hasRoom(policy, manifest.publisher, size)) {
-      remember(this.#sizes, id, size)
+    if (!this.#room.has(policy, manifest.publisher, size)) {
+      this.#room.lacked(policy, id, size)
       throw new NoRoom()
     }
-    this.#coming.set(policy.id, (this.#coming.get(policy.id) ?? 0) + size)
+    const release = this.#room.take(policy, size)
     try {
       if (index.package(hexOf(digest)) !== undefined) {
         await publishers.admit(manifest.publisher, offer.signature)
@@ -436,9 +414,7 @@ export class Replicator implements Part {
         this.#gone(await cache.assign(id, policy.id))
       }
     } finally {
-      const left = (this.#coming.get(policy.id) ?? 0) - size
-      if (left > 0) this.#coming.set(policy.id, left)
-      else this.#coming.delete(policy.id)
+      release()
     }
     if (!index.has(id)) throw new Error('its package came, and was kept as that of another cell')
   }
@@ -448,24 +424,14 @@ export class Replicator implements Part {
     { manifest_digest: id, cell_type: name, version: range }: AnnouncedCell,
     providers: readonly string[],
   ): Promise<{ offer: VerifiedOffer; provider: string }> {
-    const { network, offerVerifier, trust } = this.#parts
-    const body = {
-      by: 'cell_type',
-      name,
-      range,
-      deadline_ms: ASK_MS,
-      budget: 0,
-      limit: LIMITS.cellsPerAnswer,
-    } as const
+    const asked = { by: 'cell_type', name, range } as const
     let failure: unknown
     for (const provider of providers) {
       try {
         const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ASK_MS)])
-        const { cells } = await network.request(provider, 'cell_request', body, { signal })
-        for (const offered of cells) {
-          const offer = await offerVerifier.verify(offered, (publisher) => trust.isPinned(publisher))
-          if (offer.id === id) return { offer, provider }
-        }
+        const cells = await askOffers(this.#parts.network, provider, asked, { deadlineMs: ASK_MS, signal })
+        const offer = await offerAmong(this.#parts, cells, id)
+        if (offer !== undefined) return { offer, provider }
         failure = new Error(`${provider} announces ${name}@${range}, and did not offer it`)
       } catch (error) {
         this.#stop.signal.throwIfAborted()
@@ -501,17 +467,13 @@ export class Replicator implements Part {
     }
   }
 
-  #misfit({ id }: PolicyInForce): void {
-    const kept = this.#parts.cache.keptFor(id).bytes
-    const before = this.#misfits.get(id)
-    this.#misfits.set(id, { count: before?.kept === kept ? before.count + 1 : 1, kept })
-  }
-
   #failed(key: string, error: string): void {
     const tries = (this.#failures.get(key)?.tries ?? 0) + 1
     const wait = Math.min(RETRY_MS * 2 ** (tries - 1), MAX_RETRY_MS)
     const until = this.#parts.clock.now() + wait * (1 + Math.random() / 4)
-    remember(this.#failures, key, { tries, until, error })
+    this.#failures.delete(key)
+    this.#failures.set(key, { tries, until, error })
+    if (this.#failures.size > REMEMBERED) this.#failures.delete(this.#failures.keys().next().value!)
   }
 
   /** Looks again when the first of what failed may be tried again. */
@@ -533,10 +495,3 @@ export class Replicator implements Part {
 }
 
 const hexOf = (digest: string): string => digest.slice('sha256:'.length)
-
-/** Remembers the newest `REMEMBERED`. */
-function remember<Value>(table: Map<string, Value>, key: string, value: Value): void {
-  table.delete(key)
-  table.set(key, value)
-  if (table.size > REMEMBERED) table.delete(table.keys().next().value!)
-}

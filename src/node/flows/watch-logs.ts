@@ -9,6 +9,7 @@ import { logRecordText, parseLogRecord } from '../../kernel/log/log-record.ts'
 import type { Verdict } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
 import type { Taken } from './known-logs.ts'
+import { meetPeers } from './meet-peers.ts'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'knownLogs'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
@@ -57,7 +58,7 @@ export class LogWatcher implements Part {
   }
 
   start(): void {
-    this.#unsubscribe = this.#parts.events.on('peer_connected', ({ providerId }) => this.#met(providerId))
+    this.#unsubscribe = meetPeers(this.#parts, ({ providerId }) => this.#met(providerId))
     this.#round = setInterval(() => this.#goRound(), ROUND_MS)
   }
 

@@ -1,17 +1,17 @@
-import type { Partners } from '../../domain/federation/partners.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
+import { type Counting, isCounted } from '../counted-peers.ts'
 
 /** Milliseconds for which yanks count as known after they were reconciled (SECURITY: one hour). */
 const FRESH_MS = 60 * 60_000
 
-/** How sure this node is that it knows every yank: it is for an hour after it reconciled yanks with a partner. */
+/** How sure this node is that it knows every yank: it is for an hour after it reconciled yanks with a partner or a pinned witness. */
 export class YankFreshness {
-  readonly #parts: { readonly clock: Clock; readonly partners: Pick<Partners, 'get' | 'isUntrusted'> }
+  readonly #parts: Counting & { readonly clock: Clock }
   /** Unix milliseconds. */
   #reconciled = Number.NEGATIVE_INFINITY
 
-  constructor(clock: Clock, partners: Pick<Partners, 'get' | 'isUntrusted'>) {
-    this.#parts = { clock, partners }
+  constructor(parts: Counting & { readonly clock: Clock }) {
+    this.#parts = parts
   }
 
   /** Every yank that a peer has is known here now, as far as this node takes it. */
@@ -21,11 +21,10 @@ export class YankFreshness {
 
   /** Whether reconciling with a peer makes this node sure. */
   counts(peer: string): boolean {
-    const { partners } = this.#parts
-    return partners.get(peer) !== undefined && !partners.isUntrusted(peer)
+    return isCounted(this.#parts, peer)
   }
 
-  /** Milliseconds since yanks were reconciled with a partner. */
+  /** Milliseconds since yanks were reconciled with a peer that counts. */
   get age(): number {
     return this.#parts.clock.now() - this.#reconciled
   }
