@@ -146,15 +146,22 @@ export class KnownPeers {
     const known = this.#peers.get(peer)
     const texts = [...new Set(addresses.map((address) => plain(address)))].slice(0, MOST_ADDRESSES)
     if (texts.length === 0) return
-    if (known === undefined && !this.#makeRoom(groupOf(texts), rest.reached !== null)) return
+    const isReached = rest.reached !== null
+    if (!this.#makeRoomIn(groupOf(texts), peer, isReached)) return
+    if (known === undefined && !this.#makeRoom(isReached)) return
     this.#set(peer, { addresses: texts, record: record ?? known?.record, ...rest })
   }
 
+  /** Whether a group has room for a peer that is new to it: what a peer said of its addresses may turn out to be another group's. */
+  #makeRoomIn(group: string | undefined, peer: string, isReached: boolean): boolean {
+    if (group === undefined || group === this.#groups.get(peer)) return true
+    const sameGroup = [...this.#peers].filter(([other]) => this.#groups.get(other) === group)
+    return sameGroup.length < MOST_PER_GROUP || this.#dropLeast(sameGroup, isReached)
+  }
+
   /** Whether there is room for one more, made by letting go of the one that is worth least where it is worth less. */
-  #makeRoom(group: string | undefined, isReached: boolean): boolean {
+  #makeRoom(isReached: boolean): boolean {
     const all = [...this.#peers]
-    const sameGroup = group === undefined ? [] : all.filter(([peer]) => this.#groups.get(peer) === group)
-    if (sameGroup.length >= MOST_PER_GROUP) return this.#dropLeast(sameGroup, isReached)
     const heard = all.filter(([, { reached }]) => reached === null)
     if (!isReached && heard.length >= MOST_HEARD) return this.#dropLeast(heard, isReached)
     return all.length < MOST_PEERS || this.#dropLeast(all, isReached)
