@@ -113,12 +113,6 @@ async function speaks(host: RelayHost, peer: PeerId, protocol: string): Promise<
   }
 }
 
-/** What the transport keeps about the relays that this node listens through. */
-interface Reservations {
-  hasReservation(peer: PeerId): boolean
-  addRelay(peer: PeerId, type: 'configured'): Promise<unknown>
-}
-
 type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0]
 
 /** What the transport keeps about the relays that this node listens through. */
