@@ -7,15 +7,16 @@ import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { RateCap } from '../kernel/base/rate-cap.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
+import { groupOf } from './address-group.ts'
+import { rangeOf, relayedTarget, tcpTarget } from './addresses.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody, WantedRange } from './api.ts'
 import { ProviderRecords } from './dht.ts'
 import { dhtModeOf } from './dht-mode.ts'
 import { DialBack, type DialBackResult } from './dial-back.ts'
-import { DialRules, rangeOf, relayedTarget, tcpTarget } from './dial-rules.ts'
+import { DialRules } from './dial-rules.ts'
 import { Gossip } from './gossip.ts'
 import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
-import { addressGroup } from './inbound-limit.ts'
 import { IncompleteBatches } from './incomplete-batches.ts'
 import { KnownPeers } from './known-peers.ts'
 import { Lanes } from './lanes.ts'
@@ -97,7 +98,7 @@ export class Libp2pNetwork implements Network {
       events: init.events,
       logger: init.logger,
       disconnect: (peer) => this.#drop(peer),
-      groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => publicGroup(remoteAddr) ?? []),
+      groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => groupOf(remoteAddr) ?? []),
     })
     this.#limits = new PeerLimits(init.config, (peer, event) => this.scores.record(peer, event))
     this.#seeds = new SeedKeeper({
@@ -533,12 +534,6 @@ export class Libp2pNetwork implements Network {
     }
     return allowed
   }
-}
-
-/** The group of a public address; undefined for others: who is behind a private one is the operator's business. */
-function publicGroup(address: Multiaddr): string | undefined {
-  const target = tcpTarget(address)
-  return target === undefined || rangeOf(address) !== 'public' ? undefined : addressGroup(target.host)
 }
 
 function parsed(text: string): Multiaddr | undefined {

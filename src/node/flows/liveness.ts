@@ -4,7 +4,7 @@ import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { signReceipt, verifyReceipt } from '../../kernel/identity/receipt-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
-import { addressGroup } from '../../network/inbound-limit.ts'
+import { addressGroup } from '../../network/address-group.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Finding, probe } from './probe.ts'
 
