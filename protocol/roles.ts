@@ -3,7 +3,7 @@ import { Base64Url, Milliseconds, ProviderId } from './fields.ts'
 
 const closed = { additionalProperties: false } as const
 
-/** What a role key is for. The identity key itself signs only certificates, announcements and the libp2p handshake. */
+/** What a role key is for. What the identity key itself signs: `README.md`, "Who signs what". */
 export const Role = Type.Union([
   Type.Literal('wire'),
   Type.Literal('log'),
