@@ -1,4 +1,5 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { BudgetMap } from '../kernel/base/budget-map.ts'
 import type { AddressRange } from '../kernel/egress/address-range.ts'
 import { groupOfHost } from './address-group.ts'
 import { rangeOf, relayedTarget, tcpTarget } from './addresses.ts'
@@ -21,7 +22,7 @@ export class DialRules {
   readonly #openRanges: () => Iterable<AddressRange>
   readonly #relays: boolean
   readonly #configured = new Set<string>()
-  readonly #approved = new Set<string>()
+  readonly #approved = new BudgetMap<string, true>(REMEMBERED)
   readonly #dials: RatePerMinute
 
   /** `relays`: whether peers are dialled through relays at all. */
@@ -40,12 +41,7 @@ export class DialRules {
   /** A private address that was learned over a connection from its range. */
   approve(address: Multiaddr): void {
     const key = keyOf(address)
-    if (key === undefined) return
-    this.#approved.delete(key)
-    this.#approved.add(key)
-    if (this.#approved.size <= REMEMBERED) return
-    const first = this.#approved.keys().next()
-    if (first.done !== true) this.#approved.delete(first.value)
+    if (key !== undefined) this.#approved.set(key, true)
   }
 
   /** Whether a dial is refused. Asking does not count as one. */
@@ -76,7 +72,7 @@ export class DialRules {
   #permits(key: string, address: Multiaddr): boolean {
     const range = rangeOf(address)
     if (range === 'special') return false
-    return range === 'public' || this.#approved.has(key) || contains(this.#openRanges(), range)
+    return range === 'public' || this.#approved.get(key) === true || contains(this.#openRanges(), range)
   }
 }
 
