@@ -1,3 +1,4 @@
+import { Counts } from '../kernel/base/counts.ts'
 import { groupOfHost } from './address-group.ts'
 import { TokenBuckets } from './token-bucket.ts'
 
@@ -15,7 +16,8 @@ const NEW_PER_MINUTE = 20
 export class InboundLimit {
   readonly #most: number
   readonly #bannedIn: (group: string) => number
-  readonly #open = new Map<string, number>()
+  /** Connections by group. */
+  readonly #open = new Counts()
   /** Of groups in which somebody is banned. */
   readonly #arrivals = new TokenBuckets(NEW_PER_MINUTE / 60, NEW_PER_MINUTE)
 
@@ -29,15 +31,10 @@ export class InboundLimit {
   enter(host: string): (() => void) | undefined {
     const group = groupOfHost(host)
     if (group === undefined) return () => undefined
-    const open = this.#open.get(group) ?? 0
     const banned = this.#bannedIn(group)
-    if (open >= Math.max(1, Math.floor(this.#most / 2 ** banned))) return undefined
+    if (this.#open.of(group) >= Math.max(1, Math.floor(this.#most / 2 ** banned))) return undefined
     if (banned > 0 && !this.#arrivals.of(group).take()) return undefined
-    this.#open.set(group, open + 1)
-    return () => {
-      const left = (this.#open.get(group) ?? 1) - 1
-      if (left === 0) this.#open.delete(group)
-      else this.#open.set(group, left)
-    }
+    this.#open.add(group, 1)
+    return () => this.#open.add(group, -1)
   }
 }
