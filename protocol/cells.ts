@@ -3,7 +3,7 @@ import { PerformanceCharacteristics } from './annotations.ts'
 import { Digest, Name, ProviderId, SemVer, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
 import { LogEvidence } from './log.ts'
 import { Dependency, Manifest, SignatureToken } from './manifest.ts'
-import { RoleCertificate } from './rpc.ts'
+import { RoleCertificate } from './roles.ts'
 
 const RequestId = Type.String({ minLength: 1, maxLength: 128, description: 'Unique request identifier, echoed.' })
 const QuantumSignature = Type.String({ maxLength: 16384, description: 'Quantum signature over the request.' })

@@ -1,10 +1,9 @@
 import { type Static, Type } from 'typebox'
-import { Base64Url, Milliseconds, ProviderId, Sha256Hex } from './fields.ts'
+import { Base64Url, Correlation, Milliseconds, ProviderId, Sha256Hex } from './fields.ts'
 import { LIMITS } from './limits.ts'
 
 const closed = { additionalProperties: false } as const
 
-const Correlation = { id: Type.Integer({ minimum: 0, maximum: 0xffffffff }) }
 /** JSON has no others, and no node takes one: NaN and infinities never come this far. */
 const Finite = Type.Number()
 /** `ceil(bytes · 4 / 3)`: characters of base64url without padding. */

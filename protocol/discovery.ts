@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { PartnerId } from './federation.ts'
 import { Digest, Name, ProviderId, SemVer, SemVerRange, Sha256Hex, Timestamp } from './fields.ts'
-import { RoleCertificate } from './rpc.ts'
+import { RoleCertificate } from './roles.ts'
 
 const NullableText = Type.Union([Type.String(), Type.Null()])
 const NullableNumber = Type.Union([Type.Number(), Type.Null()])

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { ErrorBody } from './cells.ts'
 import { Base64Url, Name, ProviderId, SemVer, Sha256Hex, Timestamp } from './fields.ts'
-import { RoleCertificate } from './rpc.ts'
+import { RoleCertificate } from './roles.ts'
 
 /** Limits of the federation, each with its unit and its reason. */
 export const FEDERATION_LIMITS = {

@@ -27,3 +27,6 @@ export const ProviderId = Type.String({
 })
 /** Unix milliseconds. */
 export const Milliseconds = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
+/** Number of a request, which its answer has, too: unique among those under way on a stream. */
+export const Correlation = { id: Type.Integer({ minimum: 0, maximum: 0xffffffff }) }

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
-import { Base64Url, Milliseconds, ProviderId, Sha256Hex } from './fields.ts'
-import { RoleCertificate } from './rpc.ts'
+import { Base64Url, Correlation, Milliseconds, ProviderId, Sha256Hex } from './fields.ts'
+import { LIMITS } from './limits.ts'
+import { RoleCertificate } from './roles.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -44,3 +45,29 @@ export const SignedReceipt = Type.Object(
   closed,
 )
 export type SignedReceipt = Static<typeof SignedReceipt>
+
+/** The form of that token. */
+export const ReceiptToken = Type.String({ pattern: '^rc1\\.[A-Za-z0-9_-]+$', maxLength: LIMITS.receiptTokenBytes })
+
+/** Asks a peer which providers it reached, by its own receipts. */
+export const ReceiptsRequest = Type.Object(
+  {
+    type: Type.Literal('receipts_request'),
+    ...Correlation,
+    /** Only those that were made after this time. */
+    since: Milliseconds,
+  },
+  closed,
+)
+export type ReceiptsRequest = Static<typeof ReceiptsRequest>
+
+/** The newest first. */
+export const ReceiptsResponse = Type.Object(
+  {
+    type: Type.Literal('receipts_response'),
+    ...Correlation,
+    receipts: Type.Array(ReceiptToken, { maxItems: LIMITS.receiptsPerAnswer }),
+  },
+  closed,
+)
+export type ReceiptsResponse = Static<typeof ReceiptsResponse>

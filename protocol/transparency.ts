@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import { ProviderId, Sha256Hex, Timestamp } from './fields.ts'
 import { LIMITS } from './limits.ts'
 import { LeafCount, ProofHashes } from './log.ts'
-import { RoleCertificate } from './rpc.ts'
+import { RoleCertificate } from './roles.ts'
 
 /**
  * What nodes tell each other about logs: checkpoints, epochs, and evidence that a node contradicted itself. Each statement is the RFC 8785

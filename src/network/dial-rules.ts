@@ -1,47 +1,9 @@
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { type AddressRange, canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
-import { groupOfHost } from './inbound-limit.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { BudgetMap } from '../kernel/base/budget-map.ts'
+import type { AddressRange } from '../kernel/egress/address-range.ts'
+import { groupOfHost } from './address-group.ts'
+import { rangeOf, relayedTarget, tcpTarget } from './addresses.ts'
 import { RatePerMinute } from './rate-per-minute.ts'
-
-/**
- * Host (in one spelling) and port of a TCP multiaddr, with the peer id if it names one; undefined for every other form (relays included). An
- * address inside this process counts as one on loopback.
- */
-export function tcpTarget(address: Multiaddr): { host: string; port: string; peer: string | undefined } | undefined {
-  const [host, port, peer, ...rest] = address.getComponents()
-  if (host?.name === 'memory' && peer === undefined && (port === undefined || port.name === 'p2p')) {
-    return { host: '127.0.0.1', port: `memory/${host.value}`, peer: port?.value }
-  }
-  if (host?.value === undefined || !/^(ip4|ip6|dns|dns4|dns6)$/.test(host.name)) return undefined
-  if (port?.value === undefined || port.name !== 'tcp') return undefined
-  if (rest.length > 0 || (peer !== undefined && peer.name !== 'p2p')) return undefined
-  return { host: canonicalHost(host.value), port: port.value, peer: peer?.value }
-}
-
-/** The parts of `<TCP address>/p2p/<relay>/p2p-circuit/p2p/<peer>`; undefined for every other form. */
-export function relayedTarget(address: Multiaddr): { relay: Multiaddr; relayPeer: string; peer: string } | undefined {
-  const components = address.getComponents()
-  if (components.length !== 5 || components[3]?.name !== 'p2p-circuit' || components[4]?.name !== 'p2p')
-    return undefined
-  const relay = multiaddr(components.slice(0, 3))
-  const relayPeer = tcpTarget(relay)?.peer
-  const peer = components[4].value
-  return relayPeer === undefined || peer === undefined ? undefined : { relay, relayPeer, peer }
-}
-
-/** Where a multiaddr (as text) leads: to a port of a host, for a relayed one of the relay's. Undefined for every other form. */
-export function endpointOf(text: string): { host: string; port: number; relayed: boolean } | undefined {
-  const address = multiaddr(text)
-  const relayed = relayedTarget(address)
-  const target = tcpTarget(relayed?.relay ?? address)
-  return target && { host: target.host, port: Number(target.port), relayed: relayed !== undefined }
-}
-
-/** The range of a multiaddr; forms other than TCP over IP are `special`. */
-export function rangeOf(address: Multiaddr): AddressRange {
-  const target = tcpTarget(address)
-  return target === undefined ? 'special' : rangeOfHost(target.host)
-}
 
 /**
  * Dials per minute to one target, over all peer ids and ports, so that nobody can point this node at a victim: an IPv4 address or an IPv6 /64. At private
@@ -60,7 +22,7 @@ export class DialRules {
   readonly #openRanges: () => Iterable<AddressRange>
   readonly #relays: boolean
   readonly #configured = new Set<string>()
-  readonly #approved = new Set<string>()
+  readonly #approved = new BudgetMap<string, true>(REMEMBERED)
   readonly #dials: RatePerMinute
 
   /** `relays`: whether peers are dialled through relays at all. */
@@ -79,12 +41,7 @@ export class DialRules {
   /** A private address that was learned over a connection from its range. */
   approve(address: Multiaddr): void {
     const key = keyOf(address)
-    if (key === undefined) return
-    this.#approved.delete(key)
-    this.#approved.add(key)
-    if (this.#approved.size <= REMEMBERED) return
-    const first = this.#approved.keys().next()
-    if (first.done !== true) this.#approved.delete(first.value)
+    if (key !== undefined) this.#approved.set(key, true)
   }
 
   /** Whether a dial is refused. Asking does not count as one. */
@@ -115,7 +72,7 @@ export class DialRules {
   #permits(key: string, address: Multiaddr): boolean {
     const range = rangeOf(address)
     if (range === 'special') return false
-    return range === 'public' || this.#approved.has(key) || contains(this.#openRanges(), range)
+    return range === 'public' || this.#approved.get(key) === true || contains(this.#openRanges(), range)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { RPC } from '@libp2p/gossipsub/message'
+import { addressGroup } from './address-group.ts'
 import type { GossipRouter } from './gossip-router.ts'
-import { addressGroup } from './inbound-limit.ts'
 import type { PeerLimits } from './peer-limits.ts'
 import type { ScoreEvent } from './scores/score-events.ts'
 import { TokenBuckets } from './token-bucket.ts'

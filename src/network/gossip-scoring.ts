@@ -1,5 +1,5 @@
 import type { PeerScoreParams, PeerScoreThresholds, TopicScoreParams } from '@libp2p/gossipsub/score'
-import { rangeOfHost } from '../kernel/egress/address-range.ts'
+import { groupOfHost } from './address-group.ts'
 import { DISCONNECT_BELOW } from './scores/score-events.ts'
 
 /*
@@ -66,9 +66,7 @@ export function peerScoreParams(
 /** What is never counted as colocated: who is behind a loopback or private address is the operator's business. Groups as `addressGroup` has them. */
 class LocalGroups extends Set<string> {
   override has(group: string): boolean {
-    const host = group.includes(':') ? `${group}::` : group
-    const range = rangeOfHost(host)
-    return range === 'loopback' || range.startsWith('private:')
+    return groupOfHost(group.includes(':') ? `${group}::` : group) === undefined
   }
 }
 

@@ -1,25 +1,10 @@
-import { canonicalHost, rangeOfHost } from '../kernel/egress/address-range.ts'
+import { Counts } from '../kernel/base/counts.ts'
+import { groupOfHost } from './address-group.ts'
 import { TokenBuckets } from './token-bucket.ts'
 
 /** Of all connections, the part that one address may hold: four addresses are needed to shut everybody else out, not one. */
 const SHARE = 1 / 4
 
-/** The address that an operator of many hosts pays for: IPv4 as it is, IPv6 by its /64 (RFC 6177 gives one site at least that). */
-export function addressGroup(literal: string): string {
-  const host = canonicalHost(literal)
-  if (!host.includes(':')) return host
-  const [head = '', tail] = host.split('::')
-  const first = head === '' ? [] : head.split(':')
-  const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0')
-  return [...first, ...zeros, ...last].slice(0, 4).join(':')
-}
-
-/** The group by which a host is limited; undefined where it is not: at loopback and private addresses, which have many nodes behind one. */
-export function groupOfHost(host: string): string | undefined {
-  const range = rangeOfHost(host)
-  return range === 'loopback' || range.startsWith('private:') ? undefined : addressGroup(host)
-}
 /** New connections per minute of a group of addresses from which banned peers came: they come back, and each handshake costs. */
 const NEW_PER_MINUTE = 20
 
@@ -31,7 +16,8 @@ const NEW_PER_MINUTE = 20
 export class InboundLimit {
   readonly #most: number
   readonly #bannedIn: (group: string) => number
-  readonly #open = new Map<string, number>()
+  /** Connections by group. */
+  readonly #open = new Counts()
   /** Of groups in which somebody is banned. */
   readonly #arrivals = new TokenBuckets(NEW_PER_MINUTE / 60, NEW_PER_MINUTE)
 
@@ -45,15 +31,10 @@ export class InboundLimit {
   enter(host: string): (() => void) | undefined {
     const group = groupOfHost(host)
     if (group === undefined) return () => undefined
-    const open = this.#open.get(group) ?? 0
     const banned = this.#bannedIn(group)
-    if (open >= Math.max(1, Math.floor(this.#most / 2 ** banned))) return undefined
+    if (this.#open.of(group) >= Math.max(1, Math.floor(this.#most / 2 ** banned))) return undefined
     if (banned > 0 && !this.#arrivals.of(group).take()) return undefined
-    this.#open.set(group, open + 1)
-    return () => {
-      const left = (this.#open.get(group) ?? 1) - 1
-      if (left === 0) this.#open.delete(group)
-      else this.#open.set(group, left)
-    }
+    this.#open.add(group, 1)
+    return () => this.#open.add(group, -1)
   }
 }

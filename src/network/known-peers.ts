@@ -1,11 +1,9 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { jsonKeyspace, KEYSPACES } from '../kernel/storage/keyspaces.ts'
 import type { Store } from '../kernel/storage/store.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
-import { tcpTarget } from './dial-rules.ts'
-import { groupOfHost } from './inbound-limit.ts'
+import { groupOf } from './address-group.ts'
 import { waitAfter } from './redialler.ts'
 
 /** Peers that are remembered: some twenty times as many as a node keeps connections to, so that a network of which most left is found again. */
@@ -146,15 +144,22 @@ export class KnownPeers {
     const known = this.#peers.get(peer)
     const texts = [...new Set(addresses.map((address) => plain(address)))].slice(0, MOST_ADDRESSES)
     if (texts.length === 0) return
-    if (known === undefined && !this.#makeRoom(groupOf(texts), rest.reached !== null)) return
+    const isReached = rest.reached !== null
+    if (!this.#makeRoomIn(groupOfFirst(texts), peer, isReached)) return
+    if (known === undefined && !this.#makeRoom(isReached)) return
     this.#set(peer, { addresses: texts, record: record ?? known?.record, ...rest })
   }
 
+  /** Whether a group has room for a peer that is new to it: what a peer said of its addresses may turn out to be another group's. */
+  #makeRoomIn(group: string | undefined, peer: string, isReached: boolean): boolean {
+    if (group === undefined || group === this.#groups.get(peer)) return true
+    const sameGroup = [...this.#peers].filter(([other]) => this.#groups.get(other) === group)
+    return sameGroup.length < MOST_PER_GROUP || this.#dropLeast(sameGroup, isReached)
+  }
+
   /** Whether there is room for one more, made by letting go of the one that is worth least where it is worth less. */
-  #makeRoom(group: string | undefined, isReached: boolean): boolean {
+  #makeRoom(isReached: boolean): boolean {
     const all = [...this.#peers]
-    const sameGroup = group === undefined ? [] : all.filter(([peer]) => this.#groups.get(peer) === group)
-    if (sameGroup.length >= MOST_PER_GROUP) return this.#dropLeast(sameGroup, isReached)
     const heard = all.filter(([, { reached }]) => reached === null)
     if (!isReached && heard.length >= MOST_HEARD) return this.#dropLeast(heard, isReached)
     return all.length < MOST_PEERS || this.#dropLeast(all, isReached)
@@ -179,7 +184,7 @@ export class KnownPeers {
   }
 
   #keep(peer: string, known: KnownPeer | undefined): void {
-    const group = known && groupOf(known.addresses)
+    const group = known && groupOfFirst(known.addresses)
     if (group === undefined) this.#groups.delete(peer)
     else this.#groups.set(peer, group)
     if (known === undefined) this.#peers.delete(peer)
@@ -223,10 +228,9 @@ function plain(address: Multiaddr): string {
   return at < 0 ? text : text.slice(0, at)
 }
 
-function groupOf([first]: readonly string[]): string | undefined {
-  const host = first === undefined ? undefined : tcpTarget(multiaddr(first))?.host
-  return host === undefined ? undefined : groupOfHost(host)
-}
+/** By the first of a peer's addresses. */
+const groupOfFirst = ([first]: readonly string[]): string | undefined =>
+  first === undefined ? undefined : groupOf(multiaddr(first))
 
 function shuffled<T>(items: T[]): T[] {
   for (let at = items.length - 1; at > 0; at--) {

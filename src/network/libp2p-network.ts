@@ -1,29 +1,25 @@
-import type { Connection, PeerId, Stream, StreamHandler } from '@libp2p/interface'
+import type { Connection, Stream, StreamHandler } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { LIMITS } from '../../protocol/limits.ts'
 import { type GoalTopic, type ProtocolIds, protocolIds, type Topic } from '../../protocol/protocol-ids.ts'
 import type { RpcMethods } from '../../protocol/rpc.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { RateCap } from '../kernel/base/rate-cap.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
+import { groupOf } from './address-group.ts'
+import { rangeOf } from './addresses.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody, WantedRange } from './api.ts'
 import { ProviderRecords } from './dht.ts'
-import { dhtModeOf } from './dht-mode.ts'
+import { DhtModeChooser } from './dht-mode.ts'
 import { DialBack, type DialBackResult } from './dial-back.ts'
-import { DialRules, rangeOf, relayedTarget, tcpTarget } from './dial-rules.ts'
+import { DialRules } from './dial-rules.ts'
+import { Discovery } from './discovery.ts'
 import { Gossip } from './gossip.ts'
 import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
-import { addressGroup } from './inbound-limit.ts'
 import { IncompleteBatches } from './incomplete-batches.ts'
-import { KnownPeers } from './known-peers.ts'
 import { Lanes } from './lanes.ts'
 import { PeerError } from './peer-error.ts'
-import { PeerExchange } from './peer-exchange.ts'
-import { PeerFinder } from './peer-finder.ts'
 import { ControlPace, PeerLimits, trafficOf } from './peer-limits.ts'
-import { openPeerRecord, recordText } from './peer-records.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
 import type { Swept } from './provide-sweep.ts'
 import { Redialler, type RedialTarget } from './redialler.ts'
@@ -36,6 +32,7 @@ import type { ScoreEvent } from './scores/score-events.ts'
 import { reasonOf, SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
+import { ToldAddresses } from './told-addresses.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
 
 /** What exists while the network runs. */
@@ -46,6 +43,8 @@ interface Running {
   readonly gossip: Gossip
   readonly roundTrips: RoundTrips
   readonly dialBack: DialBack
+  /** Where the operator leaves the mode open. */
+  readonly dhtMode: DhtModeChooser | undefined
 }
 
 /** {@link Network} over libp2p. */
@@ -57,11 +56,9 @@ export class Libp2pNetwork implements Network {
   readonly #peers: PeerTable
   readonly #dialRules: DialRules
   readonly #redialler: Redialler
-  readonly #known: KnownPeers
-  readonly #exchange: PeerExchange
-  readonly #finder: PeerFinder
+  readonly #told: ToldAddresses
+  readonly #discovery: Discovery
   readonly #kept = new Map<string, RedialTarget>()
-  #dhtMode: Promise<void> = Promise.resolve()
   readonly scores: PeerScores
   readonly #limits: PeerLimits
   readonly #relayClient: RelayClient | undefined
@@ -97,7 +94,7 @@ export class Libp2pNetwork implements Network {
       events: init.events,
       logger: init.logger,
       disconnect: (peer) => this.#drop(peer),
-      groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => publicGroup(remoteAddr) ?? []),
+      groupsOf: (peer) => this.#connectionsOf(peer).flatMap(({ remoteAddr }) => groupOf(remoteAddr) ?? []),
     })
     this.#limits = new PeerLimits(init.config, (peer, event) => this.scores.record(peer, event))
     this.#seeds = new SeedKeeper({
@@ -108,23 +105,24 @@ export class Libp2pNetwork implements Network {
       dial: async (address, signal) => (await this.#host.dial(address, { signal })).remotePeer.toString(),
       isConnected,
     })
-    this.#known = new KnownPeers(init.store, init.logger)
-    this.#exchange = new PeerExchange({
+    this.#told = new ToldAddresses({
       self: init.providerId,
-      known: this.#known,
-      logger: init.logger,
-      isConnected,
-      request: async (peer, signal) => (await this.request(peer, 'peer_exchange', {}, { signal })).records,
-      allowed: (peer, addresses, learnedFrom) => this.#allowedAddresses(peer, addresses.map(String), learnedFrom),
-      punish: (peer, event) => this.scores.record(peer, event),
+      relays: init.config.relay !== 'off',
+      rules: this.#dialRules,
+      rangesOf: (peer) => this.#connectionsOf(peer).map(({ remoteAddr }) => rangeOf(remoteAddr)),
     })
-    this.#finder = new PeerFinder({
-      known: this.#known,
-      exchange: this.#exchange,
+    this.#discovery = new Discovery({
+      self: init.providerId,
+      store: init.store,
+      logger: init.logger,
       maxConnections: init.config.max_connections,
+      rules: this.#dialRules,
+      told: this.#told,
       connected: () => this.#peers.list().map(({ providerId }) => providerId),
       isConnected,
-      dial: (peer, addresses, signal) => this.#dialKnown(peer, addresses, signal),
+      request: async (peer, signal) => (await this.request(peer, 'peer_exchange', {}, { signal })).records,
+      dial: (addresses, signal) => this.#host.dial(addresses, { signal }),
+      punish: (peer, event) => this.scores.record(peer, event),
     })
     this.#peers = new PeerTable({
       events: init.events,
@@ -138,13 +136,13 @@ export class Libp2pNetwork implements Network {
     const init = this.#init
     for (const address of this.#seeds.addresses) this.#dialRules.configure(address)
     await this.scores.start()
-    await this.#known.load()
+    await this.#discovery.load()
     const host = await createHost({
       ...init,
       dialRules: this.#dialRules,
       scores: this.scores,
       relayClient: this.#relayClient,
-      foundLocally: (peer, addresses) => this.#foundLocally(peer, addresses),
+      foundLocally: (peer, addresses) => this.#discovery.foundLocally(peer, addresses),
     })
     const client = new RpcClient({
       self: this.#self,
@@ -173,17 +171,26 @@ export class Libp2pNetwork implements Network {
       addresses: () => host.getMultiaddrs().map(({ bytes }) => bytes),
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.dht, signal),
     })
-    await this.#serve(host)
+    const dhtMode =
+      init.config.dht_mode === 'auto'
+        ? new DhtModeChooser({
+            logger: init.logger,
+            own: () => host.getMultiaddrs().map(rangeOf),
+            peers: () => this.#openRanges(),
+            setMode: (mode) => host.services.dht.setMode(mode),
+          })
+        : undefined
+    await this.#serve(host, dhtMode)
     await startHost(host, init.config)
     await this.#relayClient?.start(host)
     const dialBack = new DialBack(host, this.#self, this.#ids.rpc)
-    this.#running = { host, client, records, gossip, roundTrips, dialBack }
+    this.#running = { host, client, records, gossip, roundTrips, dialBack, dhtMode }
     this.#watchAddresses(host)
     gossip.start()
     roundTrips.start()
-    this.#chooseDhtMode(host)
+    dhtMode?.start()
     this.#redialler.start()
-    this.#finder.start()
+    this.#discovery.start()
   }
 
   async stop(): Promise<void> {
@@ -192,11 +199,12 @@ export class Libp2pNetwork implements Network {
     this.#redialler.stop()
     running.roundTrips.stop()
     this.#relayClient?.stop()
-    await this.#finder.stop()
+    running.dhtMode?.stop()
+    await this.#discovery.stop()
     running.client.stop()
     await running.host.stop()
     this.#running = undefined
-    await this.#known.close()
+    await this.#discovery.close()
     await this.scores.stop()
   }
 
@@ -266,14 +274,14 @@ export class Libp2pNetwork implements Network {
     options: { readonly signal: AbortSignal; readonly limit: number },
   ): AsyncGenerator<FoundProvider, void, undefined> {
     for await (const { providerId, addresses, namedBy } of this.#parts.records.find(key, options)) {
-      const allowed = this.#allowedAddresses(providerId, addresses, namedBy)
+      const allowed = this.#told.allowed(providerId, addresses, namedBy)
       yield { providerId, addresses: allowed.map(String) }
     }
   }
 
   async addAddresses(peer: string, addresses: readonly string[], learnedFrom?: string): Promise<void> {
     if (peer === this.#init.providerId) return
-    const multiaddrs = this.#allowedAddresses(peer, addresses, learnedFrom)
+    const multiaddrs = this.#told.allowed(peer, addresses, learnedFrom)
     if (multiaddrs.length === 0) return
     const { peerStore } = this.#host
     // A signed record tells all of a peer's addresses, so it replaces the older ones; a configured address is one more.
@@ -326,11 +334,11 @@ export class Libp2pNetwork implements Network {
     return this.#parts.host
   }
 
-  async #serve(host: Host): Promise<void> {
+  async #serve(host: Host, dhtMode: DhtModeChooser | undefined): Promise<void> {
     const { handlers, logger } = this.#init
     const answers = {
       ...handlers.answers,
-      peer_exchange: (_request: object, from: string) => ({ records: this.#exchange.answer(from) }),
+      peer_exchange: (_request: object, from: string) => ({ records: this.#discovery.answer(from) }),
     }
     const punish = (peer: string, event: ScoreEvent): void => this.scores.record(peer, event)
     const rpc = new RpcServer({
@@ -362,7 +370,8 @@ export class Libp2pNetwork implements Network {
     await host.register(this.#ids.rpc, {
       onConnect: (peer, connection) => {
         this.#peers.connected(peer, connection)
-        void this.#met(host, peer, connection)
+        dhtMode?.choose()
+        void this.#discovery.met(host, peer, connection)
       },
       notifyOnLimitedConnection: true,
     })
@@ -374,60 +383,10 @@ export class Libp2pNetwork implements Network {
       this.#peers.disconnected(peer)
       this.#running?.roundTrips.forget(peer)
       this.#redialler.disconnected(peer)
-      this.#finder.changed()
-      this.#chooseDhtMode(host)
+      this.#discovery.lost()
+      dhtMode?.choose()
     })
-    host.addEventListener('self:peer:update', () => this.#chooseDhtMode(host))
-  }
-
-  /** A peer that speaks the protocol is connected. Never rejects. */
-  async #met(host: Host, peer: PeerId, connection: Connection): Promise<void> {
-    this.#finder.changed()
-    this.#chooseDhtMode(host)
-    try {
-      const { peerRecordEnvelope } = await host.peerStore.get(peer)
-      const record = peerRecordEnvelope && recordText(peerRecordEnvelope)
-      const told = record === undefined ? [] : (await openPeerRecord(record)).addresses
-      const name = peer.toString()
-      const allowed = this.#allowedAddresses(name, told.map(String), name)
-      if (connection.direction === 'inbound') this.#known.heard(name, allowed, record)
-      else if (rangeOf(connection.remoteAddr) === 'special') this.#known.reached(name, allowed, record)
-      else this.#known.reached(name, [connection.remoteAddr, ...allowed], record)
-    } catch (error) {
-      this.#init.logger.debug({ peer: peer.toString(), reason: errorMessage(error) }, 'a peer is not remembered')
-    }
-  }
-
-  /** Multicast reaches this network only, so that private addresses may be dialled that a peer tells over it. */
-  #foundLocally(peer: string, addresses: readonly Multiaddr[]): void {
-    if (peer === this.#init.providerId) return
-    const near = addresses
-      .slice(0, LIMITS.announcementAddresses)
-      .filter((address) => !['public', 'special'].includes(rangeOf(address)))
-    for (const address of near) this.#dialRules.approve(address)
-    this.#known.heard(peer, near)
-    this.#finder.changed()
-  }
-
-  /** What is known was learned over a connection of its range, now or before a restart. */
-  async #dialKnown(peer: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
-    const multiaddrs = addresses.map((address) => multiaddr(`${address}/p2p/${peer}`))
-    for (const address of multiaddrs) if (rangeOf(address) !== 'public') this.#dialRules.approve(address)
-    await this.#host.dial(multiaddrs, { signal })
-  }
-
-  /** Changes follow each other: the library loses one that comes while another is under way. */
-  #chooseDhtMode(host: Host): void {
-    const { config, logger } = this.#init
-    if (config.dht_mode !== 'auto') return
-    this.#dhtMode = this.#dhtMode
-      .then(() => {
-        if (this.#running?.host !== host) return
-        return host.services.dht.setMode(dhtModeOf(host.getMultiaddrs().map(rangeOf), this.#openRanges()))
-      })
-      .catch((error: unknown) => {
-        logger.warn({ reason: errorMessage(error) }, 'the DHT did not change its mode')
-      })
+    host.addEventListener('self:peer:update', () => dhtMode?.choose())
   }
 
   #watchAddresses(host: Host): void {
@@ -508,43 +467,5 @@ export class Libp2pNetwork implements Network {
 
   *#openRanges() {
     for (const { remoteAddr } of this.#running?.host.getConnections() ?? []) yield rangeOf(remoteAddr)
-  }
-
-  /** Those of a peer's addresses that may be dialled, given who told them. The private ones among them are approved. */
-  #allowedAddresses(peer: string, addresses: readonly string[], learnedFrom: string | undefined): Multiaddr[] {
-    const ranges =
-      learnedFrom === undefined ? [] : this.#connectionsOf(learnedFrom).map(({ remoteAddr }) => rangeOf(remoteAddr))
-    const allowed: Multiaddr[] = []
-    for (const text of addresses.slice(0, LIMITS.announcementAddresses)) {
-      const address = parsed(text)
-      const relayed = address && relayedTarget(address)
-      if (relayed !== undefined && (this.#init.config.relay === 'off' || relayed.relayPeer === this.#init.providerId))
-        continue
-      // What is said of a relayed address below is said of the relay's.
-      const direct = relayed?.relay ?? address
-      const target = direct && tcpTarget(direct)
-      if (address === undefined || direct === undefined || target === undefined) continue
-      if ((relayed?.peer ?? target.peer ?? peer) !== peer) continue
-      const range = rangeOf(direct)
-      if (learnedFrom === undefined) this.#dialRules.configure(direct)
-      else if (range === 'special' || (range !== 'public' && !ranges.includes(range))) continue
-      else if (range !== 'public') this.#dialRules.approve(direct)
-      allowed.push(address)
-    }
-    return allowed
-  }
-}
-
-/** The group of a public address; undefined for others: who is behind a private one is the operator's business. */
-function publicGroup(address: Multiaddr): string | undefined {
-  const target = tcpTarget(address)
-  return target === undefined || rangeOf(address) !== 'public' ? undefined : addressGroup(target.host)
-}
-
-function parsed(text: string): Multiaddr | undefined {
-  try {
-    return multiaddr(text)
-  } catch {
-    return undefined
   }
 }

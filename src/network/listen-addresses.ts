@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
-import { tcpTarget } from './dial-rules.ts'
+import { tcpTarget } from './addresses.ts'
 
 type Addresses = Pick<Config['p2p'], 'host' | 'port' | 'listen' | 'announce' | 'relay' | 'hole_punching'>
 

@@ -45,7 +45,7 @@ export class PeerExchange {
 
   /** Whether a peer may be asked again. */
   mayAsk(peer: string): boolean {
-    return !this.#asked.has(peer)
+    return this.#asked.isFree(peer)
   }
 
   /** Asks a peer, and remembers whom it tells of. Never rejects. */
@@ -91,20 +91,20 @@ class Recently {
     this.#now = now
   }
 
-  has(peer: string): boolean {
-    const at = this.#at.get(peer)
-    return at !== undefined && this.#now() - at < BETWEEN_MS
-  }
-
-  /** Whether this is the first time within a minute; it counts then. */
-  first(peer: string): boolean {
+  /** Whether it would be the first time within a minute, and there is room to remember it. */
+  isFree(peer: string): boolean {
     const now = this.#now()
     for (const [other, at] of this.#at) {
       if (now - at < BETWEEN_MS) break
       this.#at.delete(other)
     }
-    if (this.#at.has(peer) || this.#at.size >= REMEMBERED) return false
-    this.#at.set(peer, now)
+    return !this.#at.has(peer) && this.#at.size < REMEMBERED
+  }
+
+  /** The same; it counts then. */
+  first(peer: string): boolean {
+    if (!this.isFree(peer)) return false
+    this.#at.set(peer, this.#now())
     return true
   }
 }

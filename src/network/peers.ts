@@ -1,7 +1,7 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Events } from '../kernel/telemetry/events.ts'
-import { tcpTarget } from './dial-rules.ts'
+import { tcpTarget } from './addresses.ts'
 
 /** A connected peer that speaks this network's protocol. */
 export interface ConnectedPeer {

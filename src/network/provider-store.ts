@@ -1,5 +1,6 @@
 import type { KadDHTComponents } from '@libp2p/kad-dht'
 import { base32 } from 'multiformats/bases/base32'
+import { Counts } from '../kernel/base/counts.ts'
 
 type Datastore = KadDHTComponents['datastore']
 type Key = Parameters<Datastore['put']>[0]
@@ -50,7 +51,8 @@ export class ProviderStore {
   readonly #own = new Set<string>()
   /** By multihash in base32, then by provider. */
   readonly #keys = new Map<string, Map<string, ProviderRecord>>()
-  readonly #groups = new Map<string, number>()
+  /** Records by address group. */
+  readonly #groups = new Counts()
   /** One string per provider, however many of its records there are. */
   readonly #names = new Map<string, string>()
   #records = 0
@@ -116,7 +118,7 @@ export class ProviderStore {
     if (records?.has(provider)) return true
     if ((records?.size ?? 0) >= MOST_PER_KEY || this.#records >= MOST_RECORDS) return false
     for (const record of records?.values() ?? []) if (group !== undefined && record.group === group) return false
-    return group === undefined || (this.#groups.get(group) ?? 0) < MOST_PER_GROUP
+    return group === undefined || this.#groups.of(group) < MOST_PER_GROUP
   }
 
   #add(name: string, provider: string, record: ProviderRecord): void {
@@ -149,10 +151,7 @@ export class ProviderStore {
 
   #count(group: string | undefined, change: 1 | -1): void {
     this.#records += change
-    if (group === undefined) return
-    const left = (this.#groups.get(group) ?? 0) + change
-    if (left === 0) this.#groups.delete(group)
-    else this.#groups.set(group, left)
+    if (group !== undefined) this.#groups.add(group, change)
   }
 
   #expire(name: string): void {

@@ -1,4 +1,5 @@
 import type { Peer, PeerStore } from '@libp2p/interface'
+import { BudgetMap } from '../kernel/base/budget-map.ts'
 
 /** Milliseconds for which the same addresses of a peer are not written again. */
 const QUIET_MS = 600_000
@@ -16,8 +17,8 @@ interface Merged {
  * are not written again for a while.
  */
 export function quietPeerStore(store: PeerStore, now: () => number = Date.now): PeerStore {
-  /** By multihash, the earliest first. */
-  const merged = new Map<string, Merged>()
+  /** By multihash. */
+  const merged = new BudgetMap<string, Merged>(REMEMBERED)
   return {
     forEach: (...args) => store.forEach(...args),
     all: (...args) => store.all(...args),
@@ -36,10 +37,7 @@ export function quietPeerStore(store: PeerStore, now: () => number = Date.now): 
       const before = merged.get(key)
       if (before !== undefined && before.addresses === addresses && now() - before.at < QUIET_MS) return before.peer
       const peer = await store.merge(id, data, options)
-      merged.delete(key)
       merged.set(key, { addresses, at: now(), peer })
-      const [first] = merged.keys()
-      if (merged.size > REMEMBERED && first !== undefined) merged.delete(first)
       return peer
     },
   }

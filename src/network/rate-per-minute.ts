@@ -1,3 +1,5 @@
+import { BudgetMap } from '../kernel/base/budget-map.ts'
+
 const MINUTE_MS = 60_000
 /** Keys that are remembered; beyond it the oldest make room. */
 const REMEMBERED = 10_000
@@ -6,7 +8,7 @@ const REMEMBERED = 10_000
 export class RatePerMinute {
   readonly #most: number
   readonly #now: () => number
-  readonly #times = new Map<string, number[]>()
+  readonly #times = new BudgetMap<string, number[]>(REMEMBERED)
 
   constructor(most: number, now: () => number = Date.now) {
     this.#most = most
@@ -23,12 +25,7 @@ export class RatePerMinute {
     const recent = this.#recent(key)
     if (recent.length >= this.#most) return false
     recent.push(this.#now())
-    this.#times.delete(key)
     this.#times.set(key, recent)
-    if (this.#times.size > REMEMBERED) {
-      const first = this.#times.keys().next()
-      if (first.done !== true) this.#times.delete(first.value)
-    }
     return true
   }
 

@@ -5,13 +5,12 @@ import {
   RELAY_V2_HOP_CODEC,
 } from '@libp2p/circuit-relay-v2'
 import type { PeerId, Transport } from '@libp2p/interface'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { errorMessage } from '../kernel/base/errors.ts'
-import { rangeOfHost } from '../kernel/egress/address-range.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
-import { type relayedTarget, tcpTarget } from './dial-rules.ts'
-import { addressGroup } from './inbound-limit.ts'
+import { groupOf } from './address-group.ts'
+import { type relayedTarget, tcpTarget } from './addresses.ts'
 
 /** Peers whose connections a server carries. Each holds a place whether or not anybody connects. */
 const RESERVATIONS = 32
@@ -72,7 +71,8 @@ export class RelayGate {
   async deniesReservation(peer: PeerId): Promise<boolean> {
     if (!(await speaks(this.#host, peer, this.#protocol))) return true
     if (this.#service.reservations.has(peer)) return false
-    const group = groupOf(this.#host.getConnections(peer)[0]?.remoteAddr)
+    const address = this.#host.getConnections(peer)[0]?.remoteAddr
+    const group = address && groupOf(address)
     if (group === undefined) return false
     let same = 0
     for (const { addr } of this.#service.reservations.values()) if (groupOf(addr) === group) same++
@@ -82,13 +82,6 @@ export class RelayGate {
   async deniesConnection(from: PeerId): Promise<boolean> {
     return !(await speaks(this.#host, from, this.#protocol))
   }
-}
-
-/** Undefined for addresses that are not counted: those of a household or of this machine. */
-function groupOf(address: Multiaddr | undefined): string | undefined {
-  const host = address && tcpTarget(address)?.host
-  if (host === undefined) return undefined
-  return rangeOfHost(host) === 'public' ? addressGroup(host) : undefined
 }
 
 /** Whether a peer speaks a protocol; waits for its word when it was just met. */
@@ -111,12 +104,6 @@ async function speaks(host: RelayHost, peer: PeerId, protocol: string): Promise<
     clearTimeout(timer)
     host.removeEventListener('peer:identify', identified)
   }
-}
-
-/** What the transport keeps about the relays that this node listens through. */
-interface Reservations {
-  hasReservation(peer: PeerId): boolean
-  addRelay(peer: PeerId, type: 'configured'): Promise<unknown>
 }
 
 type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0]

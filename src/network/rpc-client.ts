@@ -2,6 +2,7 @@ import type { Stream } from '@libp2p/interface'
 import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
 import { ErrorMessage, RPC_RESPONSES, type RpcMethods } from '../../protocol/rpc.ts'
+import { errorMessage } from '../kernel/base/errors.ts'
 import { Channel } from './channel.ts'
 import type { IncompleteBatches } from './incomplete-batches.ts'
 import { PeerError } from './peer-error.ts'
@@ -185,9 +186,7 @@ export class RpcClient {
     session?: string,
   ): Promise<RpcMethods[M]['response']> {
     signal.throwIfAborted()
-    const known = this.#streams.get(peer)
-    const standing =
-      known instanceof StandingStream && known.isOpen ? known : await withSignal(this.#open(peer), signal)
+    const standing = this.#openTo(peer) ?? (await withSignal(this.#open(peer), signal))
     if (session !== undefined && standing.session.id !== session) {
       throw new PeerError('unreachable', `the session with ${peer} has ended`)
     }
@@ -197,14 +196,12 @@ export class RpcClient {
   /** The session of the standing stream, which is opened when needed. Throws as `request` does. */
   async session(peer: string, signal: AbortSignal): Promise<PeerSession> {
     signal.throwIfAborted()
-    const known = this.#streams.get(peer)
-    const open = known instanceof StandingStream && known.isOpen
-    return (open ? known : await withSignal(this.#open(peer), signal)).session
+    return (this.#openTo(peer) ?? (await withSignal(this.#open(peer), signal))).session
   }
 
   /** Peers to whom a standing stream is open. */
   *peers(): Generator<string, void, undefined> {
-    for (const [peer, standing] of this.#streams) if (standing instanceof StandingStream && standing.isOpen) yield peer
+    for (const peer of this.#streams.keys()) if (this.#openTo(peer) !== undefined) yield peer
   }
 
   /** Ends every stream; requests under way fail. */
@@ -213,6 +210,11 @@ export class RpcClient {
     this.#stopped.abort(reason)
     for (const standing of this.#streams.values()) if (standing instanceof StandingStream) standing.abort(reason)
     this.#streams.clear()
+  }
+
+  #openTo(peer: string): StandingStream | undefined {
+    const known = this.#streams.get(peer)
+    return known instanceof StandingStream && known.isOpen ? known : undefined
   }
 
   /** Callers that come while a stream is being opened share it. It has a deadline of its own, so that none of them can spoil it for the others. */
@@ -250,8 +252,7 @@ export class RpcClient {
       return standing
     } catch (error) {
       if (error instanceof PeerError) throw error
-      const message = error instanceof Error ? error.message : String(error)
-      throw new PeerError('unreachable', `${peer} cannot be reached: ${message}`, { cause: error })
+      throw new PeerError('unreachable', `${peer} cannot be reached: ${errorMessage(error)}`, { cause: error })
     }
   }
 }

@@ -10,6 +10,7 @@ import {
   RPC_RESPONSES,
   type RpcMethods,
 } from '../../protocol/rpc.ts'
+import { Counts } from '../kernel/base/counts.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
@@ -110,7 +111,8 @@ class Shared {
 export class RpcServer {
   readonly #init: RpcServerInit
   readonly #shared: Shared
-  readonly #channels = new Map<string, number>()
+  /** Streams by peer. */
+  readonly #channels = new Counts()
 
   constructor(init: RpcServerInit) {
     this.#init = init
@@ -119,14 +121,14 @@ export class RpcServer {
 
   /** Serves a stream until it ends. Never rejects: what goes wrong ends the stream, and is logged. */
   async serve(stream: Stream, remote: string): Promise<void> {
-    const open = this.#channels.get(remote) ?? 0
+    const open = this.#channels.of(remote)
     if (open >= RPC_STREAMS_PER_PEER) {
       stream.abort(
         new PeerError('busy', `${remote} has ${open} streams open; at most ${RPC_STREAMS_PER_PEER} are allowed`),
       )
       return
     }
-    this.#channels.set(remote, open + 1)
+    this.#channels.add(remote, 1)
     const { self, incomplete } = this.#init
     const { warnings, streams, punish } = this.#shared
     const ended = Promise.withResolvers<void>()
@@ -155,9 +157,7 @@ export class RpcServer {
       warnings.write('warn', remote, error, 'a stream was refused')
     } finally {
       streams.delete(asked)
-      const left = (this.#channels.get(remote) ?? 1) - 1
-      if (left === 0) this.#channels.delete(remote)
-      else this.#channels.set(remote, left)
+      this.#channels.add(remote, -1)
     }
   }
 }

@@ -3,7 +3,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import { publicKeyOf } from '../kernel/identity/ids.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
-import { tcpTarget } from './dial-rules.ts'
+import { tcpTarget } from './addresses.ts'
 import type { Redialler, RedialTarget } from './redialler.ts'
 
 /** How one seed is doing. */

@@ -2,6 +2,7 @@ import type { Stream } from '@libp2p/interface'
 import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
 import { PackageStreamRequest } from '../../protocol/rpc.ts'
+import { Counts } from '../kernel/base/counts.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import type { RateCap } from '../kernel/base/rate-cap.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
@@ -111,7 +112,8 @@ export class PackageServer {
   readonly #logger: Logger
   readonly #cap: RateCap
   readonly #slowMs: number
-  readonly #peers = new Map<string, number>()
+  /** Uploads by peer. */
+  readonly #peers = new Counts()
   #uploads = 0
 
   /** `cap` is what all uploads share; `slowMs`: milliseconds that a peer may take for each MiB, and to ask for more. */
@@ -124,7 +126,7 @@ export class PackageServer {
 
   /** Serves one stream. Whatever goes wrong resets it, so that the receiver never takes a part for the whole. Never rejects. */
   async serve(stream: Stream, remote: string): Promise<void> {
-    const open = this.#peers.get(remote) ?? 0
+    const open = this.#peers.of(remote)
     if (open >= UPLOADS_PER_PEER || this.#uploads >= MAX_UPLOADS) {
       const [count, whom] = open >= UPLOADS_PER_PEER ? [open, remote] : [this.#uploads, 'all peers']
       stream.abort(new PeerError('busy', `${count} uploads to ${whom} are under way`))
@@ -172,14 +174,12 @@ export class PackageServer {
 
   /** Counts an upload to a peer until it is sent or its stream has ended, so that the peer may ask for the next one at once. */
   #enter(stream: Stream, remote: string): () => void {
-    this.#peers.set(remote, (this.#peers.get(remote) ?? 0) + 1)
+    this.#peers.add(remote, 1)
     let counted = true
     const leave = (): void => {
       if (!counted) return
       counted = false
-      const left = (this.#peers.get(remote) ?? 1) - 1
-      if (left === 0) this.#peers.delete(remote)
-      else this.#peers.set(remote, left)
+      this.#peers.add(remote, -1)
     }
     stream.addEventListener('close', leave)
     return leave

@@ -104,6 +104,15 @@ describe('the table of known peers', () => {
     assert.equal(known.get('late'), undefined)
   })
 
+  it('bounds an address group by where peers are found, whatever they said of themselves before', () => {
+    const known = new KnownPeers(undefined, silentLogger)
+    for (let i = 0; i < 100; i++) {
+      known.heard(`peer ${i}`, [address(`9.9.9.${i}`), address('8.8.8.8')])
+      known.reached(`peer ${i}`, [address('8.8.8.8')])
+    }
+    assert.equal(known.size, 4)
+  })
+
   it('offers the reached ones first, the others later, and none again before its time', () => {
     let now = 1_000_000
     const known = new KnownPeers(undefined, silentLogger, () => now)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { addressGroup, InboundLimit } from '../../src/network/inbound-limit.ts'
+import { addressGroup } from '../../src/network/address-group.ts'
+import { InboundLimit } from '../../src/network/inbound-limit.ts'
 
 describe('inbound connections per address', () => {
   it('are at most a quarter of all; one that ends makes room', () => {

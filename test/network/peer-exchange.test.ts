@@ -120,4 +120,16 @@ describe('peer exchange', () => {
     assert.equal(exchange.answer('one more').length, 1)
     assert.equal(exchange.answer('asker').length, 1)
   })
+
+  it('asks nobody more while it remembers as many as it may', async () => {
+    let now = 0
+    const { exchange } = exchangeWith(
+      () => [],
+      () => now,
+    )
+    for (let i = 0; i < 4096; i++) await exchange.ask(`peer ${i}`, AbortSignal.timeout(1000))
+    assert.equal(exchange.mayAsk('one more'), false)
+    now += 60_000
+    assert.equal(exchange.mayAsk('one more'), true)
+  })
 })

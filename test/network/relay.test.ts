@@ -5,7 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { EventMap } from '../../src/kernel/telemetry/events.ts'
 import { RelayGate } from '../../src/network/relay.ts'
-import { askFor, newIdentity, startNode, type TestNode, type TestNodeOptions, within } from './nodes.ts'
+import { askFor, connectedTo, newIdentity, startNode, type TestNode, type TestNodeOptions, within } from './nodes.ts'
 
 const server = (t: TestContext, options: TestNodeOptions = {}) =>
   startNode(t, { ...options, config: { relay: 'server' } })
@@ -55,10 +55,13 @@ describe('relay', () => {
     const addresses = await addressesOf(b, relayed(1))
     assert.deepEqual(addresses, [`${relay.network.addresses[0]}/p2p-circuit/p2p/${b.providerId}`])
 
-    const a = await client(t)
+    // Hidden as well: the other one may hear of it, and would connect to it directly.
+    const a = await hidden(t, [])
     await a.network.addAddresses(b.providerId, addresses)
+    const connected = connectedTo(a, b.providerId)
     const { cells } = await a.network.request(b.providerId, 'cell_request', askFor('x'), within())
     assert.deepEqual(cells, [])
+    await connected
     const peer = a.network.connectedPeers().find(({ providerId }) => providerId === b.providerId)
     assert.deepEqual(peer?.addresses, [addresses[0]])
 

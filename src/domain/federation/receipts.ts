@@ -1,5 +1,6 @@
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { Receipt } from '../../../protocol/receipt.ts'
+import { BudgetMap } from '../../kernel/base/budget-map.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 
 /** Providers that one prober may have receipts about: more than it can probe in a receipt's lifetime. */
@@ -38,7 +39,7 @@ export class Receipts {
   readonly #policy: ReceiptPolicy
   /** Prober → provider → its newest word, the oldest first. */
   readonly #words = new Map<string, Map<string, Word>>()
-  readonly #seen = new Map<string, number>()
+  readonly #seen = new BudgetMap<string, number>(MAX_SEEN)
 
   constructor(policy: ReceiptPolicy) {
     this.#policy = policy
@@ -95,9 +96,7 @@ export class Receipts {
   /** A provider is, or was until now, connected. */
   seen(provider: string, at: number): void {
     const before = this.#seen.get(provider) ?? 0
-    this.#seen.delete(provider)
     this.#seen.set(provider, Math.max(before, at))
-    if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.keys().next().value!)
   }
 
   /** What this node found lately. */

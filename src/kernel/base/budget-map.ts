@@ -23,8 +23,8 @@ export class BudgetMap<Key, Value> {
     return this.#entries.get(key)?.value
   }
 
-  /** Sets an entry, as the newest. One that weighs more than the whole budget is not kept. */
-  set(key: Key, value: Value, weight: number): void {
+  /** Sets an entry, as the newest. One that weighs more than the whole budget is not kept. Without weights, the budget is a number of entries. */
+  set(key: Key, value: Value, weight = 1): void {
     this.delete(key)
     if (weight > this.#budget) return
     this.#entries.set(key, { value, weight })

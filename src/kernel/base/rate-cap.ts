@@ -33,6 +33,10 @@ export class RateCap {
       await unlessAborted(promise, signal)
     } catch (error) {
       this.#waiting = this.#waiting.filter((other) => other !== waiting)
+      if (this.#waiting.length === 0) {
+        clearTimeout(this.#timer)
+        this.#timer = undefined
+      }
       throw error
     }
   }

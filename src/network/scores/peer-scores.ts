@@ -1,3 +1,4 @@
+import { Counts } from '../../kernel/base/counts.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
@@ -87,7 +88,7 @@ export class PeerScores {
   readonly #peers = new Map<string, Entry>()
   readonly #unwritten = new Set<string>()
   /** Group of addresses → banned peers that were connected from it. */
-  readonly #bannedIn = new Map<string, number>()
+  readonly #bannedIn = new Counts()
   #writing: NodeJS.Timeout | undefined
 
   constructor(init: PeerScoresInit) {
@@ -204,7 +205,7 @@ export class PeerScores {
 
   /** Banned peers that were connected from a group of addresses. */
   bannedIn(group: string): number {
-    return this.#bannedIn.get(group) ?? 0
+    return this.#bannedIn.of(group)
   }
 
   #standing(entry: Entry, now: number): Standing {
@@ -219,11 +220,7 @@ export class PeerScores {
   }
 
   #countGroups(ban: Entry['ban'], by: 1 | -1): void {
-    for (const group of ban?.groups ?? []) {
-      const count = this.bannedIn(group) + by
-      if (count > 0) this.#bannedIn.set(group, count)
-      else this.#bannedIn.delete(group)
-    }
+    for (const group of ban?.groups ?? []) this.#bannedIn.add(group, by)
   }
 
   #forget(peer: string): void {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { RecordsOffer, RecordsRequest, SyncRequest } from '../../../protocol/rpc.ts'
 import { fromBase64Url, toBase64Url } from '../../kernel/base/bytes.ts'
+import { errorMessage } from '../../kernel/base/errors.ts'
 import type { AnswerTo } from '../handlers.ts'
 import { Lanes } from '../lanes.ts'
 import { Refusal } from '../peer-error.ts'
@@ -108,6 +109,7 @@ export class SyncAnswerer {
     }
     const answer = randomBytes(NONCE_BYTES)
     const own = await KeyedIds.of(set.ids, sessionKey(name, fromBase64Url(nonce), answer))
+    this.#stopped.signal.throwIfAborted()
     const first = firstRanges(own)
     if (first.asks) this.#sessions.set(from, { set: name, nonce, own, rounds: 0, expiry: this.#expire(from) })
     return { nonce: toBase64Url(answer), ranges: toBase64Url(first.ranges) }
@@ -136,7 +138,7 @@ export class SyncAnswerer {
       return readRanges(fromBase64Url(ranges))
     } catch (error) {
       this.#forget(from)
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = errorMessage(error)
       this.#init.onViolation(from, 'sync_failure', `sent ranges that cannot be read: ${reason}`)
       throw new Refusal('bad_request', `/ranges: ${reason}`)
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url, toBase64Url } from '../../kernel/base/bytes.ts'
+import { errorMessage } from '../../kernel/base/errors.ts'
 import { sha256Hex } from '../../kernel/base/hash.ts'
 import type { Network } from '../api.ts'
 import { PeerError } from '../peer-error.ts'
@@ -128,7 +129,7 @@ class OpenSync {
     try {
       return readRanges(fromBase64Url(said))
     } catch (error) {
-      throw this.#violation(`sent ranges that cannot be read: ${error instanceof Error ? error.message : error}`)
+      throw this.#violation(`sent ranges that cannot be read: ${errorMessage(error)}`)
     }
   }
 

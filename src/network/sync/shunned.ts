@@ -22,7 +22,7 @@ export class Shunned {
 
   add(peer: string, set: string, id: string): void {
     const records = this.#peers.get(peer) ?? new BudgetMap<string, number>(RECORDS)
-    this.#peers.set(peer, records, 1)
-    records.set(`${set}!${id}`, this.#clock.now() + SHUN_MS, 1)
+    this.#peers.set(peer, records)
+    records.set(`${set}!${id}`, this.#clock.now() + SHUN_MS)
   }
 }

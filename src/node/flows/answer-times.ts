@@ -1,3 +1,5 @@
+import { BudgetMap } from '../../kernel/base/budget-map.ts'
+
 /** Answers of one peer that are remembered: the newest. */
 const WINDOW = 32
 /** Peers that are remembered; beyond it the one that was asked longest ago makes room. */
@@ -12,15 +14,13 @@ const MOST_MS = 1000
 
 /** How long peers take to answer: the newest of each, in milliseconds. */
 export class AnswerTimes {
-  readonly #times = new Map<string, number[]>()
+  readonly #times = new BudgetMap<string, number[]>(PEERS)
 
   add(peer: string, ms: number): void {
     const times = this.#times.get(peer) ?? []
-    this.#times.delete(peer)
     this.#times.set(peer, times)
     times.push(ms)
     if (times.length > WINDOW) times.shift()
-    if (this.#times.size > PEERS) this.#times.delete(this.#times.keys().next().value!)
   }
 
   /** Milliseconds after which a peer is slower than in nine of ten answers, so that somebody else is asked beside it. */

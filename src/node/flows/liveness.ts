@@ -1,10 +1,11 @@
 import type { Announcement } from '../../../protocol/announcement.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
+import { BudgetMap } from '../../kernel/base/budget-map.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { signReceipt, verifyReceipt } from '../../kernel/identity/receipt-signature.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
-import { addressGroup } from '../../network/inbound-limit.ts'
+import { addressGroup } from '../../network/address-group.ts'
 import { isCounted } from '../counted-peers.ts'
 import type { NodeParts } from '../parts.ts'
 import { meetPeers } from './meet-peers.ts'
@@ -55,7 +56,7 @@ export class Liveness implements Part {
   readonly name = 'liveness'
   readonly #parts: Parts
   /** Provider → failures in a row, and Unix milliseconds before which it is not probed. */
-  readonly #unreached = new Map<string, { readonly tries: number; readonly until: number }>()
+  readonly #unreached = new BudgetMap<string, { readonly tries: number; readonly until: number }>(MAX_UNREACHED)
   readonly #suspects = new Set<string>()
   readonly #stop = new AbortController()
   readonly #running = new Set<Promise<void>>()
@@ -166,7 +167,7 @@ export class Liveness implements Part {
 
   /** A provider that was not reached is worth another probe, soon. */
   #cameBack(provider: string): void {
-    if (!this.#unreached.has(provider) && this.#parts.receipts.reachable(provider) !== false) return
+    if (this.#unreached.get(provider) === undefined && this.#parts.receipts.reachable(provider) !== false) return
     this.#unreached.delete(provider)
     this.#suspect(provider)
   }
@@ -174,9 +175,7 @@ export class Liveness implements Part {
   #failed(provider: string): void {
     const tries = (this.#unreached.get(provider)?.tries ?? 0) + 1
     const until = this.#parts.clock.now() + Math.min(BACKOFF_MS * 2 ** (tries - 1), MAX_BACKOFF_MS)
-    this.#unreached.delete(provider)
     this.#unreached.set(provider, { tries, until })
-    if (this.#unreached.size > MAX_UNREACHED) this.#unreached.delete(this.#unreached.keys().next().value!)
   }
 
   #answered(provider: string, { cellId, roundTripMs }: { cellId: string; roundTripMs: number }): void {
