@@ -159,8 +159,9 @@ class Federation {
     const running = this.#nodes.filter((node) => node.running)
     for (const node of running) {
       for (const other of running) {
-        const known = node.heard(this.#ids.get(other)!)?.cells ?? 0
-        if (other === node || known === other.registered) continue
+        if (other === node || node.heard(this.#ids.get(other)!)?.cells === other.registered) continue
+        const known = node.found(other)
+        if (known === other.registered) continue
         return `${node.name} (${node.peers} peers) knows ${known} of the ${other.registered} cells of ${other.name} (${other.peers} peers)`
       }
     }

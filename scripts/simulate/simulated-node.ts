@@ -69,6 +69,11 @@ export class SimulatedNode {
     return this.#heard.get(providerId)
   }
 
+  /** How many cells of another node a look-up finds here. What came while the node was starting is not among what it heard. */
+  found(other: SimulatedNode): number {
+    return this.#started.searchCapabilities({ capability: `read-${other.name}` }).capabilities[0]?.version_count ?? 0
+  }
+
   async start(seeds: readonly string[]): Promise<void> {
     const { name, folder, links, skewMs, peer } = this.#init
     const env = {
