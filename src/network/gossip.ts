@@ -141,6 +141,11 @@ export class Gossip {
     await this.#router.publish(id, bytes)
   }
 
+  /** Whether a peer and this node pass each other's messages on. */
+  isInMesh(peer: string): boolean {
+    return Array.from(this.#joined.keys()).some((id) => this.#router.getMeshPeers(id).includes(peer))
+  }
+
   #subscribe(id: string): void {
     this.#router.topicValidators.set(id, (peer, message) => this.#judge(id, peer, message))
     this.#router.subscribe(id)

@@ -8,6 +8,7 @@ import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { groupOf } from './address-group.ts'
 import { rangeOf } from './addresses.ts'
 import type { FoundProvider, Network, NetworkInit, RequestBody, WantedRange } from './api.ts'
+import { ConnectionRoom } from './connection-room.ts'
 import { ProviderRecords } from './dht.ts'
 import { DhtModeChooser } from './dht-mode.ts'
 import { DialBack, type DialBackResult } from './dial-back.ts'
@@ -35,6 +36,9 @@ import type { PeerSession } from './session-key.ts'
 import { ToldAddresses } from './told-addresses.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
 
+/** Milliseconds for the streams of a connection to end by themselves, where it is closed to make room. */
+const CLOSE_MS = 1000
+
 /** What exists while the network runs. */
 interface Running {
   readonly host: Host
@@ -45,6 +49,7 @@ interface Running {
   readonly dialBack: DialBack
   /** Where the operator leaves the mode open. */
   readonly dhtMode: DhtModeChooser | undefined
+  readonly room: ConnectionRoom
 }
 
 /** {@link Network} over libp2p. */
@@ -171,6 +176,15 @@ export class Libp2pNetwork implements Network {
       addresses: () => host.getMultiaddrs().map(({ bytes }) => bytes),
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.dht, signal),
     })
+    const room = new ConnectionRoom({
+      maxConnections: init.config.max_connections,
+      connections: () => host.getConnections(),
+      isNeeded: (connection) => this.#isNeeded(connection),
+      scoreOf: (peer) => this.scores.of(peer).score,
+      close(connection) {
+        connection.close({ signal: AbortSignal.timeout(CLOSE_MS) }).catch((error: Error) => connection.abort(error))
+      },
+    })
     const dhtMode =
       init.config.dht_mode === 'auto'
         ? new DhtModeChooser({
@@ -184,10 +198,11 @@ export class Libp2pNetwork implements Network {
     await startHost(host, init.config)
     await this.#relayClient?.start(host)
     const dialBack = new DialBack(host, this.#self, this.#ids.rpc)
-    this.#running = { host, client, records, gossip, roundTrips, dialBack, dhtMode }
+    this.#running = { host, client, records, gossip, roundTrips, dialBack, dhtMode, room }
     this.#watchAddresses(host)
     gossip.start()
     roundTrips.start()
+    room.start()
     dhtMode?.start()
     this.#redialler.start()
     this.#discovery.start()
@@ -200,6 +215,7 @@ export class Libp2pNetwork implements Network {
     running.roundTrips.stop()
     this.#relayClient?.stop()
     running.dhtMode?.stop()
+    running.room.stop()
     await this.#discovery.stop()
     running.client.stop()
     await running.host.stop()
@@ -427,6 +443,20 @@ export class Libp2pNetwork implements Network {
   }
 
   /** Closes every connection of a peer, for its score; streams end with them. */
+  /** Whether a connection carries something, or is to a peer that is there for a reason. */
+  #isNeeded({ remotePeer, streams }: Connection): boolean {
+    const { host, client, gossip } = this.#parts
+    const peer = remotePeer.toString()
+    return (
+      this.#seeds.isSeed(peer) ||
+      this.#kept.has(peer) ||
+      client.isAsking(peer) ||
+      streams.some(({ protocol }) => protocol === this.#ids.package) ||
+      gossip.isInMesh(peer) ||
+      host.services.relay?.reservations.has(remotePeer) === true
+    )
+  }
+
   #drop(peer: string): void {
     const { score, banned } = this.scores.of(peer)
     if (this.#seeds.isSeed(peer))

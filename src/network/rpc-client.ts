@@ -70,6 +70,10 @@ class StandingStream {
     return this.#channel?.isOpen === true
   }
 
+  get isAsking(): boolean {
+    return this.#pending.size > 0
+  }
+
   /** That of an open stream. */
   get session(): PeerSession {
     if (this.#channel === undefined) throw new PeerError('unreachable', `the stream to ${this.remote} was lost`)
@@ -202,6 +206,11 @@ export class RpcClient {
   /** Peers to whom a standing stream is open. */
   *peers(): Generator<string, void, undefined> {
     for (const peer of this.#streams.keys()) if (this.#openTo(peer) !== undefined) yield peer
+  }
+
+  /** Whether a peer is to answer something. */
+  isAsking(peer: string): boolean {
+    return this.#openTo(peer)?.isAsking === true
   }
 
   /** Ends every stream; requests under way fail. */
