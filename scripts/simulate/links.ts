@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
 import { memory } from '@libp2p/memory'
 import { plaintext } from '@libp2p/plaintext'
@@ -120,20 +121,19 @@ export class Links {
     const sent = this.#sent.get(from) ?? { messages: 0, bytes: 0 }
     this.#sent.set(from, sent)
     let last = 0
-    let onItsWay = Promise.resolve()
+    let onItsWay: Promise<unknown> = Promise.resolve()
     sending.sendData = (data) => {
       sent.messages++
       sent.bytes += data.byteLength
       const bytes = data.slice()
-      // What was sent later never arrives earlier.
+      // What was sent later never arrives earlier: timers alone do not keep their order.
       last = Math.max(last, performance.now() + this.#delay())
-      const ms = Math.max(0, last - performance.now())
-      onItsWay = new Promise((resolve) =>
-        setTimeout(() => {
+      const at = last
+      onItsWay = onItsWay
+        .then(() => pause(Math.max(0, at - performance.now())))
+        .then(() => {
           if (connection.status === 'open' || connection.status === 'closing') send(bytes)
-          resolve()
-        }, ms),
-      )
+        })
       return { sentBytes: bytes.byteLength, canSendMore: true }
     }
     sending.sendClose = async (options) => {
