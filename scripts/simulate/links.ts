@@ -130,7 +130,10 @@ export class Links {
       last = Math.max(last, performance.now() + this.#delay())
       const at = last
       onItsWay = onItsWay
-        .then(() => pause(Math.max(0, at - performance.now())))
+        .then(() => {
+          const ms = at - performance.now()
+          return ms > 0 ? pause(ms) : undefined
+        })
         .then(() => {
           if (connection.status === 'open' || connection.status === 'closing') send(bytes)
         })
