@@ -17,7 +17,7 @@ interface Heard {
 }
 
 /** Connections of a node at most: with more, a simulated federation would be a full mesh, which real ones are not. */
-const MAX_CONNECTIONS = 16
+const MAX_CONNECTIONS = 32
 
 /** What a simulated node is made from. */
 export interface SimulatedNodeInit {
