@@ -53,7 +53,7 @@ const IN_STEP: Standing = { info: 'ACTIVE', metrics: 'ACTIVE', ready: 'READY', l
 const ALONE: Standing = {
   info: 'ISOLATED',
   metrics: 'ISOLATED',
-  ready: 'NOT READY: Low peer count: 0',
+  ready: 'NOT READY: Low peer count: 0; network: 0 peers, 0 of 3 seeds connected',
   lags: [0, 0],
 }
 
