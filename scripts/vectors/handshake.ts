@@ -44,8 +44,8 @@ export interface HandshakeVector {
 const NOW = Date.UTC(2026, 0, 31, 12)
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
-/** RFC 7748: the points of small order of the curve and its twist, and their other encodings. */
-const SMALL_ORDER = [
+/** Public keys with which every private key agrees on zero: the points of small order of the curve and its twist, and their other encodings (RFC 7748 §6.1). */
+export const SMALL_ORDER = [
   '00'.repeat(32),
   `01${'00'.repeat(31)}`,
   'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',

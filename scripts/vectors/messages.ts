@@ -60,7 +60,8 @@ const manifest: Manifest = {
   labels: {},
   package: { digest: DIGEST, size: 8, chunk_size: LIMITS.chunkBytes, chunks_root: HEX },
 }
-const cell: NonNullable<RpcMethods['package_request']['response']['cell']> = {
+/** A cell as peers tell of it. */
+export const exampleCell: NonNullable<RpcMethods['package_request']['response']['cell']> = {
   manifest,
   signature: 'cs1.AAAA',
   status: 'active',
@@ -132,8 +133,8 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
 
 /** The same of every answer. */
 export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['response'] } = {
-  cell_request: { type: 'cell_response', id: 1, cells: [cell] },
-  package_request: { type: 'package_response', id: 2, cell, chunks: 'AAAA' },
+  cell_request: { type: 'cell_response', id: 1, cells: [exampleCell] },
+  package_request: { type: 'package_response', id: 2, cell: exampleCell, chunks: 'AAAA' },
   announcements_request: { type: 'announcements_response', id: 3, announcements: [] },
   evidence_request: { type: 'evidence_response', id: 4 },
   yank_request: { type: 'yank_response', id: 5, yanks: ['ys1.AAAA'] },
@@ -145,7 +146,7 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
     log: { size: 3, root: HEX },
   },
   peer_exchange: { type: 'peer_exchange', id: 8, records: ['AAAA'] },
-  forward_request: { type: 'forward_response', id: 9, cells: [cell], trust: 'limited' },
+  forward_request: { type: 'forward_response', id: 9, cells: [exampleCell], trust: 'limited' },
   add_checkpoint_request: { type: 'add_checkpoint_response', id: 10, conflict: { size: 3 } },
   consistency_request: { type: 'consistency_response', id: 11, from_root: HEX, hashes: [HEX] },
   log_records_request: { type: 'log_records_response', id: 12, records: ['{}'] },

@@ -1,5 +1,6 @@
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { MessageStream } from '@libp2p/interface'
+import { endWhenSilent } from './silence.ts'
 import { partsOf, STREAM_WINDOW_BYTES } from './streams.ts'
 
 /** Bytes of a yamux header: version, type, flags (2), stream (4), length (4). */
@@ -69,12 +70,13 @@ function withFewUpdates(stream: YamuxStream): YamuxStream {
   return stream
 }
 
-/** The yamux muxer, with every connection guarded, and with fewer window updates. */
+/** The yamux muxer, with every connection guarded and ended when it is silent, and with fewer window updates. */
 export function guardedYamux(init: Parameters<typeof yamux>[0]): ReturnType<typeof yamux> {
   return () => {
     const factory = yamux(init)()
     const createMuxer = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = (connection: MessageStream) => {
+      endWhenSilent(connection)
       const guard = new YamuxGuard()
       // Before the muxer's own listener, so that the frame's first bytes are the last that it collects.
       connection.addEventListener('message', ({ data }) => {

@@ -146,7 +146,7 @@ describe('a holder that', () => {
 
 describe('holders that are all hostile', () => {
   it('give readers an error, never a short file, and leave nothing behind', async (t) => {
-    const { fetcher, asker, blobs, directory } = await asking(t, { limits: { stallMs: 500 } })
+    const { fetcher, asker, blobs, directory } = await asking(t, { limits: { stallMs: 500, chunkMs: 2000 } })
     const all = await Promise.all(Object.values(ATTACKS).map((attack) => hostile(t, asker, attack)))
     await assert.rejects(fetchAll(fetcher, digest, all))
     await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))

@@ -2,43 +2,21 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import type { ProviderInfo } from '../../protocol/discovery.ts'
 import type { PeerList } from '../../protocol/peers.ts'
+import { providerInfo } from '../support/provider-info.ts'
 import { cytoplex } from './launch.ts'
-
-const CERTIFICATE = {
-  provider_id: '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX',
-  role: 'log',
-  public_key: 'AA',
-  serial: 1,
-  not_before: 0,
-  not_after: 1,
-  signature: 'AA',
-} as const
 
 const PROVIDER = '12D3KooWHM7rryjwQRAp4mV2chMnv9kMBxnSLEE59QVPzNkzaNMb'
 const EVIL = 'a\u001b[2J\u202eb'
 
-const INFO: ProviderInfo = {
+const INFO = providerInfo({
   provider_id: PROVIDER,
   name: EVIL,
-  description: 'x',
-  api_version: '1.0.0',
-  capabilities: [],
   capability_count: 3,
   cell_count: 7,
-  status: 'active',
-  documentation_url: null,
-  contact_info: { website: null, email: null, support_url: null },
   federation_status: { federated: true, federation_partners: [] },
-  service_level: { uptime_target_percent: null, response_time_sla_ms: null },
-  node_id: 'c0d7',
-  public_key: 'AA==',
-  publisher: 'f32d',
   multiaddrs: ['/ip4/127.0.0.1/tcp/9000'],
-  software_version: '0.1.0',
-  log: { origin: 'x/log', key: 'x/log+00000000+AA==', certificate: CERTIFICATE },
-}
+})
 
 const PEERS: PeerList = {
   goal_id: null,

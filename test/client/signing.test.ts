@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { createClient, newRequestKeys, PendingError } from '../../src/client/index.ts'
 import { verifyRequest } from '../../src/kernel/identity/quantum-signature.ts'
 import { pureVerifier } from '../../src/kernel/identity/verify-pure.ts'
+import { providerInfo } from '../support/provider-info.ts'
 import { fakeNode, type Handler, sendCell, sendJson, signCell } from './fake-node.ts'
 
 const cell = signCell(readFileSync('node_modules/source-map/lib/mappings.wasm'))
@@ -12,44 +13,13 @@ const IDS = [
   '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX',
 ] as const
 
-const infoOf = (provider_id: string) => ({
-  provider_id,
-  name: 'fake',
-  description: '',
-  api_version: 'v1',
-  capabilities: [],
-  capability_count: 0,
-  cell_count: 0,
-  status: 'active',
-  documentation_url: null,
-  contact_info: { website: null, email: null, support_url: null },
-  federation_status: { federated: false, federation_partners: [] },
-  service_level: { uptime_target_percent: null, response_time_sla_ms: null },
-  node_id: 'c'.repeat(40),
-  public_key: '',
-  publisher: 'd'.repeat(64),
-  multiaddrs: [],
-  software_version: '0.1.0',
-  log: {
-    origin: 'x/log',
-    key: 'x/log+00000000+AA==',
-    certificate: {
-      provider_id,
-      role: 'log',
-      public_key: 'AA',
-      serial: 1,
-      not_before: 0,
-      not_after: 1,
-      signature: 'AA',
-    },
-  },
-})
-
 /** A node that says who it is, under a path of its own. */
 const named =
   (id: string, answer: Handler): Handler =>
   (request, response) =>
-    request.path.endsWith('/discovery/info') ? sendJson(response, 200, infoOf(id)) : answer(request, response)
+    request.path.endsWith('/discovery/info')
+      ? sendJson(response, 200, providerInfo({ provider_id: id }))
+      : answer(request, response)
 
 test('each attempt is signed anew, for the node that it goes to and the path there', async (t) => {
   const [busyId, id] = IDS

@@ -20,10 +20,41 @@ const CHURN = 0.3
 
 const skip = process.env.LONG_TESTS ? (lanMissing() ?? false) : 'takes minutes: npm run test:long'
 
-async function get<Answer>({ http_url, adminKey }: NodeProcess, path: string): Promise<Answer> {
-  const response = await fetch(`${http_url}${path}`, { headers: { 'X-API-Key': adminKey } })
+const ask = ({ http_url, adminKey }: NodeProcess, path: string): Promise<Response> =>
+  fetch(`${http_url}${path}`, { headers: { 'X-API-Key': adminKey } })
+
+async function get<Answer>(node: NodeProcess, path: string): Promise<Answer> {
+  const response = await ask(node, path)
   assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`)
   return (await response.json()) as Answer
+}
+
+/** How a node says that it stands, at each of the places where it does. */
+interface Standing {
+  readonly info: string
+  readonly metrics: string
+  readonly ready: string
+  readonly lags: readonly number[]
+}
+
+async function standingOf(node: NodeProcess): Promise<Standing> {
+  const { consensus_state: info } = await get<NodeInfo>(node, '/info')
+  const { metrics } = await get<NodeStatus>(node, '/status')
+  const text = await (await ask(node, '/metrics')).text()
+  return {
+    info,
+    metrics: /^cytoplex_sync_consensus_state\{state="(\w+)"\} 1$/m.exec(text)?.[1] ?? 'none',
+    ready: await (await ask(node, '/ready')).text(),
+    lags: [metrics.gauges.sync_lag, Number(/^ian_sync_lag (\d+)$/m.exec(text)?.[1])],
+  }
+}
+
+const IN_STEP: Standing = { info: 'ACTIVE', metrics: 'ACTIVE', ready: 'READY', lags: [0, 0] }
+const ALONE: Standing = {
+  info: 'ISOLATED',
+  metrics: 'ISOLATED',
+  ready: 'NOT READY: Low peer count: 0; network: 0 peers, 0 of 3 seeds connected',
+  lags: [0, 0],
 }
 
 /** What a node knows of the cells of others and of itself, and the roots of what is shared for good. */
@@ -88,9 +119,19 @@ test('ten nodes on a LAN converge after kills, churn and a partition, and late j
       assert.deepEqual(one, all[0])
       assert.equal(one.directory.length, nodes.length)
     }
-    const states = await Promise.all(nodes.map(async (node) => (await get<NodeInfo>(node, '/info')).consensus_state))
-    assert.deepEqual(new Set(states), new Set(['ACTIVE']))
+    for (const standing of await Promise.all(nodes.map(standingOf))) assert.deepEqual(standing, IN_STEP)
   }
+  const yank = async (i: number, version: string): Promise<void> => {
+    const { http_url, adminKey } = nodes[i]!
+    const response = await fetch(`${http_url}/api/v1/repository/cells/cell-${i}/${version}/yank`, {
+      method: 'POST',
+      headers: { 'X-API-Key': adminKey, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ reason: 'broken' }),
+    })
+    assert.equal(response.status, 200, await response.text())
+  }
+  const yanksAt = async (i: number): Promise<number | undefined> =>
+    (await get<NodeStatus>(nodes[i]!, '/status')).sets.find(({ name }) => name === 'yanks')?.count
 
   for (let i = 0; i < NODES; i++) {
     await start(i)
@@ -114,30 +155,31 @@ test('ten nodes on a LAN converge after kills, churn and a partition, and late j
   }
   console.log(`after churn of 30 % in a minute: ${await within(HEALED_MS, converged)} ms`)
 
-  const apart = [0, 1, 2, 3, 4]
-  lan.cut(apart)
+  const parts = [[0, 1, 2, 3], [4, 5, 6, 7, 8], [9]]
+  lan.cut(...parts)
   const end = performance.now() + CUT_MS
   for (let i = 0; i < NODES; i++) await register(i)
+  for (const i of [0, 4, 5, 9]) await yank(i, '1.1.0')
+  const alone = await within(CUT_MS, async () => assert.deepEqual(await standingOf(nodes[9]!), ALONE))
+  console.log(`a node that is cut off says so after ${alone} ms`)
   await pause(Math.max(0, end - performance.now()))
+  const yanks = await Promise.all(parts.map((part) => Promise.all(part.map(yanksAt))))
+  assert.deepEqual(yanks, [Array(4).fill(1), Array(5).fill(2), [1]], 'each part knows its own')
   lan.heal()
   console.log(`after a partition of a minute: ${await within(HEALED_MS, converged)} ms`)
 
+  const joining = performance.now()
   await start(NODES)
   await register(NODES)
-  console.log(`a late joiner knows all after ${await within(JOINED_MS, converged)} ms`)
+  const joined = performance.now() - joining
+  console.log(
+    `a late joiner knows all ${await within(JOINED_MS, converged)} ms after it started and registered in ${joined} ms`,
+  )
 
-  const { http_url, adminKey } = nodes[0]!
-  const yank = await fetch(`${http_url}/api/v1/repository/cells/cell-0/1.1.0/yank`, {
-    method: 'POST',
-    headers: { 'X-API-Key': adminKey, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ reason: 'broken' }),
-  })
-  assert.equal(yank.status, 200, await yank.text())
+  await yank(0, '1.2.0')
   const yanked = async (): Promise<void> => {
-    for (const node of nodes) {
-      const { sets } = await get<NodeStatus>(node, '/status')
-      assert.equal(sets.find(({ name }) => name === 'yanks')?.count, 1)
-    }
+    const counts = await Promise.all(nodes.keys().map(yanksAt))
+    assert.deepEqual(new Set(counts), new Set([5]))
   }
   console.log(`a yank reaches all after ${await within(YANKED_MS, yanked)} ms`)
 })

@@ -23,16 +23,7 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
-
-const CERTIFICATE = {
-  provider_id: '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX',
-  role: 'log',
-  public_key: 'AA',
-  serial: 1,
-  not_before: 0,
-  not_after: 1,
-  signature: 'AA',
-} as const
+import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 
 /** The token that a partner presents. */
 export const FEDERATION_TOKEN = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln'
@@ -226,7 +217,7 @@ export class FakeNode implements ProviderNode {
 
   readonly log: ProviderNode['log'] = {
     witnesses: () => ({
-      self: { provider_id: this.providerId, name: 'n', vkey: 'k', certificate: CERTIFICATE },
+      self: { provider_id: this.providerId, name: 'n', vkey: 'k', certificate: LOG_CERTIFICATE },
       witnesses: [],
     }),
     evidence: async () => ({ equivocations: [], next: null, suspended: [] }),
@@ -414,26 +405,11 @@ export class FakeNode implements ProviderNode {
 
   async info() {
     this.#maybeFail()
-    return {
+    return providerInfo({
       provider_id: this.providerId,
-      name: 'fake',
-      description: '',
-      api_version: 'v1',
-      capabilities: [],
-      capability_count: 0,
-      cell_count: 0,
-      status: 'active' as const,
-      documentation_url: null,
-      contact_info: { website: null, email: null, support_url: null },
-      federation_status: { federated: false, federation_partners: [] },
-      service_level: { uptime_target_percent: null, response_time_sla_ms: null },
       node_id: this.nodeId,
-      public_key: '',
       publisher: this.publisher,
-      multiaddrs: [],
-      software_version: '0.1.0',
-      log: { origin: 'x/log', key: 'x/log+00000000+AA==', certificate: CERTIFICATE },
-    }
+    })
   }
 
   searchCapabilities({ capability, version, include_details }: CapabilitySearch): CapabilitySearchResponse {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { describe, it, type TestContext } from 'node:test'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { CellRequest } from '../../protocol/rpc.ts'
+import { exampleCell } from '../../scripts/vectors/messages.ts'
 import type { BatchSealer } from '../../src/network/batch.ts'
 import { encodeFrame } from '../../src/network/frames.ts'
 import { PeerError } from '../../src/network/peer-error.ts'
@@ -21,30 +22,8 @@ async function pair(
   return { a, b }
 }
 
-const offered = (size = 0) => ({
-  manifest: {
-    format: 1 as const,
-    publisher: 'a'.repeat(64),
-    cell_type: 'json-parser',
-    version: '1.0.0',
-    capabilities: [{ name: 'json-parse', version: '1.0.0' }],
-    dependencies: [],
-    requirements: {},
-    packaging_format: 'wasm',
-    media_type: 'application/wasm',
-    labels: {},
-    package: {
-      digest: `sha256:${'b'.repeat(64)}`,
-      size: 8,
-      chunk_size: LIMITS.chunkBytes,
-      chunks_root: 'c'.repeat(64),
-    },
-  },
-  signature: `cs1.${'A'.repeat(size + 1)}`,
-  status: 'active' as const,
-  created_at: '2026-01-01T00:00:00.000Z',
-  annotations: {},
-})
+/** A cell whose signature has so many characters more than the least. */
+const offered = (size = 0) => ({ ...exampleCell, signature: `cs1.${'A'.repeat(size + 1)}` })
 
 const hasCode = (code: string) => (error: unknown) => error instanceof PeerError && error.code === code
 
@@ -409,23 +388,8 @@ describe('hostile peers', () => {
       Array.from({ length: LIMITS.batchFrames + 1 }, (_, id) => encodeFrame(request(id))),
     'a length of 2^32-1': () => [Buffer.from([255, 255, 255, 255])],
   }
-  for (const [name, write] of Object.entries(cases)) {
-    it(`that send ${name} are cut off, and nothing is dispatched`, async (t) => {
-      let dispatched = 0
-      const onCellRequest = () => {
-        dispatched++
-        return []
-      }
-      const b = await startNode(t, { handlers: { onCellRequest } })
-      const { stream, self, closed } = await hostileStream(t, b)
-      const { sealer } = await shaken(stream, self, b.providerId)
-      stream.send(Buffer.concat(write(sealer)))
-      await closed
-      assert.equal(dispatched, 0)
-    })
-  }
-
-  it('that repeat a batch get one answer, and are cut off', async (t) => {
+  /** How many requests are dispatched of a peer that writes so, until it is cut off. */
+  const dispatchedOf = async (t: TestContext, write: (sealer: BatchSealer) => Uint8Array[]): Promise<number> => {
     let dispatched = 0
     const onCellRequest = () => {
       dispatched++
@@ -434,10 +398,22 @@ describe('hostile peers', () => {
     const b = await startNode(t, { handlers: { onCellRequest } })
     const { stream, self, closed } = await hostileStream(t, b)
     const { sealer } = await shaken(stream, self, b.providerId)
-    const bytes = sealer.seal([request(1)])
-    stream.send(Buffer.concat([bytes, bytes]))
+    stream.send(Buffer.concat(write(sealer)))
     await closed
-    assert.equal(dispatched, 1)
+    return dispatched
+  }
+  for (const [name, write] of Object.entries(cases)) {
+    it(`that send ${name} are cut off, and nothing is dispatched`, async (t) => {
+      assert.equal(await dispatchedOf(t, write), 0)
+    })
+  }
+
+  it('that repeat a batch get one answer, and are cut off', async (t) => {
+    const twice = (sealer: BatchSealer) => {
+      const bytes = sealer.seal([request(1)])
+      return [bytes, bytes]
+    }
+    assert.equal(await dispatchedOf(t, twice), 1)
   })
 
   it('that cut a frame into bytes, or ask for unknown things, are answered', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CONTEXTS } from '../../protocol/contexts.ts'
 import { LIMITS } from '../../protocol/limits.ts'
+import { SMALL_ORDER } from '../../scripts/vectors/handshake.ts'
 import { toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { ephemeralKey } from '../../src/kernel/identity/key-agreement.ts'
 import { signObject } from '../../src/kernel/identity/keys.ts'
@@ -47,19 +48,6 @@ function resigned(text: string, changes: object, signer = a): Buffer {
     JSON.stringify({ ...message, signature: signObject(signer.wire.key, NETWORK, CONTEXTS.handshake, message) }),
   )
 }
-
-/** Public keys with which every private key agrees on zero, and other encodings of the same points (RFC 7748 §6.1, "Curve25519"). */
-const SMALL_ORDER = [
-  '00'.repeat(32),
-  `01${'00'.repeat(31)}`,
-  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
-  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
-  `ec${'ff'.repeat(30)}7f`,
-  `ed${'ff'.repeat(30)}7f`,
-  `ee${'ff'.repeat(30)}7f`,
-  `${'00'.repeat(31)}80`,
-  `01${'00'.repeat(30)}80`,
-]
 
 describe('handshake', () => {
   it('gives both ends one key, fresh each time, and one key for each use of it', () => {

@@ -196,6 +196,15 @@ describe('a component that is not well', () => {
     })
   })
 
+  it('a network is not said to be what it was five seconds ago', async (t) => {
+    const { world, health } = await open(t)
+    const seed = { address: 'a:1', attempts: 1, lastError: null }
+    world.seeds = [{ ...seed, connected: false }]
+    assert.deepEqual(health.problems(), ['network: 0 peers, 0 of 1 seeds connected'])
+    world.seeds = [{ ...seed, connected: true }]
+    assert.deepEqual(health.problems(), [])
+  })
+
   it('a log whose last leaf is gone', async (t) => {
     const { store, log, component } = await open(t)
     await store.transact((tx) => {

@@ -49,7 +49,7 @@ function until(t: TestContext, at: NodeInProcess, id: string, wanted: Partial<Po
   return t.waitFor(check, { timeout: 20_000 })
 }
 
-describe('a followed publisher', () => {
+describe('a followed publisher', { concurrency: 4 }, () => {
   it('has its cells fetched and kept, so that they are served when nobody else has them', async (t) => {
     const peer = await peerWith(t, 1)
     const stranger = await peerWith(t, 2, {}, { keys: bob })
@@ -99,7 +99,7 @@ describe('a followed publisher', () => {
   })
 })
 
-describe('a budget', () => {
+describe('a budget', { concurrency: 4 }, () => {
   it('that is full keeps what it has, newest versions first, and says so', async (t) => {
     const versions = ['1.0.0', '1.2.0', '1.1.0']
     const peers = await Promise.all(versions.map((version, i) => peerWith(t, i + 1, { cell_type: 'parser', version })))
@@ -164,7 +164,7 @@ describe('a followed partner', () => {
   })
 })
 
-describe('a cell that is followed', () => {
+describe('a cell that is followed', { concurrency: 4 }, () => {
   it('is tried again when nobody delivers it', async (t) => {
     const bytes = bytesOf(1)
     const cell = signedCell(alice, manifestOf(alice.publisher, summaryOf(bytes)))

@@ -43,7 +43,7 @@ async function witnessed(t: TestContext, dataDir?: string) {
   return { node, stop }
 }
 
-describe('a witness', () => {
+describe('a witness', { concurrency: 4 }, () => {
   it('cosigns what extends what it cosigned before, as C2SP says, and says so where it does not', async (t) => {
     const { node } = await witnessed(t)
     const log = scriptedLog()
@@ -122,7 +122,7 @@ async function cosigned(node: RunningNode): Promise<void> {
   }
 }
 
-describe("a node's own log", () => {
+describe("a node's own log", { concurrency: 4 }, () => {
   it('is cosigned by its peers, and its checkpoint shows it to standard tools', async (t) => {
     const a = await nodeInProcess(t)
     const b = await nodeInProcess(t, { seeds: a.node.addresses })

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import type { TestContext } from 'node:test'
 
-/** Bridges of a LAN: while it is whole, every machine is on the first one. */
-const SIDES = ['side0', 'side1'] as const
+/** Bridges of a LAN, as many as it has parts at most: while it is whole, every machine is on the first one. */
+const PARTS = ['part0', 'part1', 'part2'] as const
 
 /** A machine of a LAN: a network namespace. */
 export interface Machine {
@@ -14,11 +14,11 @@ export interface Machine {
   readonly control: string
 }
 
-/** Machines with a network of their own, which can be cut in two. */
+/** Machines with a network of their own, which can be cut in parts. */
 export interface Lan {
   readonly machines: readonly Machine[]
-  /** Lets the machines of these numbers reach only each other, and the others only the others. */
-  cut(apart: readonly number[]): void
+  /** Lets machines reach only those of their own part. */
+  cut(...parts: readonly (readonly number[])[]): void
   heal(): void
 }
 
@@ -54,7 +54,7 @@ export function openLan(t: TestContext, count: number): Lan {
     made.push(name)
     ip('-n', name, 'link', 'set', 'lo', 'up')
   }
-  for (const bridge of [...SIDES, 'control']) {
+  for (const bridge of [...PARTS, 'control']) {
     ip('-n', hub, 'link', 'add', bridge, 'type', 'bridge')
     ip('-n', hub, 'link', 'set', bridge, 'up')
   }
@@ -63,21 +63,21 @@ export function openLan(t: TestContext, count: number): Lan {
   ip('link', 'set', control, 'up')
   attach(hub, 'here', 'control')
   for (const [i, name] of names.entries()) {
-    plug({ hub, port: `port${i}`, bridge: SIDES[0], name, device: 'eth0', address: `${subnet}.0.${i + 1}/24` })
+    plug({ hub, port: `port${i}`, bridge: PARTS[0], name, device: 'eth0', address: `${subnet}.0.${i + 1}/24` })
     plug({ hub, port: `ctl${i}`, bridge: 'control', name, device: 'ctl0', address: `${subnet}.1.${i + 1}/24` })
   }
-  const side = (i: number, bridge: string): string => ip('-n', hub, 'link', 'set', `port${i}`, 'master', bridge)
+  const move = (i: number, part: number): string => ip('-n', hub, 'link', 'set', `port${i}`, 'master', PARTS[part]!)
   return {
     machines: names.map((name, i) => ({
       runner: ['ip', 'netns', 'exec', name],
       address: `${subnet}.0.${i + 1}`,
       control: `${subnet}.1.${i + 1}`,
     })),
-    cut(apart) {
-      for (const i of apart) side(i, SIDES[1])
+    cut(...parts) {
+      for (const [part, members] of parts.entries()) for (const i of members) move(i, part)
     },
     heal() {
-      for (const i of names.keys()) side(i, SIDES[0])
+      for (const i of names.keys()) move(i, 0)
     },
   }
 }

@@ -36,7 +36,8 @@ export class ComponentHealth implements Part {
   readonly #delay: Pick<EventLoopDelay, 'start' | 'stop' | 'read'>
   readonly #store: StoreProbe
   readonly #disk: DiskProbe
-  #components: readonly Component[] = []
+  /** What was found of all but the network. */
+  #probed: readonly Component[] = []
   /** Unix milliseconds of those. */
   #checkedAt = Number.NEGATIVE_INFINITY
   #checking: Promise<void> | undefined
@@ -63,12 +64,13 @@ export class ComponentHealth implements Part {
     await this.#refresh()
     const now = this.#parts.clock.now()
     const current = this.#maintenance.current(now)
-    const problems = problemsOf(this.#components)
+    const components = this.#components()
+    const problems = problemsOf(components)
     const trouble = problems.length === 0 ? 'All components are healthy' : problems.join('; ')
     return {
-      status: current === undefined ? statusOf(this.#components) : 'maintenance',
+      status: current === undefined ? statusOf(components) : 'maintenance',
       message: current === undefined ? trouble : `${current.description}. ${trouble}`,
-      components: [...this.#components],
+      components,
       scheduled_maintenance: this.#maintenance.scheduled(now),
       timestamp: new Date(now).toISOString(),
     }
@@ -77,7 +79,7 @@ export class ComponentHealth implements Part {
   /** What is wrong, as far as it is known without waiting; asks again for the next caller. */
   problems(): string[] {
     this.#refresh()
-    return problemsOf(this.#components)
+    return problemsOf(this.#components())
   }
 
   /** Never rejects. */
@@ -89,11 +91,15 @@ export class ComponentHealth implements Part {
     return this.#checking
   }
 
+  /** The network is looked at each time: that costs nothing, and a node that has just met a peer is not said to have none. */
+  #components(): Component[] {
+    return this.#probed.toSpliced(2, 0, { name: 'network', ...checkNetwork(this.#parts) })
+  }
+
   async #check(): Promise<void> {
-    this.#components = await Promise.all([
+    this.#probed = await Promise.all([
       this.#ask('store', () => this.#store.check()),
       this.#ask('disk', () => this.#disk.check()),
-      this.#ask('network', () => checkNetwork(this.#parts)),
       this.#ask('log', () => checkLog(this.#parts)),
       this.#ask('event_loop', () => checkEventLoop(this.#delay)),
     ])

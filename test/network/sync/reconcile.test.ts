@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { systemClock } from '../../../src/kernel/base/clock.ts'
@@ -17,6 +17,12 @@ type SyncAnswers = {
   [M in SyncMethod]: (request: Parameters<Answers[M]>[0], from: string) => ReturnType<Answers[M]>
 }
 
+/** Those of all tests: a session that nobody ends would keep this process for its last seconds. */
+const answerers: SyncAnswerer[] = []
+after(() => {
+  for (const answerer of answerers) answerer.stop()
+})
+
 /** What a set's answers are, as handlers have them. */
 function answersOf(set: RecordSet, violations: string[] = []): SyncAnswers {
   const answerer = new SyncAnswerer({
@@ -24,6 +30,7 @@ function answersOf(set: RecordSet, violations: string[] = []): SyncAnswers {
     onViolation: (_, event, reason) => violations.push(`${event}: ${reason}`),
     onAccepted: () => undefined,
   })
+  answerers.push(answerer)
   return {
     sync_request: async (request, from) => {
       const answer = await answerer.sync(request, from)
