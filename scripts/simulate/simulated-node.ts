@@ -17,7 +17,7 @@ interface Heard {
 }
 
 /** Connections of a node at most: with more, a simulated federation would be a full mesh, which real ones are not. */
-const MAX_CONNECTIONS = 32
+const MAX_CONNECTIONS = 20
 
 /** What a simulated node is made from. */
 export interface SimulatedNodeInit {
@@ -26,6 +26,8 @@ export interface SimulatedNodeInit {
   readonly links: Links
   /** Milliseconds that its clock is ahead. */
   readonly skewMs: number
+  /** Whether it keeps records for others in the DHT. */
+  readonly servesDht: boolean
   /** The node of a provider id. */
   peer(providerId: string): SimulatedNode | undefined
 }
@@ -75,10 +77,11 @@ export class SimulatedNode {
   }
 
   async start(seeds: readonly string[]): Promise<void> {
-    const { name, folder, links, skewMs, peer } = this.#init
+    const { name, folder, links, skewMs, servesDht, peer } = this.#init
     const env = {
       CYTOPLEX_DATA_DIR: join(folder, name),
       CYTOPLEX_NETWORK_NAME: 'simulation',
+      CYTOPLEX_P2P_DHT_MODE: servesDht ? 'server' : 'client',
       CYTOPLEX_P2P_SEEDS: seeds.join(','),
       CYTOPLEX_P2P_MAX_CONNECTIONS: String(MAX_CONNECTIONS),
     }
