@@ -11,9 +11,11 @@ import type {
   Upgrader,
 } from '@libp2p/interface'
 import { UnexpectedPeerError } from '@libp2p/interface'
-import { generateCertificate, toMessageStream, toNodeDuplex } from '@libp2p/tls/utils'
 import type { Libp2pOptions } from 'libp2p'
 import { peerOfCertificate } from './peer-certificate.ts'
+
+/** Read in with the first connection: it is a fifth of what a node has to load before it is ready. */
+const tlsTools = () => import('@libp2p/tls/utils')
 
 type Encrypters = NonNullable<Libp2pOptions['connectionEncrypters']>
 
@@ -43,7 +45,7 @@ class Tls implements ConnectionEncrypter {
   }
 
   async secureInbound(connection: MessageStream, options?: SecureConnectionOptions): Promise<SecuredConnection> {
-    const secureContext = await this.#secureContext()
+    const [secureContext, { toNodeDuplex }] = await Promise.all([this.#secureContext(), tlsTools()])
     const muxers = this.#muxers(options)
     let streamMuxer: StreamMuxerFactory | undefined
     const socket = new TLSSocket(toNodeDuplex(connection), {
@@ -63,7 +65,7 @@ class Tls implements ConnectionEncrypter {
   }
 
   async secureOutbound(connection: MessageStream, options?: SecureConnectionOptions): Promise<SecuredConnection> {
-    const secureContext = await this.#secureContext()
+    const [secureContext, { toNodeDuplex }] = await Promise.all([this.#secureContext(), tlsTools()])
     const muxers = this.#muxers(options)
     const socket = connect({
       socket: toNodeDuplex(connection),
@@ -80,16 +82,19 @@ class Tls implements ConnectionEncrypter {
   }
 
   #secureContext(): Promise<SecureContext> {
-    this.#context ??= generateCertificate(this.#components.privateKey).then((certificate) =>
-      createSecureContext({
-        ...certificate,
-        minVersion: 'TLSv1.3',
-        maxVersion: 'TLSv1.3',
-        // Every connection proves its identity anew.
-        secureOptions: constants.SSL_OP_NO_TICKET,
-      }),
-    )
+    this.#context ??= this.#makeContext()
     return this.#context
+  }
+
+  async #makeContext(): Promise<SecureContext> {
+    const { generateCertificate } = await tlsTools()
+    return createSecureContext({
+      ...(await generateCertificate(this.#components.privateKey)),
+      minVersion: 'TLSv1.3',
+      maxVersion: 'TLSv1.3',
+      // Every connection proves its identity anew.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    })
   }
 }
 
@@ -141,12 +146,13 @@ interface TlsConnection extends MessageStream {
  * The encrypted connection. It takes all bytes at once: by itself it queues what it cannot encrypt yet without copying, so that bytes would change under it
  * whose owner was told that they were sent; and it writes the header of each frame on its own.
  */
-function secured(
+async function secured(
   connection: MessageStream,
   socket: TLSSocket,
   remotePeer: SecuredConnection['remotePeer'],
   streamMuxer: StreamMuxerFactory | undefined,
-): SecuredConnection {
+): Promise<SecuredConnection> {
+  const { toMessageStream } = await tlsTools()
   const encrypted = toMessageStream(connection, socket) as TlsConnection
   encrypted.sendData = (data) => {
     const sentBytes = data.byteLength

@@ -1,6 +1,5 @@
 import { type CircuitRelayService, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { dcutr } from '@libp2p/dcutr'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Connection, Libp2p, MultiaddrConnection, PeerId } from '@libp2p/interface'
@@ -27,7 +26,6 @@ import { gossipService } from './gossip.ts'
 import { HalfOpen } from './half-open.ts'
 import { InboundLimit } from './inbound-limit.ts'
 import { announceAddresses, listenAddresses } from './listen-addresses.ts'
-import { localDiscovery } from './local-discovery.ts'
 import { guardedYamux } from './muxer.ts'
 import { PROVIDER_VALIDITY_MS } from './provider-store.ts'
 import { type RelayClient, RelayGate, relayServer } from './relay.ts'
@@ -105,6 +103,9 @@ export async function createHost(init: HostInit): Promise<Host> {
     const connected = host.getPeers().map((peer) => `/peers/${peer.toCID()}`)
     return new Set([`/peers/${privateKey.publicKey.toCID()}`, ...connected])
   })
+  // What few nodes need is not loaded by the others.
+  const localDiscovery = config.mdns ? (await import('./local-discovery.ts')).localDiscovery : undefined
+  const holePunching = config.hole_punching ? (await import('@libp2p/dcutr')).dcutr : undefined
   const host: Host = await createLibp2p({
     start: false,
     datastore: peers.asDatastore(),
@@ -118,7 +119,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       ...(init.wiring?.transports ?? [tcp()]),
       ...(config.relay === 'off' ? [] : [init.relayClient?.transport ?? circuitRelayTransport()]),
     ].map((make) => counted(make, init.dialRules)),
-    peerDiscovery: config.mdns && init.foundLocally ? [localDiscovery(network, init.foundLocally)] : [],
+    peerDiscovery: localDiscovery && init.foundLocally ? [localDiscovery(network, init.foundLocally)] : [],
     connectionEncrypters: init.wiring?.connectionEncrypters ?? encrypters(),
     streamMuxers: [
       guardedYamux({
@@ -174,7 +175,7 @@ export async function createHost(init: HostInit): Promise<Host> {
         banned: init.scores?.isBanned(peer) ?? false,
       })),
       ...(config.relay === 'server' ? { relay: relayServer() } : {}),
-      ...(config.hole_punching ? { holePunching: dcutr() } : {}),
+      ...(holePunching === undefined ? {} : { holePunching: holePunching() }),
     },
   })
   if (host.services.relay !== undefined) gate = new RelayGate(host, host.services.relay, ids.rpc)
