@@ -49,6 +49,10 @@ export const LIMITS = {
   peerRecordCharacters: 8192,
   /** Contributions in one request or answer. */
   contributionsPerRequest: 16,
+  /** Units of fuel of one evaluation, pages of its memory (64 KiB each), and contributors that a closed goal lists. */
+  goalFuel: 10_000_000_000,
+  goalMemoryPages: 1024,
+  goalContributors: 1000,
   /** Bytes of a contribution's parameters: in base64url, with eight proofs and the metadata, they fit a frame. */
   contributionParameterBytes: 384 * 1024,
   /** Bytes of one of a contribution's proofs, for the same reason. */
