@@ -41,6 +41,7 @@ export class GoalBook {
   readonly #byCreator = new Counts()
   readonly #bySource = new Counts()
   #strangers = 0
+  #changing: Promise<unknown> = Promise.resolve()
   #watcher: (entry: GoalEntry) => void = () => undefined
 
   constructor(parts: { readonly store: Store; readonly clock: Clock; readonly self: string }) {
@@ -96,36 +97,39 @@ export class GoalBook {
   }
 
   /** Keeps a goal of this node, and joins it. Durable when it resolves. Throws `PROV_007` for an alias that is taken, and `PROV_014`. */
-  async create(goal: Goal, witness: Witness): Promise<GoalEntry> {
+  create(goal: Goal, witness: Witness): Promise<GoalEntry> {
+    return this.#afterOthers(() => this.#create(goal, witness))
+  }
+
+  /** Durable when it resolves. Throws as `find` does, `PROV_007` while another goal of that alias is joined, and `PROV_014`. */
+  join(goalId: string, witness: Witness): Promise<GoalEntry> {
+    return this.#afterOthers(async () => {
+      const known = this.find(goalId)
+      return known.joined ? known : this.#join(known, witness)
+    })
+  }
+
+  /** Durable when it resolves. The goal stays known. Throws as `find` does. */
+  leave(goalId: string, witness: Witness): Promise<GoalEntry> {
+    return this.#afterOthers(async () => {
+      const known = this.find(goalId)
+      if (!known.joined) return known
+      const entry = { ...known, joined: false }
+      await this.#store.transact((tx) => {
+        tx.delete(joined, JOINED + entry.digest)
+        witness(tx, detailsOf(entry))
+      })
+      this.#set(entry)
+      return entry
+    })
+  }
+
+  async #create(goal: Goal, witness: Witness): Promise<GoalEntry> {
     const taken = (this.#aliases.get(goal.goal_id) ?? []).map((digest) => this.#entries.get(digest)!)
     if (taken.some((other) => other.joined || other.goal.creator === this.#self)) {
       throw new ProviderError('PROV_007', `there is a goal ${goal.goal_id} here already`)
     }
-    const entry = { goal, digest: digestOf(goal), joined: true }
-    await this.#join(entry, witness)
-    return entry
-  }
-
-  /** Durable when it resolves. Throws as `find` does, `PROV_007` while another goal of that alias is joined, and `PROV_014`. */
-  async join(goalId: string, witness: Witness): Promise<GoalEntry> {
-    const known = this.find(goalId)
-    if (known.joined) return known
-    const entry = { goal: known.goal, digest: known.digest, joined: true }
-    await this.#join(entry, witness)
-    return entry
-  }
-
-  /** Durable when it resolves. The goal stays known. Throws as `find` does. */
-  async leave(goalId: string, witness: Witness): Promise<GoalEntry> {
-    const known = this.find(goalId)
-    if (!known.joined) return known
-    const entry = { ...known, joined: false }
-    await this.#store.transact((tx) => {
-      tx.delete(joined, JOINED + entry.digest)
-      witness(tx, detailsOf(entry))
-    })
-    this.#set(entry)
-    return entry
+    return this.#join({ goal, digest: digestOf(goal) }, witness)
   }
 
   /** Keeps a goal that `source` told of, if there is room. */
@@ -146,17 +150,18 @@ export class GoalBook {
     return 'kept'
   }
 
-  async #join(entry: GoalEntry, witness: Witness): Promise<void> {
-    const { digest, goal } = entry
+  async #join({ goal, digest }: Pick<GoalEntry, 'goal' | 'digest'>, witness: Witness): Promise<GoalEntry> {
+    const others = this.list().filter((other) => other.joined)
+    const same = others.find((other) => other.goal.goal_id === goal.goal_id)
+    if (same !== undefined) {
+      const message = `another goal ${goal.goal_id} is joined here (${same.digest}): leave it first`
+      throw new ProviderError('PROV_007', message)
+    }
+    if (others.length >= LIMITS.goalTopics) {
+      throw new ProviderError('PROV_014', `this node has joined ${others.length} goals, the most that it can`)
+    }
+    const entry = { goal, digest, joined: true }
     await this.#store.transact((tx) => {
-      const others = this.list().filter((other) => other.joined)
-      const same = others.find((other) => other.goal.goal_id === goal.goal_id)
-      if (same !== undefined) {
-        throw new ProviderError('PROV_007', `another goal ${goal.goal_id} is joined here (${same.digest}): leave it first`)
-      }
-      if (others.length >= LIMITS.goalTopics) {
-        throw new ProviderError('PROV_014', `this node has joined ${others.length} goals, the most that it can`)
-      }
       tx.put(goals, GOAL + digest, { goal })
       tx.put(joined, JOINED + digest, { at: this.#clock.now() })
       witness(tx, detailsOf(entry))
@@ -164,6 +169,14 @@ export class GoalBook {
     const isNew = !this.#entries.has(digest)
     this.#set(entry)
     if (isNew) this.#watcher(entry)
+    return entry
+  }
+
+  /** Changes by the operator happen one after the other. */
+  #afterOthers<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = this.#changing.then(change, change)
+    this.#changing = result.catch(() => undefined)
+    return result
   }
 
   #hasRoom({ creator }: Goal, source: string): boolean {

@@ -17,12 +17,12 @@ export function meanMetrics(results: readonly GoalMetrics[]): GoalMetrics | unde
 }
 
 /**
- * `weights.reward · reward − weights.risk · risk − weights.complexity · complexity`, each product and difference rounded as IEEE 754 binary64 is,
+ * `weights.reward · reward + weights.risk · risk + weights.complexity · complexity`, each product and sum rounded as IEEE 754 binary64 is,
  * from left to right. Undefined where that is not finite.
  */
 export function scoreOf({ weights }: Pick<Goal, 'weights'>, metrics: GoalMetrics): number | undefined {
-  const gain = weights.reward * metrics.reward
-  const score = gain - weights.risk * metrics.risk - weights.complexity * metrics.complexity
+  const { reward, risk, complexity } = metrics
+  const score = weights.reward * reward + weights.risk * risk + weights.complexity * complexity
   return Number.isFinite(score) ? withoutMinus(score) : undefined
 }
 
