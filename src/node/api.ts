@@ -72,6 +72,7 @@ import type { YankReason } from '../../protocol/yank.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { Editor } from '../domain/cells/repository.ts'
+import type { Goals } from './goals-api.ts'
 
 export type { CellAnswerText, CellQuery, Editor }
 
@@ -350,6 +351,8 @@ export interface ProviderNode {
     /** Throws `PROV_001`, with status 404, and 409 while a policy or a pin keeps it. */
     dropCopy(digest: string, by: string): Promise<CopyDropped>
   }
+  /** What nodes optimise together. */
+  readonly goals: Goals
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */

@@ -117,8 +117,8 @@ export class GoalContributions {
     this.#counts = countsOf(parts.store, digest)
   }
 
-  /** Reads what was kept before, without the texts. */
-  async load(): Promise<void> {
+  /** Reads what was kept before, without the texts; resolves to it. */
+  async load(): Promise<readonly Kept[]> {
     const prefix = this.#key('')
     const added: Kept[] = []
     for await (const [key, { record, contributor, pack, verdict }] of this.#store.scan(states, { prefix })) {
@@ -128,7 +128,7 @@ export class GoalContributions {
       else if (verdict !== false) this.#board.add(standingOf(id, contributor, pack, verdict))
     }
     this.#set.apply({ added, evicted: [] })
-    this.#onChange({ added, evicted: [], accepted: [] })
+    return added
   }
 
   get counts(): Counts {

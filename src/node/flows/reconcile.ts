@@ -147,7 +147,7 @@ export class Reconciler implements Part {
 
   /** Something came in here that peers may lack: some are reconciled with soon. */
   changed(): void {
-    this.#learnt()
+    if (this.#isLoaded) this.#learnt()
   }
 
   async #load(): Promise<void> {
