@@ -498,7 +498,7 @@ async function startIn(
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
-    peers: () => peerList(parts),
+    peers: () => ({ ...peerList(parts), goal_id: report.info().goal_id }),
     bans: peerBans(parts, administration),
     doctor: () => diagnosis.run(),
     health: () => report.health(),
