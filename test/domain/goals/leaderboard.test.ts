@@ -21,19 +21,12 @@ const standing = (change: Partial<Standing> & { name: string }): Standing => {
 }
 
 const metric = fc.constantFrom(0, 1, 2, 3)
-const someStanding = fc
-  .record({ pack: fc.nat({ max: 12 }), id: fc.nat({ max: 60 }), reward: metric, risk: metric, complexity: metric })
-  .map(({ pack, id, ...metrics }) => {
-    // What an evaluator says depends on the pack alone.
-    const same = { reward: (metrics.reward * 7 + pack) % 4, risk: (pack * 5) % 4, complexity: (pack * 3) % 3 }
-    const fixed = { reward: pack % 4, risk: same.risk, complexity: same.complexity }
-    return standing({
-      name: `${id}`,
-      pack: sha256Hex(`pack ${pack}`),
-      metrics: fixed,
-      score: fixed.reward - fixed.risk / 2 - fixed.complexity / 100,
-    })
-  })
+// What an evaluator says depends on the pack alone.
+const someStanding = fc.record({ pack: fc.nat({ max: 12 }), id: fc.nat({ max: 60 }) }).map(({ pack, id }) => {
+  const metrics = { reward: pack % 4, risk: (pack * 5) % 4, complexity: (pack * 3) % 3 }
+  const score = metrics.reward - metrics.risk / 2 - metrics.complexity / 100
+  return standing({ name: `${id}`, pack: sha256Hex(`pack ${pack}`), metrics, score })
+})
 
 const isSuperior = (a: Standing, b: Standing): boolean => {
   const better = [
