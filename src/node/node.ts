@@ -111,7 +111,7 @@ export interface NodeOptions {
   readonly wiring?: Wiring
   /** What contributions to goals are evaluated with. Default: nothing, and then none is judged here. */
   readonly evaluator?: Evaluator
-  /** Who checks proofs of which name. Default: nobody. */
+  /** Who checks proofs of which kind. Default: nobody. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
 }
 

@@ -24,7 +24,9 @@ export type Judgement =
   | { readonly kind: 'undetermined'; readonly reason: string }
 
 /** What a proof is about. */
-export interface ProofSubject {
+export interface ProofClaim {
+  /** The proof's name, as the goal asks for it: the kind, or that, a point, and what the goal wants to have proven. */
+  readonly proof: string
   readonly goalDigest: string
   readonly goal: Goal
   readonly contribution: Contribution
@@ -32,13 +34,13 @@ export interface ProofSubject {
 }
 
 /** Checks proofs of one kind. Rejects only where this node cannot tell. */
-export type VerifyProof = (proof: Uint8Array, about: ProofSubject) => Promise<boolean>
+export type VerifyProof = (proof: Uint8Array, about: ProofClaim) => Promise<boolean>
 
 /** What judging is done with. */
 export interface JudgeInit {
   readonly evaluator: Pick<Evaluator, 'evaluate'>
   readonly packages: Pick<EvaluatorPackages, 'ready' | 'forget'>
-  /** By the name that goals ask for them under. */
+  /** By kind: what stands before the first point of a proof's name. */
   readonly proofs: ReadonlyMap<string, VerifyProof>
 }
 
@@ -73,10 +75,10 @@ export class ContributionJudge {
       const text = record.pack.proofs?.[name]
       const proof = text === undefined ? undefined : decoded(text)
       if (proof === undefined) return rejected('PROOF_INVALID', `the goal asks for a proof ${name}, in base64url`)
-      const verify = this.#init.proofs.get(name)
+      const verify = this.#init.proofs.get(name.split('.', 1)[0]!)
       if (verify === undefined) return undetermined(`this node has no verifier of proofs ${name}`)
       try {
-        if (!(await verify(proof, { goalDigest: digest, goal, ...record }))) {
+        if (!(await verify(proof, { proof: name, goalDigest: digest, goal, ...record }))) {
           return rejected('PROOF_INVALID', `the proof ${name} does not hold`)
         }
       } catch (error) {
