@@ -268,6 +268,9 @@ export interface ProviderNode {
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 
+  /** Goals, and what this node does with them. */
+  readonly goals: Goals
+
   /** Vulnerabilities of cells, here and elsewhere. Changes are logged; `by` is who makes them. */
   readonly vulnerabilities: {
     /** All or none, durable when it resolves. Throws `PROV_001`, and `PROV_014` where there is no room. */
@@ -351,8 +354,6 @@ export interface ProviderNode {
     /** Throws `PROV_001`, with status 404, and 409 while a policy or a pin keeps it. */
     dropCopy(digest: string, by: string): Promise<CopyDropped>
   }
-  /** What nodes optimise together. */
-  readonly goals: Goals
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */

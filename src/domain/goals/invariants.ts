@@ -6,7 +6,7 @@ import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 
-const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const Count = Type.Integer({ minimum: 0, maximum: 1_000_000 })
 const TypeName = Type.Union(
   ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'].map((name) => Type.Literal(name)),
 )
