@@ -59,7 +59,7 @@ export const LIMITS = {
   contributionProofBytes: 32 * 1024,
   /** Bytes of a contribution with its pack: as JSON in JSON, whatever is in its metadata, it fits a frame. */
   contributionRecordBytes: 960 * 1024,
-  /** Contributions to one goal that are kept, those with the smallest ids: a node holds some hundred bytes of each in memory. */
+  /** Contributions to one goal that are kept, the smallest ids: a node holds a kilobyte of each in memory, and 96 GB of the largest on disk. */
   contributionsPerGoal: 100_000,
   /** Bytes of a goal's record: the longest list of contributors, description and schema fit. */
   goalBytes: 96 * 1024,

@@ -196,9 +196,7 @@ export class GoalContributions {
 
   #enqueue(job: Job): void {
     this.#queue.push(job)
-    this.#writer ??= this.#write().finally(() => {
-      this.#writer = undefined
-    })
+    this.#writer ??= this.#write()
   }
 
   /** Never rejects. */
@@ -214,6 +212,7 @@ export class GoalContributions {
         for (const { reject } of jobs) reject(error)
       }
     }
+    this.#writer = undefined
   }
 
   /** Writes, then changes what is in memory; resolves to what tells each job its outcome. */

@@ -97,7 +97,9 @@ export class ContributionDesk {
     await this.#turn(contribution.contributor_id)
     const id = contributionId(contribution)
     const admitted: Admitted = { id, record: sha256Hex(text), contribution, text }
-    if (contributions.get(id) !== undefined) return refused({ ...DUPLICATES.known, id })
+    const kept = contributions.get(id)
+    // One that a peer brought and that was refused is refused again, for the same reason.
+    if (kept !== undefined && kept.state !== 'rejected') return refused({ ...DUPLICATES.known, id })
     if (contributions.isDuplicate({ id, contributor: contribution.contributor_id, pack: contribution.pack_hash })) {
       return refused({ ...DUPLICATES.pack, id })
     }

@@ -90,14 +90,14 @@ export class ContributionGossip {
   /** Judges an announcement before it is passed on, and asks for what is new. */
   gossiped(bytes: Uint8Array, from: string): Verdict {
     const announce = this.#read(bytes)
-    if (announce === undefined || !this.#holds(announce)) {
+    const id = announce && contributionId(announce.contribution)
+    if (id !== undefined && this.#topic.has(id)) return 'ignore'
+    if (announce === undefined || id === undefined || !this.#holds(announce)) {
       this.#parts.network.scores.record(from, 'invalid_contribution')
       return 'reject'
     }
-    const { contribution, sender_id: sender, timestamp } = announce
+    const { sender_id: sender, timestamp } = announce
     if (Math.abs(this.#parts.clock.now() - timestamp) > LIMITS.clockSkewMs) return 'ignore'
-    const id = contributionId(contribution)
-    if (this.#topic.has(id)) return 'ignore'
     this.#want(id, sender === from ? [from] : [sender, from])
     return 'accept'
   }

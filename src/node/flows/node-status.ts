@@ -10,7 +10,9 @@ import type { Reconciler } from './reconcile.ts'
 type Parts = Pick<NodeParts, 'clock' | 'config' | 'keys' | 'network' | 'log'>
 
 /** What is said of goals. */
-type GoalCounts = Pick<NodeGoals, 'joinedIds' | 'counts' | 'logs'>
+interface GoalCounts extends Pick<NodeGoals, 'joinedIds' | 'counts'> {
+  logs(): Iterable<{ readonly log: { readonly size: number } }>
+}
 
 /** Peers from which on a node with three or more seeds counts as ready, unless the operator says otherwise. */
 const MIN_PEERS_FOR_READY = 3
