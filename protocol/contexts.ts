@@ -19,6 +19,8 @@ export const CONTEXTS = {
   handshake: 'handshake',
   /** The frames of one written batch on a peer stream, signed by the node's wire key. */
   batch: 'batch',
+  /** A goal, signed by the identity of the node that created it. */
+  goal: 'goal',
   /** A contribution to a goal, signed by its contributor. */
   contribution: 'contribution',
   /** That there is a new contribution, signed by the identity of the node that says so. */

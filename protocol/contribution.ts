@@ -22,6 +22,16 @@ export const Contribution = Type.Object(
     contributor_id: Type.String({ pattern: '^[0-9a-f]{40}$' }),
     /** SHA-256 of u64be(length of version) ‖ version ‖ u64be(length of parameters) ‖ parameters. */
     pack_hash: Sha256Hex,
+    /**
+     * SHA-256 of the RFC 8785 bytes of `{metadata, proofs}`, of which those are there that the pack has; absent where it has neither. So nobody but the
+     * contributor can give a contribution other metadata or proofs.
+     */
+    extras: Type.Optional(Sha256Hex),
+    /**
+     * Proof of work, for open goals: SHA-256(`cytoplex/<network>/contribution-work/v1\n` ‖ RFC 8785 bytes of this object without `signature`) begins with as many
+     * zero bits as the goal's difficulty.
+     */
+    work: Type.Optional(Type.String({ pattern: '^[0-9a-f]{1,16}$' })),
     /** Ed25519, 32 bytes. */
     public_key: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
     signature: Type.String({ pattern: '^[A-Za-z0-9_-]{86}$' }),
@@ -39,8 +49,8 @@ export const ContributionPack = Type.Object(
       maxLength: charactersOf(LIMITS.contributionParameterBytes),
     }),
     metadata: Type.Optional(
-      Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 1024 }), {
-        maxProperties: 32,
+      Type.Record(Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }), Type.String({ maxLength: 256 }), {
+        maxProperties: 100,
         additionalProperties: false,
       }),
     ),

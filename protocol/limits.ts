@@ -49,16 +49,30 @@ export const LIMITS = {
   peerRecordCharacters: 8192,
   /** Contributions in one request or answer. */
   contributionsPerRequest: 16,
+  /** Units of fuel of one evaluation, pages of its memory (64 KiB each), and contributors that a closed goal lists. */
+  goalFuel: 10_000_000_000,
+  goalMemoryPages: 1024,
+  goalContributors: 1000,
   /** Bytes of a contribution's parameters: in base64url, with eight proofs and the metadata, they fit a frame. */
   contributionParameterBytes: 384 * 1024,
   /** Bytes of one of a contribution's proofs, for the same reason. */
   contributionProofBytes: 32 * 1024,
+  /** Bytes of a contribution with its pack: as JSON in JSON, whatever is in its metadata, it fits a frame. */
+  contributionRecordBytes: 960 * 1024,
+  /** Contributions to one goal that are kept, the smallest ids: a node holds a kilobyte of each in memory, and 96 GB of the largest on disk. */
+  contributionsPerGoal: 100_000,
+  /** Bytes of a goal's record: the longest list of contributors, description and schema fit. */
+  goalBytes: 96 * 1024,
+  /** Bytes of a goal's schema (RFC 8785): each contribution is checked by it. */
+  goalSchemaBytes: 16 * 1024,
+  /** Bytes of an evaluator: each child process that evaluates holds it, compiled. */
+  evaluatorBytes: 16 * 1024 * 1024,
   /** Bytes of an announced contribution: the record without the pack is a few hundred. */
   contributionAnnounceBytes: 4 * 1024,
   /** Records that are asked for, or offered, in one message: their ids stay far below a frame. */
   recordsPerRequest: 256,
-  /** Characters of a record of a set: the largest are announcements. */
-  recordCharacters: 128 * 1024,
+  /** Characters of a record of a set: the largest are contributions. */
+  recordCharacters: 960 * 1024,
   /** Characters of the ranges in one message of a reconciliation: 160 KiB in base64url, and a few more. */
   rangesCharacters: 216 * 1024,
   /** Messages that the opening side of a reconciliation may send: two sets that differ in hundreds need five, one that lacks 200,000 needs all. */

@@ -1,3 +1,4 @@
+import { ContributionRequest, ContributionResponse } from './contribution.ts'
 import { ReceiptsRequest, ReceiptsResponse } from './receipt.ts'
 import {
   AnnouncementsRequest,
@@ -69,6 +70,7 @@ export interface RpcMethods {
   receipts_request: { request: ReceiptsRequest; response: ReceiptsResponse }
   dial_back_request: { request: DialBackRequest; response: DialBackResponse }
   probe_request: { request: ProbeRequest; response: ProbeResponse }
+  contribution_request: { request: ContributionRequest; response: ContributionResponse }
 }
 
 export const RPC_REQUESTS = {
@@ -90,6 +92,7 @@ export const RPC_REQUESTS = {
   receipts_request: ReceiptsRequest,
   dial_back_request: DialBackRequest,
   probe_request: ProbeRequest,
+  contribution_request: ContributionRequest,
 } as const
 
 export const RPC_RESPONSES = {
@@ -111,4 +114,5 @@ export const RPC_RESPONSES = {
   receipts_request: ReceiptsResponse,
   dial_back_request: DialBackResponse,
   probe_request: ProbeResponse,
+  contribution_request: ContributionResponse,
 } as const

@@ -8,6 +8,7 @@ import type { Measurement } from './measure.ts'
 import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
+import { contributions } from './rows/contributions.ts'
 import { dht } from './rows/dht.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
@@ -43,6 +44,7 @@ const ROWS: readonly Row[] = [
   mixedClients,
   analyticsOverview,
   dht,
+  contributions,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

@@ -5,8 +5,8 @@ import type {
   ContributionPack,
   ContributionResult,
 } from '../../protocol/contribution.ts'
-import { fromBase64Url, toBase64Url, toHex, utf8 } from '../../src/kernel/base/bytes.ts'
-import { canonicalJson } from '../../src/kernel/base/canonical-json.ts'
+import { contributionId, extrasOf, packHash, recordText } from '../../src/domain/goals/contribution-record.ts'
+import { toBase64Url, toHex, utf8 } from '../../src/kernel/base/bytes.ts'
 import { sha256Hex } from '../../src/kernel/base/hash.ts'
 import { nodeIdOf, providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, signObject } from '../../src/kernel/identity/keys.ts'
@@ -31,17 +31,9 @@ export interface ContributionVector {
   readonly result: ContributionResult
   readonly contribution: Contribution
   readonly contribution_id: string
+  /** In the set of its goal. */
+  readonly record_id: string
   readonly announce: ContributionAnnounce
-}
-
-/** SHA-256 over both parts, each behind its length, so that no two packs have one text. */
-export function packHash({ version, parameters }: Pick<ContributionPack, 'version' | 'parameters'>): string {
-  const parts = [utf8(version), fromBase64Url(parameters)].flatMap((part) => {
-    const length = Buffer.alloc(8)
-    length.writeBigUInt64BE(BigInt(part.byteLength))
-    return [length, part]
-  })
-  return sha256Hex(Buffer.concat(parts))
 }
 
 /** One contribution with fixed keys. */
@@ -61,6 +53,7 @@ export function contributionVectors(): ContributionVector {
     goal: sha256Hex('cytoplex vectors: goal'),
     contributor_id: nodeIdOf(contributor.publicKey),
     pack_hash: packHash(pack),
+    extras: extrasOf(pack)!,
     public_key: toBase64Url(contributor.publicKey),
   } as const
   const contribution: Contribution = {
@@ -77,8 +70,9 @@ export function contributionVectors(): ContributionVector {
   } as const
   return {
     about:
-      'pack_hash = SHA-256(u64be(length of version) || version || u64be(length of parameters) || parameters); metadata and proofs are no ' +
-      'part of it. contribution_id = SHA-256 of the RFC 8785 bytes of the contribution, signature included. The announcement is signed by ' +
+      'pack_hash = SHA-256(u64be(length of version) || version || u64be(length of parameters) || parameters). extras = SHA-256 of the ' +
+      'RFC 8785 bytes of {metadata, proofs}. contribution_id = SHA-256 of the RFC 8785 bytes of the contribution, signature included; ' +
+      'record_id = SHA-256 of those of {contribution, pack}. The announcement is signed by ' +
       "the sender's identity (context contribution-announce). Seeds are hexadecimal.",
     network: NETWORK,
     packs: [
@@ -94,7 +88,8 @@ export function contributionVectors(): ContributionVector {
     pack,
     result,
     contribution,
-    contribution_id: sha256Hex(canonicalJson(contribution)),
+    contribution_id: contributionId(contribution),
+    record_id: sha256Hex(recordText({ contribution, pack })),
     announce: { ...announce, signature: signObject(identity, NETWORK, CONTEXTS.contributionAnnounce, announce) },
   }
 }

@@ -1,11 +1,5 @@
 import type { TSchema } from 'typebox'
-import {
-  ContributionAnnounce,
-  type ContributionRequest,
-  ContributionRequest as ContributionRequestSchema,
-  type ContributionResponse,
-  ContributionResponse as ContributionResponseSchema,
-} from '../../protocol/contribution.ts'
+import { ContributionAnnounce } from '../../protocol/contribution.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import {
@@ -71,6 +65,8 @@ export const exampleCell: NonNullable<RpcMethods['package_request']['response'][
 
 const hop = (JSON.parse(handshakeVectors().challenge) as HandshakeChallengeMessage).certificate
 
+const contributed = contributionVectors()
+
 const CHECKPOINT = `${hop.provider_id}/log\n1\n${'A'.repeat(43)}=\n\n— ${hop.provider_id}/log AAAAAAAA\n`
 
 /** An example of every request. */
@@ -129,6 +125,12 @@ export const exampleRequests: { readonly [M in keyof RpcMethods]: RpcMethods[M][
     cell_id: HEX,
     digest: DIGEST,
   },
+  contribution_request: {
+    type: 'contribution_request',
+    id: 19,
+    goal: contributed.contribution.goal,
+    contributions: [contributed.contribution_id],
+  },
 }
 
 /** The same of every answer. */
@@ -163,22 +165,17 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
     resolved: true,
     fetched: true,
   },
+  contribution_request: {
+    type: 'contribution_response',
+    id: 19,
+    contributions: [
+      { contribution: contributed.contribution, pack: contributed.pack, result: contributed.result },
+    ],
+  },
 }
 
 function messages(): Message[] {
   const { challenge, response } = handshakeVectors()
-  const { pack, result, contribution, contribution_id, announce } = contributionVectors()
-  const request: ContributionRequest = {
-    type: 'contribution_request',
-    id: 9,
-    goal: contribution.goal,
-    contributions: [contribution_id],
-  }
-  const answer: ContributionResponse = {
-    type: 'contribution_response',
-    id: 9,
-    contributions: [{ contribution, pack, result }],
-  }
   const methods = Object.keys(RPC_REQUESTS) as (keyof RpcMethods)[]
   return [
     { place: 'handshake', schema: HandshakeChallenge, example: JSON.parse(challenge) },
@@ -192,9 +189,7 @@ function messages(): Message[] {
       schema: ErrorMessage,
       example: { type: 'error', id: 1, code: 'busy', message: 'later' } as object & { type: string },
     },
-    { place: 'request', schema: ContributionRequestSchema, example: request },
-    { place: 'answer', schema: ContributionResponseSchema, example: answer },
-    { place: 'gossip', schema: ContributionAnnounce, example: announce },
+    { place: 'gossip', schema: ContributionAnnounce, example: contributed.announce },
     {
       place: 'batch',
       schema: BatchSignature,

@@ -27,6 +27,15 @@ export class TokenBucket {
     return this.#tokens >= 0 ? 0 : -this.#tokens / this.#perMs
   }
 
+  /** The same, unless the token comes later than in `most` milliseconds: then none is taken, and it is undefined. */
+  reserveWithin(most: number, now: number = performance.now()): number | undefined {
+    this.#fill(now)
+    const wait = Math.max(0, (1 - this.#tokens) / this.#perMs)
+    if (wait > most) return undefined
+    this.#tokens--
+    return wait
+  }
+
   /** Whether nothing has been taken for so long that a new one is the same. */
   isFull(now: number = performance.now()): boolean {
     this.#fill(now)

@@ -22,6 +22,7 @@ import { AnnouncedNames } from '../domain/federation/announced-names.ts'
 import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
 import { Receipts } from '../domain/federation/receipts.ts'
+import { GoalBook } from '../domain/goals/goal-book.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
@@ -31,6 +32,7 @@ import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
 import { loadPlugins } from '../kernel/plugins/load-plugins.ts'
+import type { Evaluator } from '../kernel/plugins/packages/evaluators.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { checkDataDirectory, openDataDirectory } from '../kernel/storage/data-directory.ts'
 import { countEvents } from '../kernel/telemetry/business-events.ts'
@@ -54,6 +56,7 @@ import { Housekeeping } from './flows/housekeeping.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
+import type { VerifyProof } from './flows/judge-contribution.ts'
 import { Liveness } from './flows/liveness.ts'
 import { LogEpochs } from './flows/log-epochs.ts'
 import { LogProofs } from './flows/log-proofs.ts'
@@ -62,6 +65,7 @@ import { nodeLog } from './flows/node-log.ts'
 import { NodeReport } from './flows/node-status.ts'
 import { openPackage } from './flows/open-package.ts'
 import { peerBans, peerList } from './flows/peer-list.ts'
+import { EvaluatorPackages } from './flows/prepare-evaluators.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { providerInfo } from './flows/provider-info.ts'
 import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
@@ -83,12 +87,14 @@ import { LogWatcher } from './flows/watch-logs.ts'
 import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
 import { YankFreshness } from './flows/yank-freshness.ts'
+import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import { ChosenProviders } from './providers.ts'
 import { checkFollow, Replication } from './replication.ts'
 import { AnnouncementSet } from './sets/announcement-set.ts'
+import { GoalSet } from './sets/goal-set.ts'
 import { PublisherKeySet } from './sets/publisher-key-set.ts'
 import { YankSet } from './sets/yank-set.ts'
 import '../providers/built-in.ts'
@@ -103,6 +109,17 @@ export interface NodeOptions {
   readonly registry?: ProviderRegistry
   /** What connections to peers are made of. Default: TCP. */
   readonly wiring?: Wiring
+  /** What contributions to goals are evaluated with. Default: nothing, and then none is judged here. */
+  readonly evaluator?: Evaluator
+  /** Who checks proofs of which kind. Default: nobody. */
+  readonly proofs?: ReadonlyMap<string, VerifyProof>
+}
+
+/** Of a node that was given none. */
+const noEvaluator: Evaluator = {
+  prepare: async () => undefined,
+  evaluate: async () => ({ kind: 'undetermined', reason: 'this node has no evaluator' }),
+  close: async () => undefined,
 }
 
 /** A node that runs. */
@@ -130,8 +147,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
 async function startIn(
   lifecycle: Lifecycle,
-  { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring }: NodeOptions,
+  options: NodeOptions,
 ): Promise<RunningNode> {
+  const { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring } = options
+  const { evaluator = noEvaluator, proofs: proofVerifiers = new Map() } = options
   const maintenance = new Maintenance(config.node.maintenance)
   checkFollow(config.follow)
   // What an isolated registry holds was put there by whoever made it.
@@ -154,6 +173,7 @@ async function startIn(
   countEvents(events, metrics)
   const validators = await providers.validators()
   await lifecycle.start({ name: 'validators', start: () => undefined, stop: () => validators.close() })
+  await lifecycle.start({ name: 'evaluator', start: () => undefined, stop: () => evaluator.close() })
 
   const log = new MerkleLog(store, '')
   const cellLog = new CellLog(log)
@@ -281,6 +301,8 @@ async function startIn(
     doors.learn(announcement.provider_id, announcement.http, from)
   })
   const liveness = new Liveness(parts)
+  const goalBook = new GoalBook({ store, clock, self: keys.providerId })
+  await goalBook.load()
   const reconciler = new Reconciler(parts, {
     sets: [
       new YankSet(parts, ({ yank, cell }) => {
@@ -289,14 +311,24 @@ async function startIn(
         if (cell !== undefined) announcer.changed(cell.page)
       }),
       new PublisherKeySet(parts),
+      new GoalSet(goalBook, network),
       new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
     ],
     catchUp: (peer, signal) => learner.catchUp(peer, signal),
   })
+  const packages = new EvaluatorPackages(evaluator, (digest, signal) => openPackage(parts, fetcher, digest, signal))
+  const goals = new NodeGoals(parts, {
+    book: goalBook,
+    evaluator,
+    packages,
+    proofs: proofVerifiers,
+    administration,
+    reconciler,
+  })
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
   )
-  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler })
+  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler, goals })
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({
@@ -312,7 +344,7 @@ async function startIn(
     return cellDetails(cell, { ...parts, statistics, log: proofs.evidence(cell.id) ?? null, yanks: said })
   }
   const health = new ComponentHealth(parts, maintenance)
-  const report = new NodeReport(parts, reconciler, health)
+  const report = new NodeReport(parts, reconciler, health, goals)
   report.register(metrics)
   const diagnosis = new Diagnosis(parts, health)
   const records: RequestRecords = new RequestRecords({
@@ -351,12 +383,14 @@ async function startIn(
 
   await federation.load()
   await replication.load()
+  await goals.load()
   await lifecycle.start(reconciler)
   await lifecycle.start(watcher)
   await lifecycle.start({ name: 'network', start: () => parts.network.start(), stop: () => parts.network.stop() })
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
   await lifecycle.start(federation)
   await lifecycle.start(publisher)
+  await lifecycle.start(goals)
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -459,11 +493,12 @@ async function startIn(
     },
     federation,
     replication,
+    goals,
     audit: (query) => administration.list(store, query),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),
-    peers: () => peerList(parts),
+    peers: () => ({ ...peerList(parts), goal_id: report.info().goal_id }),
     bans: peerBans(parts, administration),
     doctor: () => diagnosis.run(),
     health: () => report.health(),

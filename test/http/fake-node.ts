@@ -232,6 +232,8 @@ export class FakeNode implements ProviderNode {
     },
   }
 
+  readonly goals = {} as ProviderNode['goals']
+
   readonly requests: ProviderNode['requests'] = {
     same: () => undefined,
     answered: ({ owner }) => (owner === undefined ? 'a-token' : undefined),

@@ -71,6 +71,7 @@ export const emptyHandlers: NetworkHandlers = {
     log_records_request: () => ({ records: [] }),
     receipts_request: () => ({ receipts: [] }),
     dial_back_request: () => ({ ok: false, stage: 'refused', time: Date.now() }),
+    contribution_request: () => ({ contributions: [] }),
     probe_request: () => ({ tried: false, announced: false, resolved: false, fetched: false }),
   },
   openPackage: async () => undefined,

@@ -260,7 +260,9 @@ it('readiness is degraded while a component is, and does not wait to find out', 
   const { world, health, network, clock } = await open(t)
   const config = { p2p: { seeds: [] }, health: { min_peers_for_ready: null, max_sync_lag_for_ready: 10 } }
   const state = new SyncState({ now: () => clock.now(), hasSeeds: false })
-  const report = new NodeReport({ network, config, clock } as never, { state, sets: async () => [] }, health)
+  const reconciler = { state, sets: async () => [] }
+  const goals = { joinedIds: [], counts: { received: 0, processed: 0 }, logs: () => [] }
+  const report = new NodeReport({ network, config, clock } as never, reconciler, health, goals)
   assert.deepEqual(report.health(), { ready: true, degraded: false, reasons: [] })
   world.disk = disk(0)
   clock.advance(10_000)

@@ -113,7 +113,9 @@ describe('readiness and status', () => {
         health: { min_peers_for_ready: options.least ?? null, max_sync_lag_for_ready: options.most ?? 10 },
       },
     }
-    const report = new NodeReport(parts as never, { state, sets: async () => [] }, { problems: () => [] })
+    const reconciler = { state, sets: async () => [] }
+    const goals = { joinedIds: [], counts: { received: 0, processed: 0 }, logs: () => [] }
+    const report = new NodeReport(parts as never, reconciler, { problems: () => [] }, goals)
     return { report, clock }
   }
   const textOf = (options: Parameters<typeof reportOf>[0]) => {

@@ -30,6 +30,7 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'overview',
       'addresses',
       'DHT',
+      'contributions through the pipeline',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),

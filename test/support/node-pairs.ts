@@ -12,10 +12,12 @@ import { concatBytes, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { type Clock, systemClock } from '../../src/kernel/base/clock.ts'
 import { loadConfig } from '../../src/kernel/config/load.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
+import type { Evaluator } from '../../src/kernel/plugins/packages/evaluators.ts'
 import type { EventMap, EventName } from '../../src/kernel/telemetry/events.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { Wiring } from '../../src/network/network.ts'
 import type { CellAnswerText, ProviderNode, Registered, Registration } from '../../src/node/api.ts'
+import type { VerifyProof } from '../../src/node/flows/judge-contribution.ts'
 import { type RunningNode, startNode } from '../../src/node/node.ts'
 import { newIdentity, silentLogger, startNode as startNetwork, type TestHandlers } from '../network/nodes.ts'
 import { NETWORK, summaryOf } from './cells.ts'
@@ -41,6 +43,8 @@ export async function nodeInProcess(
     /** What the configuration file follows. */
     follow?: Config['follow']
     wiring?: Wiring
+    evaluator?: Evaluator
+    proofs?: ReadonlyMap<string, VerifyProof>
   } = {},
 ): Promise<NodeInProcess> {
   const folder = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'cytoplex-test-')) : undefined
@@ -56,7 +60,7 @@ export async function nodeInProcess(
   }
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const loaded = loadConfig({ env: Object.fromEntries(env) }).config
-  const { clock = systemClock, follow = loaded.follow, wiring } = options
+  const { clock = systemClock, follow = loaded.follow, wiring, evaluator, proofs } = options
   const config: Config = { ...loaded, follow }
   const node = await startNode({
     config,
@@ -64,6 +68,8 @@ export async function nodeInProcess(
     metrics: createMetrics(),
     clock,
     ...(wiring === undefined ? {} : { wiring }),
+    ...(evaluator === undefined ? {} : { evaluator }),
+    ...(proofs === undefined ? {} : { proofs }),
   })
   let stopping: Promise<void> | undefined
   const stop = () => {

@@ -2,9 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../protocol/contexts.ts'
-import { type ContributionVector, packHash } from '../../scripts/vectors/contribution.ts'
+import type { ContributionVector } from '../../scripts/vectors/contribution.ts'
+import type { GoalVector } from '../../scripts/vectors/goal.ts'
 import type { HandshakeEnd, HandshakeVector } from '../../scripts/vectors/handshake.ts'
 import { type MessageCase, messageSchemas } from '../../scripts/vectors/messages.ts'
+import { packHash, workOf } from '../../src/domain/goals/contribution-record.ts'
+import { readGoal } from '../../src/domain/goals/goal-record.ts'
+import { Leaderboard } from '../../src/domain/goals/leaderboard.ts'
+import { scoreOf } from '../../src/domain/goals/score.ts'
 import { fromBase64Url, fromHex, toHex, utf8 } from '../../src/kernel/base/bytes.ts'
 import { canonicalJson } from '../../src/kernel/base/canonical-json.ts'
 import { sha256Hex } from '../../src/kernel/base/hash.ts'
@@ -13,6 +18,7 @@ import { nodeIdOf, publicKeyOf } from '../../src/kernel/identity/ids.ts'
 import { ephemeralKey } from '../../src/kernel/identity/key-agreement.ts'
 import { ed25519FromSeed, verifyObject } from '../../src/kernel/identity/keys.ts'
 import { pureVerifier } from '../../src/kernel/identity/verify-pure.ts'
+import { leafHash } from '../../src/kernel/log/tree.ts'
 import { openHandshake, type WireIdentity } from '../../src/network/session.ts'
 import { peerSession } from '../../src/network/session-key.ts'
 import { readVectors } from './read.ts'
@@ -63,7 +69,7 @@ test('messages.json: what is taken for a message, and what is refused', () => {
 })
 
 test('contribution.json: hashes, ids and signatures', () => {
-  const { network, packs, pack, contribution, contribution_id, announce } =
+  const { network, packs, pack, contribution, contribution_id, record_id, announce } =
     readVectors<ContributionVector>('contribution.json')
   for (const { version, parameters, pack_hash } of packs) assert.equal(packHash({ version, parameters }), pack_hash)
   assert.equal(new Set(packs.map(({ pack_hash }) => pack_hash)).size, packs.length)
@@ -72,6 +78,26 @@ test('contribution.json: hashes, ids and signatures', () => {
   assert.equal(nodeIdOf(key), contribution.contributor_id)
   assert.ok(verifyObject(pureVerifier, key, network, CONTEXTS.contribution, contribution, contribution.signature))
   assert.equal(sha256Hex(canonicalJson(contribution)), contribution_id)
+  assert.equal(sha256Hex(canonicalJson({ contribution, pack })), record_id)
+  assert.equal(sha256Hex(canonicalJson({ metadata: pack.metadata })), contribution.extras)
   const identity = publicKeyOf(announce.sender_id)
   assert.ok(verifyObject(pureVerifier, identity, network, CONTEXTS.contributionAnnounce, announce, announce.signature))
+})
+
+test('goal.json: digest and signature of a goal, work, leaf, score and leaderboard', () => {
+  const { network, goal, digest, work, leaf, leaf_hash, board } = readVectors<GoalVector>('goal.json')
+  assert.equal(sha256Hex(canonicalJson(goal)), digest)
+  assert.deepEqual(readGoal(canonicalJson(goal), network, pureVerifier), goal)
+  for (const { contribution, bits } of work) assert.equal(workOf(network, contribution), bits)
+  assert.equal(toHex(leafHash(utf8(leaf))), leaf_hash)
+  const leaderboard = new Leaderboard(goal)
+  for (const { score, metrics, contribution_id: id, pack_hash: pack, contributor_id: contributor } of board.entries) {
+    assert.equal(scoreOf(goal, metrics), score)
+    leaderboard.add({ score, metrics, id, pack, contributor, logIndex: 0, at: 0 })
+  }
+  assert.equal(toHex(leaderboard.root()), board.root)
+  assert.deepEqual(
+    leaderboard.entries().map(({ pack }) => pack),
+    board.ranking,
+  )
 })

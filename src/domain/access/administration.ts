@@ -28,6 +28,9 @@ export interface AdministrativeAct {
     | 'package_pinned'
     | 'package_unpinned'
     | 'copy_dropped'
+    | 'goal_created'
+    | 'goal_joined'
+    | 'goal_left'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

@@ -200,6 +200,15 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    goals: Type.Object(
+      {
+        /** Whether contributions are taken from clients. */
+        accept_contributions: Type.Boolean(),
+        /** Of one contributor; what is faster waits. 0: no limit. */
+        contributions_per_minute: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+      },
+      closed,
+    ),
     receipts: Type.Object(
       {
         /** Providers that are probed per minute; 0 probes none. */

@@ -71,6 +71,12 @@ export const KEYSPACES = {
   checkpoints: 54,
   /** `policy!<id>` → what an administrator follows; `pin!<package digest>` → a package that is to be here. */
   replication: 56,
+  /** `goal!<digest>` → a goal's record and who told of it; `joined!<digest>` → when its operator joined it; `counts!<digest>` → how many contributions were judged. */
+  goals: 60,
+  /** `<goal digest>!<contribution id>` → RFC 8785 text of a contribution and its pack. */
+  contributions: 61,
+  /** `<goal digest>!<contribution id>` → what this node needs to know of it without its text, and its verdict. */
+  contributionStates: 62,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -69,16 +69,23 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const fetched = tally(metrics, 'cytoplex_sync_records_total', 'Records that reconciling moved', ['set', 'outcome'])
   const ranges = count('cytoplex_sync_range_bytes_total', 'Bytes of the ranges that were compared, in both directions')
   events.on('set_reconciled', ({ set, complete, accepted, ignored, given, characters }) => {
-    reconciled.add(set, String(complete))
-    fetched.addTo(accepted, set, 'accepted')
-    fetched.addTo(ignored, set, 'ignored')
-    fetched.addTo(given, set, 'given')
+    // A label has few values: the sets of all goals are one.
+    const label = set.startsWith('goal/') ? 'goal' : set
+    reconciled.add(label, String(complete))
+    fetched.addTo(accepted, label, 'accepted')
+    fetched.addTo(ignored, label, 'ignored')
+    fetched.addTo(given, label, 'given')
     ranges.addMany(characters)
   })
   const asked = tally(metrics, 'cytoplex_providers_asked_total', 'Questions for cells to other nodes', ['answered'])
   events.on('provider_asked', ({ offered }) => asked.add(String(offered !== undefined)))
   const probed = tally(metrics, 'cytoplex_providers_probed_total', 'Receipts signed about providers', ['ok', 'stage'])
   events.on('provider_probed', ({ ok, stage }) => probed.add(String(ok), stage))
+
+  const added = count('cytoplex_contributions_added_total', 'Contributions to goals that were accepted and logged')
+  events.on('contribution_added', () => added.add())
+  const boards = count('cytoplex_leaderboard_updates_total', 'Changes of leaderboards of goals')
+  events.on('leaderboard_update', () => boards.add())
 
   const answered = tally(metrics, 'cytoplex_requests_answered_total', 'Requests for cells, by how they ended', [
     'door',

@@ -105,6 +105,29 @@ export interface EventMap {
     /** Of the stages of a receipt, the last one that was reached, or that failed. */
     readonly stage: string
   }
+  /** A contribution to a goal was evaluated, accepted and logged here, and is durable. */
+  contribution_added: {
+    /** The goal's alias. */
+    readonly goalId: string
+    readonly contributionId: string
+    readonly packHash: string
+    readonly contributorId: string
+    readonly score: number
+    readonly logIndex: number
+  }
+  /** The leaderboard of a goal changed. */
+  leaderboard_update: {
+    readonly goalId: string
+    /** Lower-case hexadecimal. */
+    readonly root: string
+    /** The best entry: the active policy. Null where there is none. */
+    readonly best: {
+      readonly packHash: string
+      readonly contributorId: string
+      readonly score: number
+      readonly logIndex: number
+    } | null
+  }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {
     readonly door: 'http' | 'p2p'

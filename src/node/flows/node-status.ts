@@ -2,11 +2,17 @@ import type { NodeInfo, NodeStatus } from '../../../protocol/node-info.ts'
 import { softwareVersion } from '../../kernel/config/package-files.ts'
 import type { Metrics } from '../../kernel/telemetry/metrics.ts'
 import type { Health } from '../api.ts'
+import type { NodeGoals } from '../goals.ts'
 import type { NodeParts } from '../parts.ts'
 import type { ComponentHealth } from './component-health.ts'
 import type { Reconciler } from './reconcile.ts'
 
 type Parts = Pick<NodeParts, 'clock' | 'config' | 'keys' | 'network' | 'log'>
+
+/** What is said of goals. */
+interface GoalCounts extends Pick<NodeGoals, 'joinedIds' | 'counts'> {
+  logs(): Iterable<{ readonly log: { readonly size: number } }>
+}
 
 /** Peers from which on a node with three or more seeds counts as ready, unless the operator says otherwise. */
 const MIN_PEERS_FOR_READY = 3
@@ -20,21 +26,25 @@ export class NodeReport {
   readonly #parts: Parts
   readonly #reconciler: Pick<Reconciler, 'state' | 'sets'>
   readonly #components: Pick<ComponentHealth, 'problems'>
+  readonly #goals: GoalCounts
   readonly #startedAt: number
 
   constructor(
     parts: Parts,
     reconciler: Pick<Reconciler, 'state' | 'sets'>,
     components: Pick<ComponentHealth, 'problems'>,
+    goals: GoalCounts,
   ) {
     this.#parts = parts
     this.#reconciler = reconciler
     this.#components = components
+    this.#goals = goals
     this.#startedAt = parts.clock.now()
   }
 
   info(): NodeInfo {
-    const { clock, keys, network } = this.#parts
+    const { clock, config, keys, network } = this.#parts
+    const goals = this.#goals.joinedIds
     const multiaddrs = [...network.addresses]
     return {
       node_id: keys.nodeId,
@@ -43,29 +53,29 @@ export class NodeReport {
       addresses: [...new Set(multiaddrs.flatMap((address) => tcpAddress(address) ?? []))],
       multiaddrs,
       capabilities: {
-        accepts_contributions: false,
-        serves_leaderboard: false,
+        accepts_contributions: goals.length > 0 && config.goals.accept_contributions,
+        serves_leaderboard: goals.length > 0,
         serves_log_proofs: true,
-        goal_ids: [],
+        goal_ids: goals,
         protocol_version: PROTOCOL_VERSION,
         software_version: softwareVersion(),
       },
       timestamp: clock.now(),
       consensus_state: this.#reconciler.state.consensus,
       running: true,
-      goal_id: null,
+      goal_id: goals.length === 1 ? goals[0]! : null,
     }
   }
 
   async status(): Promise<NodeStatus> {
-    const { log } = this.#parts
+    const { received, processed } = this.#goals.counts
     const { lag, consensus } = this.#reconciler.state
     const { peers, needed } = this.#peers()
     return {
       uptime_seconds: this.#uptime(),
       metrics: {
-        counters: { contributions_received_total: 0, contributions_processed_total: 0 },
-        gauges: { log_size: log.size, peer_count: peers, sync_lag: lag },
+        counters: { contributions_received_total: received, contributions_processed_total: processed },
+        gauges: { log_size: this.#logSize(), peer_count: peers, sync_lag: lag },
       },
       checks: {
         sync: { status: this.#lagStatus(), message: lag === 0 ? 'Synced' : lagText(lag) },
@@ -98,12 +108,22 @@ export class NodeReport {
 
   /** Registers the metrics that the agent network names. Where the linter of the format objects to a name, it has no type. */
   register(metrics: Metrics): void {
-    const { log } = this.#parts
     const { state } = this.#reconciler
     for (const what of ['received', 'processed'] as const) {
-      metrics.counter({ name: `ian_contributions_${what}_total`, help: `Contributions that were ${what}` })
+      const counter = metrics.counter({
+        name: `ian_contributions_${what}_total`,
+        help: `Contributions that were ${what}`,
+        collect: () => {
+          counter.reset()
+          counter.inc(this.#goals.counts[what])
+        },
+      })
     }
-    metrics.untyped({ name: 'ian_log_size', help: "Leaves of the node's own log", read: () => log.size })
+    metrics.untyped({
+      name: 'ian_log_size',
+      help: "Leaves of the node's own log and those of its goals",
+      read: () => this.#logSize(),
+    })
     metrics.untyped({ name: 'ian_peer_count', help: 'Connected peers', read: () => this.#peers().peers })
     metrics.untyped({
       name: 'ian_sync_lag',
@@ -119,6 +139,12 @@ export class NodeReport {
         for (const one of CONSENSUS_STATES) consensus.set({ state: one }, state.consensus === one ? 1 : 0)
       },
     })
+  }
+
+  #logSize(): number {
+    let size = this.#parts.log.size
+    for (const { log } of this.#goals.logs()) size += log.size
+    return size
   }
 
   #peers(): { readonly peers: number; readonly needed: number } {

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../protocol/limits.ts'
 import { toHex } from '../../kernel/base/bytes.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
@@ -18,7 +19,7 @@ interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'network
 
 /** What reconciling is done with. */
 export interface ReconcilerInit {
-  /** In the order in which they are reconciled. They are read in when the node starts. */
+  /** Those that every node has, in the order in which they are reconciled. They are read in when the node starts. */
   readonly sets: readonly (RecordSet & { load(): void | Promise<void> })[]
   /** Asks a peer for all its announcements, page by page: the fastest way where this node has few of them. What it did not tell is reconciled. */
   readonly catchUp: (peer: string, signal: AbortSignal) => Promise<void>
@@ -63,7 +64,9 @@ export class Reconciler implements Part {
   readonly #parts: Parts
   readonly #init: ReconcilerInit
   readonly #answerer: SyncAnswerer
-  readonly #roots: ReadonlyMap<string, SetRoot>
+  /** By name, in the order in which they are reconciled: those that every node has, then those that come and go. */
+  readonly #sets: Map<string, RecordSet>
+  readonly #roots: Map<string, SetRoot>
   readonly #shunned: { readonly fetched: Shunned; readonly offered: Shunned }
   readonly #running = new Map<string, Promise<void>>()
   /** Peers that wait, with how often they may have no time. */
@@ -84,8 +87,9 @@ export class Reconciler implements Part {
     this.#roots = new Map(
       init.sets.filter(({ isPermanent }) => isPermanent).map((set) => [set.name, new SetRoot(set.ids)]),
     )
+    this.#sets = new Map(init.sets.map((set) => [set.name, set]))
     this.#answerer = new SyncAnswerer({
-      sets: new Map(init.sets.map((set) => [set.name, set])),
+      sets: this.#sets,
       onViolation: (peer, event, reason) => {
         parts.logger.warn({ peer, reason }, 'a peer broke the rules of reconciling')
         parts.network.scores.record(peer, event)
@@ -125,6 +129,27 @@ export class Reconciler implements Part {
     await Promise.all(this.#running.values())
   }
 
+  /** Reconciles a set from now on, which was read in already. Throws `RangeError` where there are as many as a node may tell of. */
+  add(set: RecordSet): void {
+    if (!this.#sets.has(set.name) && this.#sets.size >= LIMITS.setsPerState) {
+      throw new RangeError(`the node reconciles ${this.#sets.size} sets, the most that are allowed`)
+    }
+    this.#sets.set(set.name, set)
+    if (set.isPermanent) this.#roots.set(set.name, new SetRoot(set.ids))
+    this.changed()
+  }
+
+  /** Does not reconcile that set any more. */
+  remove(name: string): void {
+    this.#sets.delete(name)
+    this.#roots.delete(name)
+  }
+
+  /** Something came in here that peers may lack: some are reconciled with soon. */
+  changed(): void {
+    if (this.#isLoaded) this.#learnt()
+  }
+
   async #load(): Promise<void> {
     for (const set of this.#init.sets) await set.load()
     this.#isLoaded = true
@@ -144,7 +169,7 @@ export class Reconciler implements Part {
 
   #own(): Promise<OwnSet[]> {
     return Promise.all(
-      this.#init.sets.map(async ({ name, ids }) => {
+      Array.from(this.#sets.values(), async ({ name, ids }) => {
         const root = await this.#roots.get(name)?.read()
         return { name, count: ids.size, root: root && toHex(root) }
       }),
@@ -197,7 +222,7 @@ export class Reconciler implements Part {
     try {
       const theirs = await this.#ask(peer, signal)
       if (await this.#isNewcomer(theirs)) await this.#init.catchUp(peer, signal)
-      for (const set of this.#init.sets) {
+      for (const set of [...this.#sets.values()]) {
         const there = theirs.find(({ name }) => name === set.name)
         if (there === undefined) continue
         const report = await this.#reconcileSet(set, there.root, peer, signal)
@@ -246,7 +271,7 @@ export class Reconciler implements Part {
   /** Whether a peer has so many more announcements that asking for each by its id is a detour; and it is asked for all that tells of no set. */
   async #isNewcomer(theirs: readonly { readonly name: string; readonly count: number }[]): Promise<boolean> {
     const there = theirs.find(({ name }) => name === 'announcements')
-    const here = this.#init.sets.find(({ name }) => name === 'announcements')
+    const here = this.#sets.get('announcements')
     if (there === undefined || here === undefined) return true
     return there.count >= NEWCOMER_LEAST && here.ids.size * NEWCOMER_SHARE < there.count
   }
@@ -291,9 +316,9 @@ export class Reconciler implements Part {
     if (counted !== undefined && freshness.age > this.#parts.config.sync.interval_seconds * 1000) this.#wait(counted)
   }
 
-  /** Something came from a peer that gossip had not brought: others may lack it too. */
-  #learnt(from: string): void {
-    this.#sources.add(from)
+  /** Something came, from a peer unless it is this node's own, that gossip had not brought: others may lack it too. */
+  #learnt(from?: string): void {
+    if (from !== undefined) this.#sources.add(from)
     if (this.#spreading) return
     this.#spreading = true
     this.#later(SPREAD_MS * (1 + Math.random()), () => {

@@ -4,6 +4,7 @@ import { offeredCell } from '../../domain/cells/records.ts'
 import { inRange } from '../../domain/cells/resolver.ts'
 import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
+import type { NodeGoals } from '../goals.ts'
 import type { NodeParts } from '../parts.ts'
 import type { YankLane } from './gossip-yanks.ts'
 import type { Learner } from './learn.ts'
@@ -55,11 +56,12 @@ interface Flows {
   readonly witness: Pick<LogWitness, 'add'>
   readonly publisher: Pick<CheckpointPublisher, 'records'>
   readonly reconciler: Pick<Reconciler, 'answers'>
+  readonly goals: Pick<NodeGoals, 'answer'>
 }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
 export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
-  const { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler } = flows
+  const { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler, goals } = flows
   const prober = new Prober(parts)
   return {
     onCellRequest: (request, from) =>
@@ -84,6 +86,7 @@ export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
       consistency_request: (request) => proofs.prove(request),
       log_records_request: (request) => logRecords(parts, () => publisher.records(), request),
       ...reconciler.answers,
+      contribution_request: (request) => goals.answer(request),
       receipts_request: ({ since }) => ({ receipts: parts.receipts.ownTokens(since, LIMITS.receiptsPerAnswer) }),
       dial_back_request: async ({ port }, from) => ({
         ...(await parts.network.dialBack(from, port)),

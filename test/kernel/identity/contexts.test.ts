@@ -66,6 +66,7 @@ const kinds = {
   announcement,
   handshake: { type: 'handshake_challenge', sender_id: 'a', recipient_id: 'b', nonce: 'c', ephemeral_key: 'd' },
   batch: session,
+  goal: { type: 'goal', format: 1, creator: 'a', goal_id: 'b' },
   contribution: { type: 'contribution', goal: 'ab'.repeat(32), pack_hash: 'cd'.repeat(32) },
   contributionAnnounce: { type: 'contribution_announce', sender_id: 'a', contribution: {} },
   request: { header: { alg: 'ed25519' }, body: {} },

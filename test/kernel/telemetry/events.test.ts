@@ -98,6 +98,15 @@ const ONE_OF_EACH: EventMap = {
   },
   provider_asked: { providerId: 'p' },
   provider_probed: { providerId: 'p', ok: true, stage: 'fetch' },
+  contribution_added: {
+    goalId: 'g',
+    contributionId: 'c',
+    packHash: 'p',
+    contributorId: 'a',
+    score: 1,
+    logIndex: 0,
+  },
+  leaderboard_update: { goalId: 'g', root: 'ab', best: null },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
