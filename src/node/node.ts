@@ -50,12 +50,14 @@ import { Cosignatures } from './flows/cosignatures.ts'
 import { Diagnosis } from './flows/diagnose.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
+import { GoalLogs } from './flows/goal-logs.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
 import { Liveness } from './flows/liveness.ts'
 import { LogEpochs } from './flows/log-epochs.ts'
+import { checkLogs, LogMarks } from './flows/log-marks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { nodeLog } from './flows/node-log.ts'
@@ -155,6 +157,7 @@ async function startIn(
   const validators = await providers.validators()
   await lifecycle.start({ name: 'validators', start: () => undefined, stop: () => validators.close() })
 
+  await checkLogs(store, config.data_dir)
   const log = new MerkleLog(store, '')
   const cellLog = new CellLog(log)
   await cellLog.backfill(store)
@@ -256,7 +259,9 @@ async function startIn(
   const epochs = new LogEpochs(parts)
   const cosignatures = new Cosignatures(store)
   await Promise.all([parts.knownLogs.load(), cosignatures.load()])
+  await lifecycle.start(new LogMarks(parts, epochs))
   const proofs = new LogProofs(parts, epochs, cosignatures)
+  const goalLogs = new GoalLogs(parts, epochs, () => undefined)
   const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures })
   const watcher = new LogWatcher(parts, {
     own: (record) => publisher.heard(record),
@@ -460,6 +465,7 @@ async function startIn(
     federation,
     replication,
     audit: (query) => administration.list(store, query),
+    goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),

@@ -230,6 +230,13 @@ export class FakeNode implements ProviderNode {
       if (path !== 'tile/0/000.p/1') throw new ProviderError('PROV_001', `the log has no ${path}`, { status: 404 })
       return Buffer.alloc(32, 7)
     },
+    proofFile: () => {
+      throw new ProviderError('PROV_001', 'the log has none', { status: 404 })
+    },
+  }
+  goalLog(goalId: string): ProviderNode['log'] {
+    if (goalId !== 'goal') throw new ProviderError('PROV_001', `there is no goal ${goalId}`, { status: 404 })
+    return this.log
   }
 
   readonly requests: ProviderNode['requests'] = {

@@ -1,12 +1,27 @@
-import { concatBytes } from '../base/bytes.ts'
-import { jsonKeyspace, KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
+import { concatBytes, equalBytes } from '../base/bytes.ts'
+import { KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
 import type { Store, Transaction } from '../storage/store.ts'
 import { encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
-import { bagPeaks, HASH_BYTES, leafHash, nodeHash, peakHeights } from './tree.ts'
+import { bagPeaks, HASH_BYTES, peakHeights } from './tree.ts'
+import { fastLeafHash, fastNodeHash } from './tree-hashes.ts'
 import type { MmrPath } from './verify.ts'
 
-/** Log name → number of its leaves. */
-const sizes = jsonKeyspace<number>(KEYSPACES.logs)
+/** Where a log ends. */
+interface Head {
+  readonly size: number
+  /** The peaks of the tree, tallest first, in base64url; undefined where a version wrote it that kept the size alone. */
+  readonly peaks: string | undefined
+}
+
+/** Log name → number of its leaves, and the peaks. They stand in the hashes too: what differs is damaged. */
+const heads: Keyspace<Head> = {
+  ...textKeyspace(KEYSPACES.logs),
+  encode: ({ size, peaks }) => `${size} ${peaks}`,
+  decode(text) {
+    const [size, peaks] = text.split(' ')
+    return { size: /^\d{1,16}$/.test(size!) ? Number(size) : Number.NaN, peaks }
+  },
+}
 const hashes = byteKeyspace(KEYSPACES.logHashes, 'base64url')
 // Each byte as the character of its number: JSON, which most leaves are, takes no more room than it has bytes.
 const leaves = byteKeyspace(KEYSPACES.logLeaves, 'latin1')
@@ -15,6 +30,13 @@ const leaves = byteKeyspace(KEYSPACES.logLeaves, 'latin1')
 const NAME = /^$|^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/
 
 type Reader = Pick<Transaction, 'get'>
+
+const EMPTY: Head = { size: 0, peaks: '' }
+
+/** The records of a log do not fit each other. */
+export class LogDamageError extends Error {
+  override readonly name = 'LogDamageError'
+}
 
 /**
  * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store.
@@ -39,33 +61,80 @@ export class MerkleLog {
     return this.#sizeIn(this.#store)
   }
 
+  /** Names of all logs of a store that have leaves. */
+  static async names(store: Store): Promise<string[]> {
+    return await Array.fromAsync(store.keys(heads))
+  }
+
   /**
    * Adds a leaf within the caller's transaction, so that an act and its leaf become durable together or not at all; returns its
    * index. Throws `RangeError` for a leaf that no bundle of `tlog-tiles` can hold.
    */
   append(tx: Transaction, data: Uint8Array): number {
-    if (data.length > MAX_LEAF_BYTES) {
-      throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${data.length}`)
+    return this.appendAll(tx, [data])
+  }
+
+  /** Adds leaves as {@link append} does; returns the index of the first. What is read and written beside them once is not done for each. */
+  appendAll(tx: Transaction, data: readonly Uint8Array[]): number {
+    const head = this.#headIn(tx)
+    const peaks = this.#peaks(head, tx)
+    let index = head.size
+    for (const leaf of data) {
+      if (leaf.length > MAX_LEAF_BYTES) {
+        throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${leaf.length}`)
+      }
+      let hash = fastLeafHash(leaf)
+      const completed = [hash]
+      // An odd position has its left sibling already, which is the last peak: together they complete the node above.
+      for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
+        hash = fastNodeHash(peaks.pop()!, hash)
+        completed.push(hash)
+      }
+      peaks.push(hash)
+      const key = this.#key(index)
+      tx.put(leaves, key, leaf)
+      tx.put(hashes, key, completed.length === 1 ? hash : concatBytes(completed))
+      index++
     }
-    const index = this.#sizeIn(tx)
-    let hash = leafHash(data)
-    const completed = [hash]
-    // An odd position has its left sibling already: together they complete the node above.
-    for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
-      hash = nodeHash(this.#node(tx, completed.length - 1, position - 1), hash)
-      completed.push(hash)
-    }
-    const key = this.#key(index)
-    tx.put(leaves, key, data)
-    tx.put(hashes, key, concatBytes(completed))
-    tx.put(sizes, this.name, index + 1)
-    return index
+    tx.put(heads, this.name, { size: index, peaks: Buffer.concat(peaks).toString('base64url') })
+    return head.size
   }
 
   /** Root of the tree over the first `size` leaves. */
   root(size: number = this.size): Uint8Array {
     this.#checkSize(size)
     return this.#subtree(0, size)
+  }
+
+  /**
+   * Looks whether the end of the log is what was written: that it has its last leaf and none beyond it, that the leaf has the hash that is kept of
+   * it, and that the peaks, which stand twice, are the same. So a root that damage has changed is never signed. Reads O(log n) records; damage further
+   * inside makes proofs that do not hold. Throws {@link LogDamageError}.
+   */
+  check(): void {
+    const head = this.#headIn(this.#store)
+    const { size } = head
+    const next = this.#key(size)
+    if (this.#store.get(hashes, next) !== undefined || this.#store.get(leaves, next) !== undefined) {
+      throw this.#damage(`it ends with ${size} leaves, but holds a leaf ${size}`)
+    }
+    if (size === 0) return
+    const last = size - 1
+    const leaf = this.leaf(last) ?? this.#missing(last)
+    if (leaf.length > MAX_LEAF_BYTES) throw this.#damage(`its leaf ${last} has ${leaf.length} bytes`)
+    let hash = fastLeafHash(leaf)
+    const completed = [hash]
+    for (let position = last; position % 2 === 1; position = (position - 1) / 2) {
+      hash = fastNodeHash(this.#node(this.#store, completed.length - 1, position - 1), hash)
+      completed.push(hash)
+    }
+    if (!equalBytes(this.#store.get(hashes, this.#key(last)) ?? this.#missing(last), concatBytes(completed))) {
+      throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
+    }
+    const kept = concatBytes(this.#peaks(head, this.#store))
+    if (!equalBytes(kept, concatBytes(this.#peaks({ size, peaks: undefined }, this.#store)))) {
+      throw this.#damage(`the peaks of its ${size} leaves are not the hashes of its tree`)
+    }
   }
 
   /** Size and root as a transaction sees them, with what it and those before it append. */
@@ -155,11 +224,33 @@ export class MerkleLog {
   entries(index: number, width: number): Uint8Array | undefined {
     const first = index * TILE_WIDTH
     if (first + width > this.size) return undefined
-    return encodeEntries(Array.from({ length: width }, (_, i) => this.leaf(first + i) ?? this.#damaged(first + i)))
+    return encodeEntries(Array.from({ length: width }, (_, i) => this.leaf(first + i) ?? this.#missing(first + i)))
+  }
+
+  #headIn(reader: Reader): Head {
+    const head = reader.get(heads, this.name) ?? EMPTY
+    if (!Number.isSafeInteger(head.size)) throw this.#damage('its size is no number')
+    return head
   }
 
   #sizeIn(reader: Reader): number {
-    return reader.get(sizes, this.name) ?? 0
+    return this.#headIn(reader).size
+  }
+
+  /** Tallest first. */
+  #peaks({ size, peaks }: Head, reader: Reader): Uint8Array[] {
+    const heights = peakHeights(size)
+    if (peaks === undefined) {
+      let next = 0
+      return heights.map((height) => {
+        const peak = this.#node(reader, height, next / 2 ** height)
+        next += 2 ** height
+        return peak
+      })
+    }
+    const bytes = Buffer.from(peaks, 'base64url')
+    if (bytes.length !== heights.length * HASH_BYTES) throw this.#damage(`it keeps no ${heights.length} peaks`)
+    return heights.map((_, i) => bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))
   }
 
   /** Root of the leaves from `start` to before `end`, where `start` is a multiple of a power of two not below their number. */
@@ -176,8 +267,10 @@ export class MerkleLog {
   /** The hash at `position` among the perfect subtrees of 2^`level` leaves. */
   #node(reader: Reader, level: number, position: number): Uint8Array {
     const last = (position + 1) * 2 ** level - 1
-    const record = reader.get(hashes, this.#key(last)) ?? this.#damaged(last)
-    return record.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES)
+    const record = reader.get(hashes, this.#key(last)) ?? this.#missing(last)
+    const hash = record.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES)
+    if (hash.length !== HASH_BYTES) throw this.#damage(`the record of its leaf ${last} is too short`)
+    return hash
   }
 
   #checkSize(size: number): void {
@@ -197,8 +290,12 @@ export class MerkleLog {
     return `${this.name}!${index.toString(36).padStart(11, '0')}`
   }
 
-  #damaged(index: number): never {
-    throw new Error(`the log "${this.name}" is damaged: the record of its leaf ${index} is missing`)
+  #missing(index: number): never {
+    throw this.#damage(`the record of its leaf ${index} is missing`)
+  }
+
+  #damage(reason: string): LogDamageError {
+    return new LogDamageError(`the log "${this.name}" is damaged: ${reason}`)
   }
 }
 
