@@ -4,6 +4,7 @@ import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
 import { handshakeVectors } from './vectors/handshake.ts'
 import { logRecordVectors } from './vectors/log-records.ts'
 import { messageVectors } from './vectors/messages.ts'
+import { proofFileVectors } from './vectors/proof-files.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
 import { receiptVectors } from './vectors/receipts.ts'
@@ -31,6 +32,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'contribution.json': contributionVectors(),
     'record-sets.json': await recordSetVectors(),
     'log-records.json': logRecordVectors(),
+    'proof-files.json': proofFileVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }

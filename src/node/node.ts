@@ -140,6 +140,7 @@ async function startIn(
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
   const rankers = await providers.rankers()
+  const proofVerifiers = await providers.proofVerifiers()
 
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
@@ -191,6 +192,7 @@ async function startIn(
     catalogue,
     validators,
     rankers,
+    proofVerifiers,
     vulnerabilities,
     log,
     cellLog,
