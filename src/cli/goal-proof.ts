@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { Type } from 'typebox'
 import { GoalId } from '../../protocol/goal.ts'
 import { ProofFile } from '../../protocol/proof-file.ts'
+import type { ProvenLeaf } from '../client/index.ts'
 import { askNode } from './ask-node.ts'
 import { networkFlag } from './cell-keys.ts'
+import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { outputFlag, writeWhole } from './output-file.ts'
 import { type TargetOptions, targetOptions } from './target.ts'
@@ -12,12 +13,10 @@ import { printProven, provenJson } from './verify-proof.ts'
 interface ProofFlags extends TargetOptions {
   readonly network: string
   readonly out?: string
+  readonly since?: number
   readonly force?: true
   readonly json?: true
 }
-
-/** What of `GET /api/v1/proof/{goal_id}/{log_index}` is read here. */
-const ProofAnswer = Type.Object({ data: Type.Object({ proof_file: ProofFile }) })
 
 const GOAL_ID = new RegExp(GoalId.pattern)
 
@@ -31,6 +30,7 @@ export function registerGoalProof(goal: Command): void {
         .argument('<goal>', 'id of the goal', goalId)
         .argument('<index>', 'place in the log, from 0 on', leafIndex)
         .option('-o, --out <file>', 'file to write (default: <goal>-<index>.proof.json)', outputFlag)
+        .option('--since <size>', 'prove as well that the log only grew since it had so many leaves', leafIndex)
         .option('--force', 'replace an existing file'),
     ),
   )
@@ -40,15 +40,23 @@ export function registerGoalProof(goal: Command): void {
 
 async function goalProof(goal: string, index: number, flags: ProofFlags): Promise<void> {
   const file = flags.out ?? `${goal}-${index}.proof.json`
-  const { answer } = await askNode(flags, `/api/v1/proof/${goal}/${index}`, ProofAnswer)
+  const query = new URLSearchParams({ log_index: String(index) })
+  if (flags.since !== undefined) query.set('since', String(flags.since))
+  const { answer: proof } = await askNode(flags, `/api/v1/log/${goal}/proof?${query}`, ProofFile)
   const { verifyProof } = await import('../client/index.ts')
-  const { proof_file: proof } = answer.data
   const proven = verifyProof(proof, { network: flags.network })
+  asked(goal, index, flags.since, proven)
   await writeWhole(file, `${JSON.stringify(proof, null, 1)}\n`, flags.force === true)
   if (flags.json) return printJson({ file, ...provenJson(proven) })
   printProven(proven)
   printLine(`wrote ${safe(file)}`)
   printLine(`next: cytoplex verify proof ${safe(file)} --provider ${safe(proven.providerId)}`)
+}
+
+/** Throws when what the node proved is something else. */
+function asked(goal: string, index: number, since: number | undefined, proven: ProvenLeaf): void {
+  if (proven.goalId === goal && proven.index === index && proven.older?.size === since) return
+  throw new CliError(`the node sent a proof of leaf ${proven.index} of ${safe(proven.origin)}`, EXIT.failure, 'BAD_ANSWER')
 }
 
 function goalId(text: string): string {

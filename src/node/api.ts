@@ -354,7 +354,7 @@ export interface ProviderNode {
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
-  readonly log: ReadableLog & {
+  readonly log: Omit<ReadableLog, 'proofFile'> & {
     /** Who cosigned the checkpoints, and as whom this node does for others. */
     witnesses(): WitnessList
     /** Whose logs are not to be relied on. */

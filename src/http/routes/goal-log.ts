@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { GoalId } from '../../../protocol/goal.ts'
-import { ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery } from '../../../protocol/log.ts'
+import { ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery, LeafCount } from '../../../protocol/log.ts'
+import { ProofFile } from '../../../protocol/proof-file.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
 import { sendJson, sendText, TEXT_TYPE } from '../respond.ts'
 import { type Route, route } from '../route.ts'
@@ -11,6 +12,13 @@ const shared = { method: 'GET', access: 'open', family: 'discovery', bodyLimit: 
 
 /** `GET /api/v1/log/{goal_id}/consistency`: of this node's own log of the goal. */
 const GoalConsistencyQuery = Type.Pick(ConsistencyQuery, ['from', 'to'])
+
+/** `GET /api/v1/log/{goal_id}/proof` */
+const ProofFileQuery = Type.Object({
+  log_index: LeafCount,
+  /** Also prove that the log only grew since it had so many leaves. */
+  since: Type.Optional(LeafCount),
+})
 
 /** The logs of goals, in the forms of the node's own: `log.ts`. */
 export const goalLogRoutes: readonly Route[] = [
@@ -48,6 +56,19 @@ export const goalLogRoutes: readonly Route[] = [
       (request, reply) => {
         const { from, to } = request.query
         return sendJson(request, reply, 200, node.goalLog(request.params.goal_id).consistency(from, to))
+      },
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/:goal_id/proof',
+    summary: 'A proof file: all that it takes to verify offline that a leaf is in the log of a goal',
+    query: ProofFileQuery,
+    answers: { 200: { description: 'The file', schema: ProofFile }, 404: absent },
+    handler:
+      ({ node }) =>
+      (request, reply) => {
+        const { log_index: index, since } = request.query
+        return sendJson(request, reply, 200, node.goalLog(request.params.goal_id).proofFile(index, since))
       },
   }),
   route({

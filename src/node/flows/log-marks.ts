@@ -85,7 +85,10 @@ export class LogMarks implements Part {
   }
 
   async stop(): Promise<void> {
+    // What could not be read must not be written over.
+    if (this.#timer === undefined) return
     clearInterval(this.#timer)
+    this.#timer = undefined
     await this.#looking
     await this.#look()
   }

@@ -36,7 +36,6 @@ export function nodeLog(
     inclusion: (index, size) => proofs.inclusion(index, size),
     consistency: (from, to) => proofs.consistency(from, to),
     tile: (path) => proofs.tile(path),
-    proofFile: (index, since) => proofs.proofFile(index, since),
     witnesses: () => ({
       self: { ...key(keys.providerId, witness.key.publicKey), certificate: keys.witness.certificate },
       witnesses: cosignatures.list().map(({ provider_id, certificate, size, origin }) => ({
