@@ -82,7 +82,14 @@ export function numberedTree(size: number): FunctionTree {
 /** A tree of up to 2^53 leaves, which are all alike but for those at `special`. */
 export function sparseTree(special: readonly number[]): FunctionTree {
   const plain = [naiveLeaf(new Uint8Array())]
+  const known = new Map<string, Uint8Array>()
   const perfect = (level: number, position: number): Uint8Array => {
+    const key = `${level}/${position}`
+    const hash = known.get(key) ?? make(level, position)
+    known.set(key, hash)
+    return hash
+  }
+  const make = (level: number, position: number): Uint8Array => {
     while (plain.length <= level) plain.push(naiveNode(plain.at(-1)!, plain.at(-1)!))
     const inside = special.filter((index) => Math.floor(index / 2 ** level) === position)
     if (inside.length === 0) return plain[level]!
