@@ -30,6 +30,9 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'overview',
       'addresses',
       'DHT',
+      'log appends',
+      'inclusion proof',
+      'verification',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),
