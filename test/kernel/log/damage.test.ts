@@ -3,7 +3,7 @@ import { it, type TestContext } from 'node:test'
 import { LogDamageError, MerkleLog } from '../../../src/kernel/log/merkle-log.ts'
 import { peakHeights } from '../../../src/kernel/log/tree.ts'
 import { KEYSPACES, type Keyspace, textKeyspace } from '../../../src/kernel/storage/keyspaces.ts'
-import { fill, temporaryStore } from './logs.ts'
+import { fill, fillAtOnce, temporaryStore } from './logs.ts'
 
 const heads = textKeyspace(KEYSPACES.logs)
 const hashes = textKeyspace(KEYSPACES.logHashes)
@@ -12,10 +12,10 @@ const leaves = textKeyspace(KEYSPACES.logLeaves)
 /** A log of 300 leaves: peaks of 256, 32, 8 and 4. */
 const SIZE = 300
 
-async function damaged(t: TestContext, name: string) {
+async function damaged(t: TestContext, name: string, filled = fill) {
   const { store } = await temporaryStore(t)
   // Neighbours whose names begin alike must not hide anything.
-  for (const other of ['', 'goal', 'goal/a', 'goal/a0']) await fill(store, new MerkleLog(store, other), SIZE)
+  for (const other of ['', 'goal', 'goal/a', 'goal/a0']) await filled(store, new MerkleLog(store, other), SIZE)
   const log = new MerkleLog(store, name)
   const key = (index: number) => `${name}!${index.toString(36).padStart(11, '0')}`
   /** Puts another text in the place of a record, looks what is found, and puts the record back. */
@@ -50,9 +50,13 @@ it('a log that is whole passes at every size, and after each append', async (t) 
   log.check()
 })
 
-for (const name of ['', 'goal/a']) {
-  it(`damage at the end of the log "${name}" is found, wherever a byte is flipped`, async (t) => {
-    const { store, log, key, change } = await damaged(t, name)
+for (const [name, how, filled] of [
+  ['', 'one by one', fill],
+  ['goal/a', 'one by one', fill],
+  ['goal/a', 'at once', fillAtOnce],
+] as const) {
+  it(`damage at the end of the log "${name}", appended ${how}, is found, wherever a byte is flipped`, async (t) => {
+    const { store, log, key, change } = await damaged(t, name, filled)
     log.check()
     const head = store.get(heads, name)!
     for (let at = head.indexOf(' ') + 1; at < head.length - 1; at += 5) {
@@ -77,18 +81,34 @@ for (const name of ['', 'goal/a']) {
     log.check()
   })
 
-  it(`a size of the log "${name}" that was rolled back, or is ahead, is found`, async (t) => {
-    const { store, key, change } = await damaged(t, name)
+  it(`a size of the log "${name}", appended ${how}, that was rolled back, or is ahead, is found`, async (t) => {
+    const { store, key, change } = await damaged(t, name, filled)
     const head = store.get(heads, name)!
     const [, peaks] = head.split(' ')
     assert.match((await change(heads, name, `299 ${peaks}`)) ?? '', /it ends with 299 leaves, but holds a leaf 299/)
-    assert.match((await change(heads, name, '128')) ?? '', /it ends with 128 leaves, but holds a leaf 128/)
+    for (const size of [128, 130, 255, 256, 271]) {
+      const found = (await change(heads, name, String(size))) ?? ''
+      assert.match(found, new RegExp(`it ends with ${size} leaves, but holds a leaf ${size}`))
+    }
     assert.match((await change(heads, name, undefined)) ?? '', /it ends with 0 leaves, but holds a leaf 0/)
     assert.match((await change(heads, name, `301 ${peaks}`)) ?? '', /leaf 300 is missing/)
     assert.match((await change(heads, name, `3OO ${peaks}`)) ?? '', /its size is no number/)
     assert.match((await change(leaves, key(SIZE), 'more')) ?? '', /but holds a leaf 300/)
   })
 }
+
+it('damage of the last leaf of a run is found', async (t) => {
+  const { store } = await temporaryStore(t)
+  const log = new MerkleLog(store, '')
+  await fillAtOnce(store, log, 48)
+  log.check()
+  const bundle = '!0000000001b+'
+  const text = store.get(leaves, bundle)!
+  for (const changed of [flipped(text, text.length - 1), text.slice(0, -1), `${text} `, undefined]) {
+    await store.transact((tx) => (changed === undefined ? tx.delete(leaves, bundle) : tx.put(leaves, bundle, changed)))
+    assert.throws(() => log.check(), LogDamageError)
+  }
+})
 
 it('what an earlier version kept, the size alone, is taken and completed', async (t) => {
   const { store } = await temporaryStore(t)

@@ -8,7 +8,7 @@ import { verifyConsistency, verifyInclusion, verifyMmrInclusion } from '../../..
 import { jsonKeyspace, KEYSPACES, textKeyspace } from '../../../src/kernel/storage/keyspaces.ts'
 import { Store, type Transaction } from '../../../src/kernel/storage/store.ts'
 import { readVectors } from '../../vectors/read.ts'
-import { fill, leafAt, temporaryStore } from './logs.ts'
+import { fill, fillAtOnce, leafAt, temporaryStore } from './logs.ts'
 import { naiveConsistency, naiveInclusion, naiveLeaf, naiveRoot } from './naive-tree.ts'
 
 const acts = textKeyspace(KEYSPACES.cells)
@@ -66,11 +66,21 @@ describe('known answers (merkle-log.json)', async () => {
   })
 })
 
-describe('a log of 600 leaves', async () => {
+/** How leaves come makes no difference. */
+const WAYS = {
+  'one by one': fill,
+  'at once': fillAtOnce,
+  async 'in batches'(store: Store, log: MerkleLog, size: number) {
+    for (const step of [1, 15, 16, 17, 3, 64, 200, 250, 12, 300]) await fillAtOnce(store, log, Math.min(size, log.size + step))
+  },
+}
+
+for (const [way, filled] of Object.entries(WAYS)) describe(`a log of 600 leaves that came ${way}`, async () => {
   const SIZE = 600
   const { store } = await temporaryStore({ after })
   const log = new MerkleLog(store, 'goal/fast')
-  await fill(store, log, SIZE)
+  await filled(store, log, SIZE)
+  log.check()
   const hashes = Array.from({ length: SIZE }, (_, i) => naiveLeaf(leafAt(i)))
   const sizes = fc.integer({ min: 1, max: SIZE })
 
