@@ -7,7 +7,7 @@ import { providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, signObject } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { logOrigin, signCheckpoint } from '../../src/kernel/log/checkpoint.ts'
-import { cosign, witnessKey, withLines } from '../../src/kernel/log/cosignature.ts'
+import { cosign, withLines, witnessKey } from '../../src/kernel/log/cosignature.ts'
 import { peakHeights } from '../../src/kernel/log/tree.ts'
 import { naiveConsistency, naiveInclusion, naiveLeaf, naiveRoot } from '../../test/kernel/log/naive-tree.ts'
 import { NETWORK, namedSeed } from './seeds.ts'
@@ -69,7 +69,14 @@ const GOAL = 'ab'.repeat(32)
 
 /** Leaves of a history: the first two are the same in both. */
 const leafOf = (history: string, index: number): Uint8Array =>
-  utf8(canonicalJson({ goal: GOAL, pack_hash: index === 4 ? PACK_HASH : 'ef'.repeat(32), history: index < 2 ? '' : history, index }))
+  utf8(
+    canonicalJson({
+      goal: GOAL,
+      pack_hash: index === 4 ? PACK_HASH : 'ef'.repeat(32),
+      history: index < 2 ? '' : history,
+      index,
+    }),
+  )
 const leaves = (history: string, size: number): Uint8Array[] =>
   Array.from({ length: size }, (_, i) => naiveLeaf(leafOf(history, i)))
 
@@ -124,7 +131,11 @@ function cosigned(size: number): Pick<ProofFile, 'checkpoint' | 'witnesses'> {
 /** Proof files, and attestations. */
 export function proofFileVectors() {
   const text = (file: object): string => canonicalJson(file)
-  const holds = (about: string, file: ProofFile, more: { older?: number; witnesses?: string[]; origin?: string } = {}) => ({
+  const holds = (
+    about: string,
+    file: ProofFile,
+    more: { older?: number; witnesses?: string[]; origin?: string } = {},
+  ) => ({
     about,
     text: text(file),
     verdict: {
@@ -165,7 +176,11 @@ export function proofFileVectors() {
       holds('the last leaf, a peak of its own', proof(6, 7)),
       holds("a leaf of the node's own log", proof(4, 7, { checkpoint: noted('a', 7, nodeLog) }), { origin: nodeLog }),
       holds('with an older checkpoint', { ...right, older: older(5) }, { older: 5 }),
-      holds('with an older checkpoint of the same size', { ...right, older: { ...older(7), consistency: [] } }, { older: 7 }),
+      holds(
+        'with an older checkpoint of the same size',
+        { ...right, older: { ...older(7), consistency: [] } },
+        { older: 7 },
+      ),
       holds('with a cosignature', { ...right, ...cosigned(7) }, { witnesses: [witness.providerId] }),
       holds('with a cosignature of which nothing is said', { ...right, checkpoint: cosigned(7).checkpoint }),
       refused('another index', { ...right, log_index: 5 }),
@@ -184,8 +199,14 @@ export function proofFileVectors() {
       refused('with a certificate for another role', { ...right, certificate: provider.witness.certificate }),
       refused('of another network', { ...right, network: 'another' }),
       refused('an older checkpoint of another history', { ...right, older: older(5, 'b') }),
-      refused('an older checkpoint that is newer', { ...proof(4, 5), older: { ...older(5), checkpoint: noted('a', 7) } }),
-      refused('an older checkpoint of another log', { ...right, older: { ...older(5), checkpoint: noted('a', 5, nodeLog) } }),
+      refused('an older checkpoint that is newer', {
+        ...proof(4, 5),
+        older: { ...older(5), checkpoint: noted('a', 7) },
+      }),
+      refused('an older checkpoint of another log', {
+        ...right,
+        older: { ...older(5), checkpoint: noted('a', 5, nodeLog) },
+      }),
       refused('an older checkpoint without the proof', { ...right, older: { ...older(5), consistency: [] } }),
       refused('a witness who has not signed', { ...right, witnesses: [certificate] }),
       refused('a witness named twice', { ...right, ...cosigned(7), witnesses: [certificate, certificate] }),

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { Check } from 'typebox/value'
 import { GoalId } from '../../protocol/goal.ts'
 import { ProofFile } from '../../protocol/proof-file.ts'
 import type { ProvenLeaf } from '../client/index.ts'
@@ -17,8 +18,6 @@ interface ProofFlags extends TargetOptions {
   readonly force?: true
   readonly json?: true
 }
-
-const GOAL_ID = new RegExp(GoalId.pattern)
 
 /** `goal proof`: fetches a proof file, verified, which `cytoplex verify proof` verifies again anywhere. */
 export function registerGoalProof(goal: Command): void {
@@ -56,12 +55,16 @@ async function goalProof(goal: string, index: number, flags: ProofFlags): Promis
 /** Throws when what the node proved is something else. */
 function asked(goal: string, index: number, since: number | undefined, proven: ProvenLeaf): void {
   if (proven.goalId === goal && proven.index === index && proven.older?.size === since) return
-  throw new CliError(`the node sent a proof of leaf ${proven.index} of ${safe(proven.origin)}`, EXIT.failure, 'BAD_ANSWER')
+  throw new CliError(
+    `the node sent a proof of leaf ${proven.index} of ${safe(proven.origin)}`,
+    EXIT.failure,
+    'BAD_ANSWER',
+  )
 }
 
 function goalId(text: string): string {
-  if (GOAL_ID.test(text)) return text
-  throw new InvalidArgumentError(`allowed is ${GoalId.pattern}`)
+  if (Check(GoalId, text)) return text
+  throw new InvalidArgumentError('allowed are 1 to 64 letters, digits, - and _')
 }
 
 function leafIndex(text: string): number {

@@ -27,7 +27,6 @@ export class ProofVerifiers {
   get(name: string): VerifyProof | undefined {
     const verifier = this.#byKind.get(name.split('.', 1)[0]!)
     if (verifier === undefined) return undefined
-    return (proof, about) =>
-      verifier.verify(proof, { ...about, proof: name, goalDigest: about.contribution.goal })
+    return (proof, about) => verifier.verify(proof, { ...about, proof: name, goalDigest: about.contribution.goal })
   }
 }

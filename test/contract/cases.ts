@@ -352,7 +352,10 @@ const log: Record<string, Record<number, Produce>> = {
     400: get('/api/v1/log/epochs?provider_id=nobody'),
   },
   // Of goals that there are, the goals' own cases tell.
-  'GET /api/v1/log/{goal_id}/checkpoint': { 400: get('/api/v1/log/a.b/checkpoint'), 404: get('/api/v1/log/none/checkpoint') },
+  'GET /api/v1/log/{goal_id}/checkpoint': {
+    400: get('/api/v1/log/a.b/checkpoint'),
+    404: get('/api/v1/log/none/checkpoint'),
+  },
   'GET /api/v1/log/{goal_id}/inclusion': {
     400: get('/api/v1/log/none/inclusion'),
     404: get('/api/v1/log/none/inclusion?log_index=0'),

@@ -9,11 +9,18 @@ test("a goal's log is served where the node's own is, under the goal's id", asyn
   assert.match(String(checkpoint.headers['content-type']), /^text\/plain/)
   const inclusion = await send({ path: '/api/v1/log/goal/inclusion?log_index=3&tree_size=7' })
   assert.deepEqual([inclusion.json().log_index, inclusion.json().tree_size], [3, 7])
-  assert.deepEqual((await send({ path: '/api/v1/log/goal/consistency?from=2&to=5' })).json(), { from: 2, to: 5, hashes: [] })
+  assert.deepEqual((await send({ path: '/api/v1/log/goal/consistency?from=2&to=5' })).json(), {
+    from: 2,
+    to: 5,
+    hashes: [],
+  })
   const proof = await send({ path: '/api/v1/log/goal/proof?log_index=3&since=2' })
   assert.deepEqual([proof.status, proof.json()], [200, { log_index: 3, since: 2 }])
   const tile = await send({ path: '/api/v1/log/goal/tile/0/000.p/1' })
-  assert.deepEqual([tile.status, tile.bytes.length, tile.headers['content-type']], [200, 32, 'application/octet-stream'])
+  assert.deepEqual(
+    [tile.status, tile.bytes.length, tile.headers['content-type']],
+    [200, 32, 'application/octet-stream'],
+  )
 })
 
 test('a goal that has no log here, and an id that is none', async (t) => {

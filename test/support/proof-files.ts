@@ -1,7 +1,7 @@
 import type { ProofFile } from '../../protocol/proof-file.ts'
-import { systemClock } from '../../src/kernel/base/clock.ts'
 import { utf8 } from '../../src/kernel/base/bytes.ts'
 import { canonicalJson } from '../../src/kernel/base/canonical-json.ts'
+import { systemClock } from '../../src/kernel/base/clock.ts'
 import { openKeyDirectory } from '../../src/kernel/identity/key-directory.ts'
 import { MerkleLog } from '../../src/kernel/log/merkle-log.ts'
 import { GoalLogs } from '../../src/node/flows/goal-logs.ts'
@@ -13,7 +13,13 @@ export async function goalLog(
   t: { after(end: () => Promise<void>): void },
   network: string,
   leaves: readonly object[],
-): Promise<{ log: ReadableLog; logs: GoalLogs; merkle: MerkleLog; providerId: string; append(leaf: object): Promise<void> }> {
+): Promise<{
+  log: ReadableLog
+  logs: GoalLogs
+  merkle: MerkleLog
+  providerId: string
+  append(leaf: object): Promise<void>
+}> {
   const { store, directory } = await temporaryStore(t)
   const keys = openKeyDirectory(`${directory}.keys`, { network, allowCreate: true, clock: systemClock })
   const merkle = new MerkleLog(store, 'goal/fast')

@@ -44,6 +44,8 @@ export const logAppends: Row = {
         return rate(since)
       },
     })
-    return [compared(logAppends.title, '1/s', ours, baseline, LEAST, 'baseline: SHA-256 of the same leaves and nodes alone')]
+    return [
+      compared(logAppends.title, '1/s', ours, baseline, LEAST, 'baseline: SHA-256 of the same leaves and nodes alone'),
+    ]
   },
 }

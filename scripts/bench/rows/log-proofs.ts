@@ -52,14 +52,18 @@ export const logProofs: Row = {
     })
 
     const root = log.root(size)
-    const claims = made.map(({ index, path }) => ({ claim: { leafHash: leafHash(leafOf(index)), index, size, root }, path }))
+    const claims = made.map(({ index, path }) => ({
+      claim: { leafHash: leafHash(leafOf(index)), index, size, root },
+      path,
+    }))
     const hashes = claims.reduce((sum, { path }) => sum + path.length, 0)
     const node = new Uint8Array(65)
     const rate = (since: number): number => (claims.length * 1000) / (performance.now() - since)
     const verified = await alternate(context.rounds, {
       async ours() {
         const since = performance.now()
-        for (const { claim, path } of claims) if (!verifyInclusion(claim, path)) throw new Error('a proof does not hold')
+        for (const { claim, path } of claims)
+          if (!verifyInclusion(claim, path)) throw new Error('a proof does not hold')
         return rate(since)
       },
       async baseline() {

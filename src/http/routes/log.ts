@@ -14,7 +14,11 @@ export const BYTES_TYPE = 'application/octet-stream'
 const FOREVER = ['Cache-Control', 'public, max-age=31536000, immutable']
 
 /** Answers a request below `tile/` of a log. */
-export function sendTile(log: Pick<ProviderNode['log'], 'tile'>, request: FastifyRequest, reply: FastifyReply): undefined {
+export function sendTile(
+  log: Pick<ProviderNode['log'], 'tile'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined {
   // The rest of the path; only the one spelling of a tile finds one.
   const path = `tile/${(request.params as { '*': string })['*']}`
   const bytes = Buffer.from(log.tile(path))

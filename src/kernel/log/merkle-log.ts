@@ -307,7 +307,8 @@ export class MerkleLog {
     const ofEnd = completedBy(end)
     if (atEnd?.length === (BEFORE[RUN - 1]! + ofEnd) * HASH_BYTES) return hashAt(atEnd, BEFORE[last % RUN]! + level)
     const record = (last === end ? atEnd : reader.get(hashes, this.#key(last))) ?? this.#missing(last)
-    if (record.length !== completedBy(last) * HASH_BYTES) throw this.#damage(`the record of its leaf ${last} is cut off`)
+    if (record.length !== completedBy(last) * HASH_BYTES)
+      throw this.#damage(`the record of its leaf ${last} is cut off`)
     return hashAt(record, level)
   }
 

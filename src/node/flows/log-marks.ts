@@ -16,7 +16,7 @@ import type { LogEpochs } from './log-epochs.ts'
 
 interface Parts extends Pick<NodeParts, 'store' | 'logger' | 'events'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId' | 'log'>
-  readonly config: Pick<NodeParts['config'], 'key_dir' | 'data_dir'>
+  readonly config: Pick<NodeParts['config'], 'key_dir'>
 }
 
 /** How far a log was. */
@@ -163,4 +163,6 @@ function extendsMark(log: MerkleLog, { size, root }: Mark): boolean {
 }
 
 const corrupt = (path: string, reason: string): StartError =>
-  new StartError(`${path} is damaged: ${reason}. Restore it from a backup, or remove it if the store was never restored`)
+  new StartError(
+    `${path} is damaged: ${reason}. Restore it from a backup, or remove it if the store was never restored`,
+  )

@@ -25,7 +25,8 @@ export function createInclusionVerifier(_signal: AbortSignal, { network, logs }:
       if (proven === undefined) return false
       const { providerId, origin, leaf } = proven
       const provider = argumentOf(NAME, name)
-      const counts = provider === undefined ? logs.includes(providerId) || logs.includes(origin) : providerId === provider
+      const counts =
+        provider === undefined ? logs.includes(providerId) || logs.includes(origin) : providerId === provider
       return counts && packHashOf(leaf) === contribution.pack_hash
     },
   }

@@ -38,7 +38,8 @@ async function damaged(t: TestContext, name: string, filled = fill) {
 }
 
 /** The text with one character changed, in a way that changes the bytes. */
-const flipped = (text: string, at: number): string => text.slice(0, at) + (text[at] === 'x' ? 'y' : 'x') + text.slice(at + 1)
+const flipped = (text: string, at: number): string =>
+  text.slice(0, at) + (text[at] === 'x' ? 'y' : 'x') + text.slice(at + 1)
 
 it('a log that is whole passes at every size, and after each append', async (t) => {
   const { store } = await temporaryStore(t)
@@ -128,5 +129,8 @@ it('nothing is appended to a log whose peaks are gone', async (t) => {
   const log = new MerkleLog(store, '')
   await fill(store, log, 6)
   await store.transact((tx) => tx.put(heads, '', '6 AAAA'))
-  await assert.rejects(store.transact((tx) => log.append(tx, new Uint8Array())), LogDamageError)
+  await assert.rejects(
+    store.transact((tx) => log.append(tx, new Uint8Array())),
+    LogDamageError,
+  )
 })

@@ -28,14 +28,27 @@ function wrongPaths(path: Path, at: number): Path[] {
   if (path.length === 0) return wrong
   const place = at % path.length
   const hash = path[place]!
-  return [...wrong, path.slice(1), path.slice(0, -1), path.toSpliced(place, 1), path.with(place, bent(hash, at)), path.with(place, hash.slice(1))]
+  return [
+    ...wrong,
+    path.slice(1),
+    path.slice(0, -1),
+    path.toSpliced(place, 1),
+    path.with(place, bent(hash, at)),
+    path.with(place, hash.slice(1)),
+  ]
 }
 
 /**
  * The proof of a leaf holds, and none that is wrong does: for an index beside it, for the tree of another size, for another leaf or root, and with a
  * hash missing, too many, or changed. Returns how many were refused.
  */
-function checkInclusion(tree: FunctionTree, index: number, size: number, others: readonly number[], at: number): number {
+function checkInclusion(
+  tree: FunctionTree,
+  index: number,
+  size: number,
+  others: readonly number[],
+  at: number,
+): number {
   const claim = { leafHash: tree.leaf(index), index, size, root: tree.root(size) }
   const path = tree.inclusion(index, size)
   const mmr = tree.mmr(index, size)
@@ -48,7 +61,10 @@ function checkInclusion(tree: FunctionTree, index: number, size: number, others:
     { ...claim, root: bent(claim.root, at) },
     { ...claim, leafHash: bent(claim.leafHash, at) },
     { ...claim, leafHash: OTHER },
-  ].filter((wrong) => wrong.index !== index || wrong.size !== size || wrong.root !== claim.root || wrong.leafHash !== claim.leafHash)
+  ].filter(
+    (wrong) =>
+      wrong.index !== index || wrong.size !== size || wrong.root !== claim.root || wrong.leafHash !== claim.leafHash,
+  )
   for (const wrong of claims) {
     assert.ok(!verifyInclusion(wrong, path), `${where}, claimed ${wrong.index} of ${wrong.size}`)
     assert.ok(!verifyMmrInclusion(wrong, mmr), `${where}, claimed ${wrong.index} of ${wrong.size}`)
@@ -69,8 +85,7 @@ function checkInclusion(tree: FunctionTree, index: number, size: number, others:
   return 2 * claims.length + paths.length + ranges.length
 }
 
-const sameHashes = (a: Path, b: Path): boolean =>
-  a.length === b.length && a.every((hash, i) => equalBytes(hash, b[i]!))
+const sameHashes = (a: Path, b: Path): boolean => a.length === b.length && a.every((hash, i) => equalBytes(hash, b[i]!))
 
 /** The same of the proof that one tree is the beginning of another. */
 function checkConsistency(tree: FunctionTree, from: number, to: number, others: readonly number[], at: number): number {
@@ -108,8 +123,16 @@ describe('every proof of every tree of up to 200 leaves', () => {
     let refused = 0
     for (let size = 1; size <= SIZE; size++) {
       for (let index = 0; index < size; index++) {
-        const others = [size - 1, size + 1, 2 ** Math.ceil(Math.log2(size + 1))].filter((other) => other > index && other !== size)
-        refused += checkInclusion(tree, index, size, others.filter((other) => other <= SIZE + 64), index * 31 + size * 7)
+        const others = [size - 1, size + 1, 2 ** Math.ceil(Math.log2(size + 1))].filter(
+          (other) => other > index && other !== size,
+        )
+        refused += checkInclusion(
+          tree,
+          index,
+          size,
+          others.filter((other) => other <= SIZE + 64),
+          index * 31 + size * 7,
+        )
       }
     }
     assert.ok(refused > 20_100 * 20, `${refused} were refused`)
@@ -149,7 +172,9 @@ describe('proofs of trees of up to 2^40 leaves', () => {
     fc.integer({ min: 1, max: 40 }).chain((bits) => fc.constantFrom(2 ** bits, 2 ** bits - 1, 2 ** bits + 1)),
     fc.double({ min: 0, max: 40, noNaN: true }).map((bits) => Math.ceil(2 ** bits)),
   )
-  const places = sizes.chain((size) => fc.tuple(fc.constant(size), fc.nat({ max: size - 1 }), fc.nat({ max: size - 1 }), fc.nat(1 << 20)))
+  const places = sizes.chain((size) =>
+    fc.tuple(fc.constant(size), fc.nat({ max: size - 1 }), fc.nat({ max: size - 1 }), fc.nat(1 << 20)),
+  )
 
   it('hold for their leaf, and every other is refused', () => {
     fc.assert(

@@ -22,8 +22,11 @@ const claim = (proof: string): ProofClaim =>
 
 const key = ed25519FromSeed(newSeed())
 const publicKey = toBase64Url(key.publicKey)
-const attestation = (about: object = { goal: GOAL, pack_hash: PACK_HASH }, network = NETWORK, context = CONTEXTS.attestation) =>
-  utf8(JSON.stringify({ public_key: publicKey, signature: signObject(key, network, context as never, about) }))
+const attestation = (
+  about: object = { goal: GOAL, pack_hash: PACK_HASH },
+  network = NETWORK,
+  context = CONTEXTS.attestation,
+) => utf8(JSON.stringify({ public_key: publicKey, signature: signObject(key, network, context as never, about) }))
 
 describe('ed25519', () => {
   proofVerifierSuite({
@@ -77,7 +80,10 @@ describe('inclusion', async () => {
     }
     const trusting = await create('inclusion', { logs: [providerId] })
     assert.equal(await trusting.verify(proof, claim(`inclusion.${other}`)), false)
-    assert.equal(await (await create('inclusion', { logs: [`${providerId}/log/slow`] })).verify(proof, claim('inclusion')), false)
+    assert.equal(
+      await (await create('inclusion', { logs: [`${providerId}/log/slow`] })).verify(proof, claim('inclusion')),
+      false,
+    )
   })
 
   it('is refused for a leaf that does not name the pack, and in another network', async () => {
@@ -98,7 +104,8 @@ it('a node finds the verifier of a proof by what stands before the point, and ha
   const about = claim('') as Parameters<NonNullable<ReturnType<typeof verifiers.get>>>[1]
   assert.equal(await verifiers.get(`ed25519.${publicKey}`)!(attestation(), about), true)
   assert.equal(await verifiers.get('ed25519')!(attestation(), about), false)
-  for (const unknown of ['', 'x', 'ed25519x', '.ed25519', 'constructor']) assert.equal(verifiers.get(unknown), undefined)
+  for (const unknown of ['', 'x', 'ed25519x', '.ed25519', 'constructor'])
+    assert.equal(verifiers.get(unknown), undefined)
   const twice = [await create('ed25519'), await create('ed25519')]
   assert.throws(() => new ProofVerifiers(twice), { name: 'StartError', message: /two of them verify "ed25519"/ })
 })
