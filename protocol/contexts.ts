@@ -25,6 +25,8 @@ export const CONTEXTS = {
   contribution: 'contribution',
   /** That there is a new contribution, signed by the identity of the node that says so. */
   contributionAnnounce: 'contribution-announce',
+  /** That a key vouches for a pack in a goal: `{goal, pack_hash}`, a proof of the kind `ed25519`. */
+  attestation: 'attestation',
   /** An assembler's request, signed by a key of its choice: the quantum signature. */
   request: 'request',
   /** What two nodes say to each other while they become partners, signed by their token keys; and the proof that both hold the invitation. */

@@ -85,6 +85,8 @@ export const LIMITS = {
   goalMessageBytes: 64 * 1024,
   /** Bytes of a statement about a log: evidence with two checkpoints, two certificates and the longest proof takes 10 KiB. */
   logRecordBytes: 16 * 1024,
+  /** Bytes of a proof file: the longest leaf takes 90 KiB, two checkpoints with sixteen post-quantum cosignatures each 130 KiB. */
+  proofFileBytes: 256 * 1024,
   /** Statements about logs in one answer: as many of the longest fit a frame. */
   logRecordsPerAnswer: 60,
   /** Epochs of one node's log that are listed: a node that restores backups more often is not followed any more. */

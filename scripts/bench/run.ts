@@ -12,6 +12,8 @@ import { contributions } from './rows/contributions.ts'
 import { dht } from './rows/dht.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
+import { logAppends } from './rows/log-appends.ts'
+import { logProofs } from './rows/log-proofs.ts'
 import { memory } from './rows/memory.ts'
 import { millionCells } from './rows/million-cells.ts'
 import { mixedClients } from './rows/mixed-clients.ts'
@@ -45,6 +47,8 @@ const ROWS: readonly Row[] = [
   analyticsOverview,
   dht,
   contributions,
+  logAppends,
+  logProofs,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
@@ -56,8 +60,9 @@ const USAGE = `Measures this node against baselines that run in the same run, an
   --json FILE   the figures as JSON
   --record      writes the table and the machine to RESULTS.md beside this script
 
-All rows take a quarter of an hour: million-cells fills a store for three minutes and leaves 3 GB free again, mixed-clients runs for one,
-upload-2gib needs 4 GiB of disk while it runs. p2p-helia installs Helia from the npm registry the first time, 360 MB in the temporary folder.
+All rows take twenty minutes: million-cells fills a store for three minutes and leaves 3 GB free again, log-proofs one of 2 GB for two,
+mixed-clients runs for one, upload-2gib needs 4 GiB of disk while it runs. p2p-helia installs Helia from the npm registry the first time,
+360 MB in the temporary folder.
 
 BENCH_CPU_PROF=<folder> writes a CPU profile of every process there.`
 

@@ -1,4 +1,4 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Annotations } from '../../protocol/annotations.ts'
@@ -9,7 +9,7 @@ import { schemaFinding } from '../kernel/base/schema-findings.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { parseManifest } from '../kernel/identity/manifest-signature.ts'
 import { CliError, EXIT } from './exit-codes.ts'
-import { alreadyThere, cannotWrite } from './output-file.ts'
+import { writeWhole } from './output-file.ts'
 
 const closed = { additionalProperties: false } as const
 
@@ -66,22 +66,7 @@ export async function readDescription(path: string): Promise<CellDescription> {
 /** Writes a cell description, whole or not at all. Throws `CliError` when it exists and `replace` is false. */
 export async function writeDescription(path: string, description: CellDescription, replace: boolean): Promise<void> {
   const text = `${JSON.stringify(descriptionJson(description), null, 2)}\n`
-  if (!replace) {
-    try {
-      await writeFile(path, text, { flag: 'wx' })
-      return
-    } catch (error) {
-      throw hasCode(error, 'EEXIST') ? alreadyThere(path) : cannotWrite(path, error)
-    }
-  }
-  const unfinished = `${path}.${process.pid}.new`
-  try {
-    await writeFile(unfinished, text, { flag: 'wx' })
-    await rename(unfinished, path)
-  } catch (error) {
-    await rm(unfinished, { force: true })
-    throw cannotWrite(path, error)
-  }
+  await writeWhole(path, text, replace)
 }
 
 /** A cell description as it stands in its file: without a publisher as long as nobody has signed. */

@@ -1,3 +1,4 @@
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorMessage, hasCode } from '../kernel/base/errors.ts'
 import { CliError, EXIT } from './exit-codes.ts'
@@ -19,4 +20,24 @@ export const alreadyThere = (path: string): CliError =>
 export function cannotWrite(path: string, error: unknown): CliError {
   const reason = hasCode(error, 'ENOENT') ? `there is no folder ${dirname(path)}` : errorMessage(error)
   return new CliError(`${path} cannot be written: ${reason}`, EXIT.failure)
+}
+
+/** Writes a file whole or not at all. Throws `CliError`, also when it exists and `replace` is false. */
+export async function writeWhole(path: string, text: string, replace: boolean): Promise<void> {
+  if (!replace) {
+    try {
+      await writeFile(path, text, { flag: 'wx' })
+      return
+    } catch (error) {
+      throw hasCode(error, 'EEXIST') ? alreadyThere(path) : cannotWrite(path, error)
+    }
+  }
+  const unfinished = `${path}.${process.pid}.new`
+  try {
+    await writeFile(unfinished, text, { flag: 'wx' })
+    await rename(unfinished, path)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw cannotWrite(path, error)
+  }
 }

@@ -15,6 +15,7 @@ import { registerPinCommands } from './pin.ts'
 import { registerProviders } from './providers.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
+import { registerVerifyCommands } from './verify.ts'
 import { registerVulnerabilityCommands } from './vulnerability.ts'
 
 const EXIT_CODES = `
@@ -57,6 +58,7 @@ export function createProgram(): Command {
   registerFollowCommands(program)
   registerPinCommands(program)
   registerVulnerabilityCommands(program)
+  registerVerifyCommands(program)
   registerAudit(program)
   registerConfigCommands(program)
   withoutExit(program)

@@ -2,7 +2,9 @@
  * `cytoplex/client`: the SDK for assemblers. Runs in browsers and in Node; verifies every answer and every package itself.
  */
 
+export type { ProofFile } from '../../protocol/proof-file.ts'
 export { newRequestKeys, type RequestKey, type RequestKeys } from '../kernel/identity/quantum-signature.ts'
+export type { ProofExpectation, ProvenLeaf } from '../kernel/log/proof-file.ts'
 export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
@@ -18,6 +20,7 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'

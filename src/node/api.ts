@@ -39,7 +39,7 @@ import type {
   PartnerAddition,
   PartnerChange,
 } from '../../protocol/federation.ts'
-import type { ConsistencyProof, InclusionProof } from '../../protocol/log.ts'
+import type { ConsistencyProof } from '../../protocol/log.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { NodeInfo, NodeStatus } from '../../protocol/node-info.ts'
 import type { PeerBan, PeerBanList, PeerBanOrder, PeerList, PeerUnbanned } from '../../protocol/peers.ts'
@@ -72,9 +72,10 @@ import type { YankReason } from '../../protocol/yank.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { Editor } from '../domain/cells/repository.ts'
+import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
 
-export type { CellAnswerText, CellQuery, Editor }
+export type { CellAnswerText, CellQuery, Editor, ReadableLog }
 
 /** How a request ended. Explanation, lock and conflicts are there where the request asks for them. */
 export type RequestOutcome =
@@ -357,9 +358,7 @@ export interface ProviderNode {
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */
-  readonly log: {
-    /** C2SP `tlog-checkpoint`. */
-    checkpoint(): string
+  readonly log: Omit<ReadableLog, 'proofFile'> & {
     /** Who cosigned the checkpoints, and as whom this node does for others. */
     witnesses(): WitnessList
     /** Whose logs are not to be relied on. */
@@ -368,12 +367,9 @@ export interface ProviderNode {
     epochs(query: EpochQuery): EpochList
     /** Of another node's log, which is asked. Nothing is verified. */
     consistencyOf(provider: string, from: number, to: number, epoch?: number): Promise<ConsistencyProof>
-    /** Without a size, at the newest. */
-    inclusion(index: number, size?: number): InclusionProof
-    consistency(from: number, to?: number): ConsistencyProof
-    /** Bytes of a tile or bundle; `path` starts with `tile/` (C2SP `tlog-tiles`). */
-    tile(path: string): Uint8Array
   }
+  /** The log of a goal that this node has joined. Throws `PROV_001` with status 404 for any other. */
+  goalLog(goalId: string): ReadableLog
   /** Names and URLs of partners are for the administrator. */
   info(isAdmin?: boolean): Promise<ProviderInfo>
   /** What is known of a capability, without asking anybody. Throws `PROV_001` for a range that is none. */

@@ -51,14 +51,15 @@ import { ComponentHealth } from './flows/component-health.ts'
 import { Cosignatures } from './flows/cosignatures.ts'
 import { Diagnosis } from './flows/diagnose.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
+import { GoalLogs } from './flows/goal-logs.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
-import type { VerifyProof } from './flows/judge-contribution.ts'
 import { Liveness } from './flows/liveness.ts'
 import { LogEpochs } from './flows/log-epochs.ts'
+import { checkLogs, LogMarks } from './flows/log-marks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { nodeLog } from './flows/node-log.ts'
@@ -91,6 +92,7 @@ import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
+import type { VerifyProof } from './proof-verifiers.ts'
 import { ChosenProviders } from './providers.ts'
 import { checkFollow, Replication } from './replication.ts'
 import { AnnouncementSet } from './sets/announcement-set.ts'
@@ -111,7 +113,7 @@ export interface NodeOptions {
   readonly wiring?: Wiring
   /** What contributions to goals are evaluated with. Default: nothing, and then none is judged here. */
   readonly evaluator?: Evaluator
-  /** Who checks proofs of which kind. Default: nobody. */
+  /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
 }
 
@@ -145,18 +147,16 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
-async function startIn(
-  lifecycle: Lifecycle,
-  options: NodeOptions,
-): Promise<RunningNode> {
+async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<RunningNode> {
   const { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring } = options
-  const { evaluator = noEvaluator, proofs: proofVerifiers = new Map() } = options
+  const { evaluator = noEvaluator } = options
   const maintenance = new Maintenance(config.node.maintenance)
   checkFollow(config.follow)
   // What an isolated registry holds was put there by whoever made it.
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
   const rankers = await providers.rankers()
+  const proofVerifiers = options.proofs ?? (await providers.proofVerifiers())
 
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
@@ -175,6 +175,7 @@ async function startIn(
   await lifecycle.start({ name: 'validators', start: () => undefined, stop: () => validators.close() })
   await lifecycle.start({ name: 'evaluator', start: () => undefined, stop: () => evaluator.close() })
 
+  await checkLogs(store, config.data_dir)
   const log = new MerkleLog(store, '')
   const cellLog = new CellLog(log)
   await cellLog.backfill(store)
@@ -208,6 +209,7 @@ async function startIn(
     catalogue,
     validators,
     rankers,
+    proofVerifiers,
     vulnerabilities,
     log,
     cellLog,
@@ -276,7 +278,9 @@ async function startIn(
   const epochs = new LogEpochs(parts)
   const cosignatures = new Cosignatures(store)
   await Promise.all([parts.knownLogs.load(), cosignatures.load()])
+  await lifecycle.start(new LogMarks(parts, epochs))
   const proofs = new LogProofs(parts, epochs, cosignatures)
+  const goalLogs = new GoalLogs(parts, epochs, () => undefined)
   const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures })
   const watcher = new LogWatcher(parts, {
     own: (record) => publisher.heard(record),
@@ -328,7 +332,17 @@ async function startIn(
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
   )
-  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler, goals })
+  const handlers = peerHandlers(parts, {
+    learner,
+    proofs,
+    relay,
+    yankLane,
+    watcher,
+    witness,
+    publisher,
+    reconciler,
+    goals,
+  })
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({
@@ -495,6 +509,7 @@ async function startIn(
     replication,
     goals,
     audit: (query) => administration.list(store, query),
+    goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
     info: (isAdmin = false) => providerInfo(parts, proofs, maintenance, isAdmin),
     searchCapabilities: (search) => searchCapabilities(search, parts),

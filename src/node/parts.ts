@@ -26,6 +26,7 @@ import type { KnownLogs } from './flows/known-logs.ts'
 import type { YankFreshness } from './flows/yank-freshness.ts'
 import type { KnownOffers, OfferVerifier } from './offers.ts'
 import type { PackageValidators } from './package-validators.ts'
+import type { ProofVerifiers } from './proof-verifiers.ts'
 
 /** What the flows are made of. `startNode` builds it; a flow names the parts that it uses. */
 export interface NodeParts {
@@ -49,6 +50,7 @@ export interface NodeParts {
   readonly cache: PullThroughCache
   readonly trust: TrustPolicy
   readonly rankers: SelectionPolicy['rankers']
+  readonly proofVerifiers: Pick<ProofVerifiers, 'get'>
   readonly vulnerabilities: Vulnerabilities
   readonly validators: PackageValidators
   readonly directory: Directory

@@ -5,12 +5,14 @@ import type { Config } from '../kernel/config/schema.ts'
 import { RegistryError } from '../kernel/plugins/errors.ts'
 import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
+import { proofVerifiers } from '../kernel/plugins/packages/proof-verifiers.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
 import { validators } from '../kernel/plugins/packages/validators.ts'
 import type { ProviderConfig } from '../kernel/plugins/provider-config.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { PackageValidators } from './package-validators.ts'
 import type { NodeParts } from './parts.ts'
+import { ProofVerifiers } from './proof-verifiers.ts'
 
 type Choice = Config['providers']['blob_store']
 
@@ -38,6 +40,15 @@ export class ChosenProviders {
     return new PackageValidators(made)
   }
 
+  async proofVerifiers(): Promise<ProofVerifiers> {
+    const own = { network: this.#config.network.name }
+    const made = []
+    for (const choice of this.#config.providers.proof_verifiers) {
+      made.push(await this.#create('proof_verifiers', proofVerifiers, choice, own))
+    }
+    return new ProofVerifiers(made)
+  }
+
   async rankers(): Promise<NodeParts['rankers']> {
     const choices = this.#config.providers.rankers
     const create = (priority: keyof typeof choices) =>
@@ -52,10 +63,11 @@ export class ChosenProviders {
 
   /** Every package with its providers, and which of them this node uses. */
   packages(): ProviderPackage[] {
-    const { blob_store, validators: chosen, rankers: ranking } = this.#config.providers
+    const { blob_store, validators: chosen, rankers: ranking, proof_verifiers: verifiers } = this.#config.providers
     const inUse = new Map<string, readonly Choice[]>([
       [blobStores.name, [blob_store]],
       [validators.name, chosen],
+      [proofVerifiers.name, verifiers],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({

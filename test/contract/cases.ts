@@ -351,6 +351,27 @@ const log: Record<string, Record<number, Produce>> = {
     200: get('/api/v1/log/epochs'),
     400: get('/api/v1/log/epochs?provider_id=nobody'),
   },
+  // Of goals that there are, the goals' own cases tell.
+  'GET /api/v1/log/{goal_id}/checkpoint': {
+    400: get('/api/v1/log/a.b/checkpoint'),
+    404: get('/api/v1/log/none/checkpoint'),
+  },
+  'GET /api/v1/log/{goal_id}/inclusion': {
+    400: get('/api/v1/log/none/inclusion'),
+    404: get('/api/v1/log/none/inclusion?log_index=0'),
+  },
+  'GET /api/v1/log/{goal_id}/consistency': {
+    400: get('/api/v1/log/none/consistency?from=first'),
+    404: get('/api/v1/log/none/consistency?from=0'),
+  },
+  'GET /api/v1/log/{goal_id}/proof': {
+    400: get('/api/v1/log/none/proof'),
+    404: get('/api/v1/log/none/proof?log_index=0'),
+  },
+  'GET /api/v1/log/{goal_id}/tile/{path}': {
+    400: get('/api/v1/log/a.b/tile/0/000.p/1'),
+    404: get('/api/v1/log/none/tile/0/000.p/1'),
+  },
   'GET /api/v1/log/tile/{path}': { 200: get('/api/v1/log/tile/0/000.p/1'), 404: get('/api/v1/log/tile/9/999') },
 }
 

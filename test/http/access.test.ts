@@ -51,6 +51,8 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
     .replace('/consistency', '/consistency?from=0')
+    .replace(':goal_id/proof', ':goal_id/proof?log_index=0')
+    .replace(':goal_id', 'goal')
     .replace('*', '0/000.p/1')
     .replace('/vulnerabilities/:id', `/vulnerabilities/CVE-1${method === 'DELETE' ? '?cell_type=adder' : ''}`)
   const federation = FEDERATION_BODIES[path]

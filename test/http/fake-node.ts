@@ -5,6 +5,7 @@ import type { AuditQuery } from '../../protocol/audit.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { PeerBanOrder } from '../../protocol/peers.ts'
+import type { ProofFile } from '../../protocol/proof-file.ts'
 import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
@@ -18,6 +19,7 @@ import type {
   Health,
   PackageSource,
   ProviderNode,
+  ReadableLog,
   Registration,
   RequestOutcome,
   StagedPackage,
@@ -230,6 +232,10 @@ export class FakeNode implements ProviderNode {
       if (path !== 'tile/0/000.p/1') throw new ProviderError('PROV_001', `the log has no ${path}`, { status: 404 })
       return Buffer.alloc(32, 7)
     },
+  }
+  goalLog(goalId: string): ReadableLog {
+    if (goalId !== 'goal') throw new ProviderError('PROV_001', `there is no goal ${goalId}`, { status: 404 })
+    return { ...this.log, proofFile: (index, since) => ({ log_index: index, since }) as unknown as ProofFile }
   }
 
   readonly goals = {} as ProviderNode['goals']

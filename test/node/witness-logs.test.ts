@@ -159,6 +159,8 @@ describe("a node's own log", { concurrency: 4 }, () => {
 
       await rm(dataDir, { recursive: true })
       await cp(backup, dataDir, { recursive: true })
+      // Without them the node would know by itself.
+      await rm(`${dataDir}.keys/log-marks.json`)
       const restored = await nodeInProcess(t, { dataDir, seeds: when === 'before it starts' ? seeds : [] })
       if (when === 'after it appended') {
         await append(restored.node, 'other')

@@ -31,6 +31,9 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'addresses',
       'DHT',
       'contributions through the pipeline',
+      'log appends',
+      'inclusion proof',
+      'verification',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),

@@ -1,15 +1,31 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery } from '../../../protocol/log.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
 import { EpochList, EpochQuery, EvidenceList, EvidenceQuery, WitnessList } from '../../../protocol/transparency.ts'
+import type { ProviderNode } from '../../node/api.ts'
 import { COMMON, sendJson, sendText, TEXT_TYPE } from '../respond.ts'
 import { type Route, route } from '../route.ts'
 
 const shared = { method: 'GET', access: 'open', family: 'discovery', bodyLimit: 0 } as const
-const absent = { description: 'The log does not have it (yet)', schema: DeleteResponse }
+export const absent = { description: 'The log does not have it (yet)', schema: DeleteResponse }
 
-const BYTES_TYPE = 'application/octet-stream'
+export const BYTES_TYPE = 'application/octet-stream'
 /** A tile that is whole never changes. */
 const FOREVER = ['Cache-Control', 'public, max-age=31536000, immutable']
+
+/** Answers a request below `tile/` of a log. */
+export function sendTile(
+  log: Pick<ProviderNode['log'], 'tile'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): undefined {
+  // The rest of the path; only the one spelling of a tile finds one.
+  const path = `tile/${(request.params as { '*': string })['*']}`
+  const bytes = Buffer.from(log.tile(path))
+  return path.includes('.p/')
+    ? sendText(request, reply, 200, BYTES_TYPE, bytes)
+    : sendText(request, reply, 200, BYTES_TYPE, bytes, FOREVER, COMMON)
+}
 
 /** The node's transparency log: what was done to the cells of its repository, for standard tools and for the SDK. */
 export const logRoutes: readonly Route[] = [
@@ -87,15 +103,10 @@ export const logRoutes: readonly Route[] = [
     ...shared,
     path: '/api/v1/log/tile/*',
     summary: 'A tile of hashes, or a bundle of leaves (C2SP tlog-tiles)',
-    answers: { 200: { description: 'The bytes', mediaType: 'application/octet-stream' }, 404: absent },
+    answers: { 200: { description: 'The bytes', mediaType: BYTES_TYPE }, 404: absent },
     handler:
       ({ node }) =>
-      (request, reply) => {
-        // The rest of the path; only the one spelling of a tile finds one.
-        const path = `tile/${(request.params as { '*': string })['*']}`
-        const bytes = Buffer.from(node.log.tile(path))
-        if (path.includes('.p/')) sendText(request, reply, 200, BYTES_TYPE, bytes)
-        else sendText(request, reply, 200, BYTES_TYPE, bytes, FOREVER, COMMON)
-      },
+      (request, reply) =>
+        sendTile(node.log, request, reply),
   }),
 ]

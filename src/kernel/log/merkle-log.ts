@@ -1,12 +1,28 @@
-import { concatBytes } from '../base/bytes.ts'
-import { jsonKeyspace, KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
+import { concatBytes, equalBytes } from '../base/bytes.ts'
+import { errorMessage } from '../base/errors.ts'
+import { KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
 import type { Store, Transaction } from '../storage/store.ts'
-import { encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
-import { bagPeaks, HASH_BYTES, leafHash, nodeHash, peakHeights } from './tree.ts'
+import { decodeEntries, encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
+import { bagPeaks, HASH_BYTES, peakHeights } from './tree.ts'
+import { fastLeafHash, fastNodeHash } from './tree-hashes.ts'
 import type { MmrPath } from './verify.ts'
 
-/** Log name → number of its leaves. */
-const sizes = jsonKeyspace<number>(KEYSPACES.logs)
+/** Where a log ends. */
+interface Head {
+  readonly size: number
+  /** The peaks of the tree, tallest first, in base64url; undefined where a version wrote it that kept the size alone. */
+  readonly peaks: string | undefined
+}
+
+/** Log name → number of its leaves, and the peaks. They stand in the hashes too: what differs is damaged. */
+const heads: Keyspace<Head> = {
+  ...textKeyspace(KEYSPACES.logs),
+  encode: ({ size, peaks }) => `${size} ${peaks}`,
+  decode(text) {
+    const [size, peaks] = text.split(' ')
+    return { size: /^\d{1,16}$/.test(size!) ? Number(size) : Number.NaN, peaks }
+  },
+}
 const hashes = byteKeyspace(KEYSPACES.logHashes, 'base64url')
 // Each byte as the character of its number: JSON, which most leaves are, takes no more room than it has bytes.
 const leaves = byteKeyspace(KEYSPACES.logLeaves, 'latin1')
@@ -16,12 +32,26 @@ const NAME = /^$|^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/
 
 type Reader = Pick<Transaction, 'get'>
 
+/** Leaves that are appended together are kept together, as far as they fill whole runs: a record of a run costs little more than one of a leaf. */
+const RUN = 16
+/** Hashes in front of those of the leaf in its run: each leaf completes as many as its number has ones at its end, and one. */
+const BEFORE = Array.from({ length: RUN }, (_, leaf) =>
+  Array.from({ length: leaf }, (_, before) => completedBy(before)).reduce((sum, count) => sum + count, 0),
+)
+
+const EMPTY: Head = { size: 0, peaks: '' }
+
+/** The records of a log do not fit each other. */
+export class LogDamageError extends Error {
+  override readonly name = 'LogDamageError'
+}
+
 /**
  * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store.
  *
  * A leaf's record holds the hashes that it completes: its own, then those of the perfect subtrees that end with it. So an append
- * writes two hashes on average and rewrites none, and every node of the tree is found by one read. Nothing is kept in memory:
- * what was appended is visible exactly when its transaction is durable.
+ * writes two hashes on average and rewrites none, and every node of the tree is found by one read, or two. Of a run, the records of all leaves are
+ * one, under the key of the last. Nothing is kept in memory: what was appended is visible exactly when its transaction is durable.
  */
 export class MerkleLog {
   readonly name: string
@@ -39,33 +69,96 @@ export class MerkleLog {
     return this.#sizeIn(this.#store)
   }
 
+  /** Names of all logs of a store that have leaves. */
+  static async names(store: Store): Promise<string[]> {
+    return await Array.fromAsync(store.keys(heads))
+  }
+
   /**
    * Adds a leaf within the caller's transaction, so that an act and its leaf become durable together or not at all; returns its
    * index. Throws `RangeError` for a leaf that no bundle of `tlog-tiles` can hold.
    */
   append(tx: Transaction, data: Uint8Array): number {
-    if (data.length > MAX_LEAF_BYTES) {
-      throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${data.length}`)
+    return this.appendAll(tx, [data])
+  }
+
+  /** Adds leaves as {@link append} does; returns the index of the first. What is read and written beside them once is not done for each. */
+  appendAll(tx: Transaction, data: readonly Uint8Array[]): number {
+    const head = this.#headIn(tx)
+    const peaks = this.#peaks(head, tx)
+    const end = head.size + data.length
+    let index = head.size
+    let run: Uint8Array[] = []
+    for (const leaf of data) {
+      if (leaf.length > MAX_LEAF_BYTES) {
+        throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${leaf.length}`)
+      }
+      let hash = fastLeafHash(leaf)
+      run.push(hash)
+      // An odd position has its left sibling already, which is the last peak: together they complete the node above.
+      for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
+        hash = fastNodeHash(peaks.pop()!, hash)
+        run.push(hash)
+      }
+      peaks.push(hash)
+      const start = index - (index % RUN)
+      const isOfRun = start >= head.size && start + RUN <= end
+      if (!isOfRun) {
+        tx.put(leaves, this.#key(index), leaf)
+      } else if (index === start + RUN - 1) {
+        tx.put(leaves, this.#runKey(index), bundleOf(data.slice(start - head.size, index + 1 - head.size)))
+      }
+      if (!isOfRun || index === start + RUN - 1) {
+        tx.put(hashes, this.#key(index), Buffer.concat(run))
+        run = []
+      }
+      index++
     }
-    const index = this.#sizeIn(tx)
-    let hash = leafHash(data)
-    const completed = [hash]
-    // An odd position has its left sibling already: together they complete the node above.
-    for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
-      hash = nodeHash(this.#node(tx, completed.length - 1, position - 1), hash)
-      completed.push(hash)
-    }
-    const key = this.#key(index)
-    tx.put(leaves, key, data)
-    tx.put(hashes, key, concatBytes(completed))
-    tx.put(sizes, this.name, index + 1)
-    return index
+    tx.put(heads, this.name, { size: index, peaks: Buffer.concat(peaks).toString('base64url') })
+    return head.size
   }
 
   /** Root of the tree over the first `size` leaves. */
   root(size: number = this.size): Uint8Array {
     this.#checkSize(size)
     return this.#subtree(0, size)
+  }
+
+  /**
+   * Looks whether the end of the log is what was written: that it has its last leaf and none beyond it, that the leaf has the hash that is kept of
+   * it, and that the peaks, which stand twice, are the same. So a root that damage has changed is never signed. Reads O(log n) records; damage further
+   * inside makes proofs that do not hold. Throws {@link LogDamageError}.
+   */
+  check(): void {
+    const head = this.#headIn(this.#store)
+    const { size } = head
+    const beyond = [
+      this.#store.get(hashes, this.#key(size)),
+      this.#store.get(hashes, this.#key(runEnd(size))),
+      this.#store.get(leaves, this.#key(size)),
+      this.#store.get(leaves, this.#runKey(runEnd(size))),
+    ]
+    if (beyond.some((record) => record !== undefined)) {
+      throw this.#damage(`it ends with ${size} leaves, but holds a leaf ${size}`)
+    }
+    if (size === 0) return
+    const last = size - 1
+    const leaf = this.leaf(last) ?? this.#missing(last)
+    if (leaf.length > MAX_LEAF_BYTES) throw this.#damage(`its leaf ${last} has ${leaf.length} bytes`)
+    let hash = fastLeafHash(leaf)
+    const completed = [hash]
+    for (let position = last; position % 2 === 1; position = (position - 1) / 2) {
+      hash = fastNodeHash(this.#node(this.#store, completed.length - 1, position - 1), hash)
+      completed.push(hash)
+    }
+    completed.forEach((expected, level) => {
+      if (equalBytes(this.#node(this.#store, level, Math.floor(last / 2 ** level)), expected)) return
+      throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
+    })
+    const kept = concatBytes(this.#peaks(head, this.#store))
+    if (!equalBytes(kept, concatBytes(this.#peaks({ size, peaks: undefined }, this.#store)))) {
+      throw this.#damage(`the peaks of its ${size} leaves are not the hashes of its tree`)
+    }
   }
 
   /** Size and root as a transaction sees them, with what it and those before it append. */
@@ -76,22 +169,32 @@ export class MerkleLog {
 
   /** The leaf at `index`; undefined when there is none. */
   leaf(index: number): Uint8Array | undefined {
-    return this.#store.get(leaves, this.#key(index))
+    const leaf = this.#store.get(leaves, this.#key(index))
+    if (leaf !== undefined) return leaf
+    const end = runEnd(index)
+    const bundle = this.#store.get(leaves, this.#runKey(end))
+    if (bundle === undefined) return undefined
+    try {
+      return decodeEntries(bundle, RUN)[index % RUN]
+    } catch (error) {
+      throw this.#damage(`the leaves up to ${end}: ${errorMessage(error)}`)
+    }
   }
 
   /** Path of RFC 9162 §2.1.3.1 from the leaf at `index` to the root at `size`, the leaf's sibling first. Throws `RangeError`. */
   inclusion(index: number, size: number): Uint8Array[] {
     this.#checkIndex(index, size)
+    const reader = once(this.#store)
     const path: Uint8Array[] = []
     let start = 0
     let end = size
     while (end - start > 1) {
       const middle = start + leftWidth(end - start)
       if (index < middle) {
-        path.push(this.#subtree(middle, end))
+        path.push(this.#subtree(middle, end, reader))
         end = middle
       } else {
-        path.push(this.#subtree(start, middle))
+        path.push(this.#subtree(start, middle, reader))
         start = middle
       }
     }
@@ -148,18 +251,41 @@ export class MerkleLog {
   tile(level: number, index: number, width: number): Uint8Array | undefined {
     const first = index * TILE_WIDTH
     if (first + width > Math.floor(this.size / TILE_WIDTH ** level)) return undefined
-    return concatBytes(Array.from({ length: width }, (_, i) => this.#node(this.#store, level * TILE_HEIGHT, first + i)))
+    const reader = once(this.#store)
+    return concatBytes(Array.from({ length: width }, (_, i) => this.#node(reader, level * TILE_HEIGHT, first + i)))
   }
 
   /** The bundle of `width` leaves at `index`; undefined when the log does not have them all (yet). */
   entries(index: number, width: number): Uint8Array | undefined {
     const first = index * TILE_WIDTH
     if (first + width > this.size) return undefined
-    return encodeEntries(Array.from({ length: width }, (_, i) => this.leaf(first + i) ?? this.#damaged(first + i)))
+    return encodeEntries(Array.from({ length: width }, (_, i) => this.leaf(first + i) ?? this.#missing(first + i)))
+  }
+
+  #headIn(reader: Reader): Head {
+    const head = reader.get(heads, this.name) ?? EMPTY
+    if (!Number.isSafeInteger(head.size)) throw this.#damage('its size is no number')
+    return head
   }
 
   #sizeIn(reader: Reader): number {
-    return reader.get(sizes, this.name) ?? 0
+    return this.#headIn(reader).size
+  }
+
+  /** Tallest first. */
+  #peaks({ size, peaks }: Head, reader: Reader): Uint8Array[] {
+    const heights = peakHeights(size)
+    if (peaks === undefined) {
+      let next = 0
+      return heights.map((height) => {
+        const peak = this.#node(reader, height, next / 2 ** height)
+        next += 2 ** height
+        return peak
+      })
+    }
+    const bytes = Buffer.from(peaks, 'base64url')
+    if (bytes.length !== heights.length * HASH_BYTES) throw this.#damage(`it keeps no ${heights.length} peaks`)
+    return heights.map((_, i) => bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))
   }
 
   /** Root of the leaves from `start` to before `end`, where `start` is a multiple of a power of two not below their number. */
@@ -176,8 +302,14 @@ export class MerkleLog {
   /** The hash at `position` among the perfect subtrees of 2^`level` leaves. */
   #node(reader: Reader, level: number, position: number): Uint8Array {
     const last = (position + 1) * 2 ** level - 1
-    const record = reader.get(hashes, this.#key(last)) ?? this.#damaged(last)
-    return record.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES)
+    const end = runEnd(last)
+    const atEnd = reader.get(hashes, this.#key(end))
+    const ofEnd = completedBy(end)
+    if (atEnd?.length === (BEFORE[RUN - 1]! + ofEnd) * HASH_BYTES) return hashAt(atEnd, BEFORE[last % RUN]! + level)
+    const record = (last === end ? atEnd : reader.get(hashes, this.#key(last))) ?? this.#missing(last)
+    if (record.length !== completedBy(last) * HASH_BYTES)
+      throw this.#damage(`the record of its leaf ${last} is cut off`)
+    return hashAt(record, level)
   }
 
   #checkSize(size: number): void {
@@ -197,8 +329,53 @@ export class MerkleLog {
     return `${this.name}!${index.toString(36).padStart(11, '0')}`
   }
 
-  #damaged(index: number): never {
-    throw new Error(`the log "${this.name}" is damaged: the record of its leaf ${index} is missing`)
+  /** Of the leaves of the run that ends with `index`. */
+  #runKey(index: number): string {
+    return `${this.#key(index)}+`
+  }
+
+  #missing(index: number): never {
+    throw this.#damage(`the record of its leaf ${index} is missing`)
+  }
+
+  #damage(reason: string): LogDamageError {
+    return new LogDamageError(`the log "${this.name}" is damaged: ${reason}`)
+  }
+}
+
+/** The last leaf of the run that `index` is in. */
+const runEnd = (index: number): number => index - (index % RUN) + RUN - 1
+
+const hashAt = (record: Uint8Array, place: number): Uint8Array =>
+  record.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES)
+
+/** How many hashes the leaf at `index` completes. */
+function completedBy(index: number): number {
+  let count = 1
+  for (let rest = index; rest % 2 === 1; rest = (rest - 1) / 2) count++
+  return count
+}
+
+/** The leaves of a run, each behind its length: what `encodeEntries` gives, without lists of lists. */
+function bundleOf(leaves: readonly Uint8Array[]): Uint8Array {
+  const bundle = Buffer.allocUnsafe(leaves.reduce((size, leaf) => size + 2 + leaf.length, 0))
+  let at = 0
+  for (const leaf of leaves) {
+    at = bundle.writeUInt16BE(leaf.length, at)
+    bundle.set(leaf, at)
+    at += leaf.length
+  }
+  return bundle
+}
+
+/** Reads each record once: the nodes of a run stand together. */
+function once(reader: Reader): Reader {
+  const known = new Map<string, unknown>()
+  return {
+    get<Value>(space: Keyspace<Value>, key: string): Value | undefined {
+      if (!known.has(key)) known.set(key, reader.get(space, key))
+      return known.get(key) as Value | undefined
+    },
   }
 }
 

@@ -57,9 +57,9 @@ export class Cosignatures {
     for (const one of gone) this.#held.delete(one.provider_id)
   }
 
-  /** The lines for a checkpoint. */
-  lines(origin: string, size: number): string[] {
-    return this.list().flatMap((one) => (one.origin === origin && one.size === size ? one.line : []))
+  /** Those of a checkpoint. */
+  of(origin: string, size: number): Cosignature[] {
+    return this.list().filter((one) => one.origin === origin && one.size === size)
   }
 
   /** The size, of at least `least` leaves, that most witnesses cosigned, the largest of several; undefined when there is none. */

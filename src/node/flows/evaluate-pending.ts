@@ -100,7 +100,8 @@ export class PendingEvaluations {
       if (record === undefined) return this.#tryLater(id, 'it cannot be read')
       const judgement = await this.#judge.judge(this.#goal, record, this.#stop.signal)
       if (judgement.kind === 'undetermined') return this.#tryLater(id, judgement.reason)
-      const verdict = judgement.kind === 'accepted' ? { accepted: true as const, ...judgement } : { accepted: false as const }
+      const verdict =
+        judgement.kind === 'accepted' ? { accepted: true as const, ...judgement } : { accepted: false as const }
       await this.#contributions.settle(id, verdict)
       this.#later.delete(id)
       this.#onJudged()

@@ -1,5 +1,5 @@
-import type { Contribution, ContributionPack } from '../../../protocol/contribution.ts'
-import type { Goal, GoalMetrics, RejectionType } from '../../../protocol/goal.ts'
+import type { ContributionPack } from '../../../protocol/contribution.ts'
+import type { GoalMetrics, RejectionType } from '../../../protocol/goal.ts'
 import type { ContributionRecord } from '../../domain/goals/contribution-record.ts'
 import type { GoalEntry } from '../../domain/goals/goal-book.ts'
 import { brokenBound, fulfilsSchema } from '../../domain/goals/invariants.ts'
@@ -8,6 +8,7 @@ import { concatBytes, fromBase64Url, utf8 } from '../../kernel/base/bytes.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import { decoded } from '../../kernel/identity/signed.ts'
 import type { Evaluator } from '../../kernel/plugins/packages/evaluators.ts'
+import type { ProofVerifiers } from '../proof-verifiers.ts'
 import type { EvaluatorPackages } from './prepare-evaluators.ts'
 
 /** Whether a contribution is good, and why not. A pure function of the goal's and the contribution's bytes, but for `undetermined`. */
@@ -23,25 +24,11 @@ export type Judgement =
   /** This node could not tell; it may be able to later. */
   | { readonly kind: 'undetermined'; readonly reason: string }
 
-/** What a proof is about. */
-export interface ProofClaim {
-  /** The proof's name, as the goal asks for it: the kind, or that, a point, and what the goal wants to have proven. */
-  readonly proof: string
-  readonly goalDigest: string
-  readonly goal: Goal
-  readonly contribution: Contribution
-  readonly pack: ContributionPack
-}
-
-/** Checks proofs of one kind. Rejects only where this node cannot tell. */
-export type VerifyProof = (proof: Uint8Array, about: ProofClaim) => Promise<boolean>
-
 /** What judging is done with. */
 export interface JudgeInit {
   readonly evaluator: Pick<Evaluator, 'evaluate'>
   readonly packages: Pick<EvaluatorPackages, 'ready' | 'forget'>
-  /** By kind: what stands before the first point of a proof's name. */
-  readonly proofs: ReadonlyMap<string, VerifyProof>
+  readonly proofs: Pick<ProofVerifiers, 'get'>
 }
 
 /** From the goal's invariants to its threshold: what follows once a contribution is known to be one, signed and new. */
@@ -70,15 +57,15 @@ export class ContributionJudge {
     return { ...rejected('SCORE_TOO_LOW', reason), metrics, score }
   }
 
-  async #proofs({ goal, digest }: GoalEntry, record: ContributionRecord): Promise<Judgement | undefined> {
+  async #proofs({ goal }: GoalEntry, record: ContributionRecord): Promise<Judgement | undefined> {
     for (const name of goal.proofs) {
       const text = record.pack.proofs?.[name]
       const proof = text === undefined ? undefined : decoded(text)
       if (proof === undefined) return rejected('PROOF_INVALID', `the goal asks for a proof ${name}, in base64url`)
-      const verify = this.#init.proofs.get(name.split('.', 1)[0]!)
+      const verify = this.#init.proofs.get(name)
       if (verify === undefined) return undetermined(`this node has no verifier of proofs ${name}`)
       try {
-        if (!(await verify(proof, { proof: name, goalDigest: digest, goal, ...record }))) {
+        if (!(await verify(proof, { goal, ...record }))) {
           return rejected('PROOF_INVALID', `the proof ${name} does not hold`)
         }
       } catch (error) {
@@ -104,7 +91,10 @@ export class ContributionJudge {
         return undetermined(result.reason)
       }
       if (result.kind === 'timeout') {
-        return rejected('EVALUATION_TIMEOUT', `the evaluation with the seed ${seed} takes more than ${fuel} units of fuel`)
+        return rejected(
+          'EVALUATION_TIMEOUT',
+          `the evaluation with the seed ${seed} takes more than ${fuel} units of fuel`,
+        )
       }
       if (result.kind === 'error') {
         return rejected('EVALUATION_ERROR', `the evaluation with the seed ${seed} failed: ${result.reason}`)

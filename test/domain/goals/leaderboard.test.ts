@@ -76,9 +76,18 @@ describe('a leaderboard', () => {
         const board = new Leaderboard({ mode: 'pareto', capacity: 1000 })
         for (const one of standings) board.add(one)
         const expected = standings.filter((one) => !standings.some((other) => isSuperior(other, one)))
-        assert.deepEqual(board.entries().map(({ pack }) => pack).sort(), expected.map(({ pack }) => pack).sort())
+        assert.deepEqual(
+          board
+            .entries()
+            .map(({ pack }) => pack)
+            .sort(),
+          expected.map(({ pack }) => pack).sort(),
+        )
         const scores = board.entries().map(({ score }) => score)
-        assert.deepEqual(scores, [...scores].sort((a, b) => b - a))
+        assert.deepEqual(
+          scores,
+          [...scores].sort((a, b) => b - a),
+        )
       }),
       { numRuns: 300 },
     )

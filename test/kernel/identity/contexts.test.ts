@@ -69,6 +69,7 @@ const kinds = {
   goal: { type: 'goal', format: 1, creator: 'a', goal_id: 'b' },
   contribution: { type: 'contribution', goal: 'ab'.repeat(32), pack_hash: 'cd'.repeat(32) },
   contributionAnnounce: { type: 'contribution_announce', sender_id: 'a', contribution: {} },
+  attestation: { goal: 'ab'.repeat(32), pack_hash: 'cd'.repeat(32) },
   request: { header: { alg: 'ed25519' }, body: {} },
   logEpoch: { type: 'epoch', provider_id: 'a', epoch: 2, size: 0 },
   partner: { type: 'join_hello', provider_id: 'a', audience: 'b' },

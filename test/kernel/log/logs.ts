@@ -27,3 +27,14 @@ export async function fill(store: Store, log: MerkleLog, size: number): Promise<
     for (let i = log.size; i < size; i++) log.append(tx, leafAt(i))
   })
 }
+
+/** The same by one call, so that they are kept in runs. */
+export async function fillAtOnce(store: Store, log: MerkleLog, size: number): Promise<void> {
+  const from = log.size
+  await store.transact((tx) =>
+    log.appendAll(
+      tx,
+      Array.from({ length: size - from }, (_, i) => leafAt(from + i)),
+    ),
+  )
+}

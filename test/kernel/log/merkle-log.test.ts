@@ -8,7 +8,7 @@ import { verifyConsistency, verifyInclusion, verifyMmrInclusion } from '../../..
 import { jsonKeyspace, KEYSPACES, textKeyspace } from '../../../src/kernel/storage/keyspaces.ts'
 import { Store, type Transaction } from '../../../src/kernel/storage/store.ts'
 import { readVectors } from '../../vectors/read.ts'
-import { fill, leafAt, temporaryStore } from './logs.ts'
+import { fill, fillAtOnce, leafAt, temporaryStore } from './logs.ts'
 import { naiveConsistency, naiveInclusion, naiveLeaf, naiveRoot } from './naive-tree.ts'
 
 const acts = textKeyspace(KEYSPACES.cells)
@@ -66,68 +66,80 @@ describe('known answers (merkle-log.json)', async () => {
   })
 })
 
-describe('a log of 600 leaves', async () => {
-  const SIZE = 600
-  const { store } = await temporaryStore({ after })
-  const log = new MerkleLog(store, 'goal/fast')
-  await fill(store, log, SIZE)
-  const hashes = Array.from({ length: SIZE }, (_, i) => naiveLeaf(leafAt(i)))
-  const sizes = fc.integer({ min: 1, max: SIZE })
+/** How leaves come makes no difference. */
+const WAYS = {
+  'one by one': fill,
+  'at once': fillAtOnce,
+  async 'in batches'(store: Store, log: MerkleLog, size: number) {
+    for (const step of [1, 15, 16, 17, 3, 64, 200, 250, 12, 300])
+      await fillAtOnce(store, log, Math.min(size, log.size + step))
+  },
+}
 
-  it('keeps its leaves', () => {
-    assert.equal(log.size, SIZE)
-    for (let i = 0; i < SIZE; i++) assert.deepEqual(log.leaf(i), leafAt(i))
-    assert.equal(log.leaf(SIZE), undefined)
-  })
+for (const [way, filled] of Object.entries(WAYS))
+  describe(`a log of 600 leaves that came ${way}`, async () => {
+    const SIZE = 600
+    const { store } = await temporaryStore({ after })
+    const log = new MerkleLog(store, 'goal/fast')
+    await filled(store, log, SIZE)
+    log.check()
+    const hashes = Array.from({ length: SIZE }, (_, i) => naiveLeaf(leafAt(i)))
+    const sizes = fc.integer({ min: 1, max: SIZE })
 
-  it('has the root of the definition at every size', () => {
-    for (let size = 0; size <= SIZE; size++) assert.deepEqual(log.root(size), naiveRoot(hashes.slice(0, size)))
-    assert.deepEqual(log.root(), log.root(SIZE))
-  })
+    it('keeps its leaves', () => {
+      assert.equal(log.size, SIZE)
+      for (let i = 0; i < SIZE; i++) assert.deepEqual(log.leaf(i), leafAt(i))
+      assert.equal(log.leaf(SIZE), undefined)
+    })
 
-  it('proves inclusion as the definition does, and both verifiers agree', () => {
-    const leaves = sizes.chain((size) => fc.tuple(fc.constant(size), fc.nat({ max: size - 1 })))
-    fc.assert(
-      fc.property(leaves, ([size, index]) => {
-        const path = log.inclusion(index, size)
-        assert.deepEqual(path, naiveInclusion(index, hashes.slice(0, size)))
-        const claim = { leafHash: hashes[index]!, index, size, root: log.root(size) }
-        assert.ok(verifyInclusion(claim, path))
-        assert.ok(verifyMmrInclusion(claim, log.mmrInclusion(index, size)))
-      }),
-      { numRuns: 400 },
-    )
-  })
+    it('has the root of the definition at every size', () => {
+      for (let size = 0; size <= SIZE; size++) assert.deepEqual(log.root(size), naiveRoot(hashes.slice(0, size)))
+      assert.deepEqual(log.root(), log.root(SIZE))
+    })
 
-  it('proves consistency as the definition does', () => {
-    const pairs = fc.tuple(sizes, sizes).map((pair) => pair.toSorted((a, b) => a - b) as [number, number])
-    fc.assert(
-      fc.property(pairs, ([from, to]) => {
-        const path = log.consistency(from, to)
-        assert.deepEqual(path, naiveConsistency(from, hashes.slice(0, to)))
-        assert.ok(verifyConsistency({ from, fromRoot: log.root(from), to, toRoot: log.root(to) }, path))
-      }),
-      { numRuns: 400 },
-    )
-  })
+    it('proves inclusion as the definition does, and both verifiers agree', () => {
+      const leaves = sizes.chain((size) => fc.tuple(fc.constant(size), fc.nat({ max: size - 1 })))
+      fc.assert(
+        fc.property(leaves, ([size, index]) => {
+          const path = log.inclusion(index, size)
+          assert.deepEqual(path, naiveInclusion(index, hashes.slice(0, size)))
+          const claim = { leafHash: hashes[index]!, index, size, root: log.root(size) }
+          assert.ok(verifyInclusion(claim, path))
+          assert.ok(verifyMmrInclusion(claim, log.mmrInclusion(index, size)))
+        }),
+        { numRuns: 400 },
+      )
+    })
 
-  it('proves that every size follows from the tree without leaves', () => {
-    assert.deepEqual(log.consistency(0, SIZE), [])
-    assert.ok(verifyConsistency({ from: 0, fromRoot: log.root(0), to: SIZE, toRoot: log.root() }, []))
-  })
+    it('proves consistency as the definition does', () => {
+      const pairs = fc.tuple(sizes, sizes).map((pair) => pair.toSorted((a, b) => a - b) as [number, number])
+      fc.assert(
+        fc.property(pairs, ([from, to]) => {
+          const path = log.consistency(from, to)
+          assert.deepEqual(path, naiveConsistency(from, hashes.slice(0, to)))
+          assert.ok(verifyConsistency({ from, fromRoot: log.root(from), to, toRoot: log.root(to) }, path))
+        }),
+        { numRuns: 400 },
+      )
+    })
 
-  it('refuses sizes and indexes that it does not have', () => {
-    assert.throws(() => log.inclusion(600, 600), new RangeError('Log index 600 out of bounds [0, 600)'))
-    assert.throws(() => log.mmrInclusion(-1, 600), new RangeError('Log index -1 out of bounds [0, 600)'))
-    assert.throws(() => log.inclusion(0.5, 600), RangeError)
-    assert.throws(() => log.inclusion(0, 0), new RangeError('Log index 0 out of bounds [0, 0)'))
-    assert.throws(() => log.inclusion(0, 601), new RangeError('Tree size 601 out of bounds [0, 600]'))
-    assert.throws(() => log.consistency(7, 6), new RangeError('Tree size 7 out of bounds [0, 6]'))
-    assert.throws(() => log.consistency(1, 601), new RangeError('Tree size 601 out of bounds [0, 600]'))
-    assert.throws(() => log.root(Number.NaN), RangeError)
-    assert.equal(log.leaf(-1), undefined)
+    it('proves that every size follows from the tree without leaves', () => {
+      assert.deepEqual(log.consistency(0, SIZE), [])
+      assert.ok(verifyConsistency({ from: 0, fromRoot: log.root(0), to: SIZE, toRoot: log.root() }, []))
+    })
+
+    it('refuses sizes and indexes that it does not have', () => {
+      assert.throws(() => log.inclusion(600, 600), new RangeError('Log index 600 out of bounds [0, 600)'))
+      assert.throws(() => log.mmrInclusion(-1, 600), new RangeError('Log index -1 out of bounds [0, 600)'))
+      assert.throws(() => log.inclusion(0.5, 600), RangeError)
+      assert.throws(() => log.inclusion(0, 0), new RangeError('Log index 0 out of bounds [0, 0)'))
+      assert.throws(() => log.inclusion(0, 601), new RangeError('Tree size 601 out of bounds [0, 600]'))
+      assert.throws(() => log.consistency(7, 6), new RangeError('Tree size 7 out of bounds [0, 6]'))
+      assert.throws(() => log.consistency(1, 601), new RangeError('Tree size 601 out of bounds [0, 600]'))
+      assert.throws(() => log.root(Number.NaN), RangeError)
+      assert.equal(log.leaf(-1), undefined)
+    })
   })
-})
 
 describe('appending', () => {
   it('several leaves in one transaction, and several transactions in one group commit, follow each other', async (t) => {

@@ -10,6 +10,8 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array => {
 
 export const naiveLeaf = (data: Uint8Array): Uint8Array => sha256(Uint8Array.of(0), data)
 
+export const naiveNode = (left: Uint8Array, right: Uint8Array): Uint8Array => sha256(Uint8Array.of(1), left, right)
+
 function split(n: number): number {
   let k = 1
   while (2 * k < n) k *= 2
@@ -21,7 +23,7 @@ export function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
   if (leaves.length === 0) return sha256()
   if (leaves.length === 1) return leaves[0]!
   const k = split(leaves.length)
-  return sha256(Uint8Array.of(1), naiveRoot(leaves.slice(0, k)), naiveRoot(leaves.slice(k)))
+  return naiveNode(naiveRoot(leaves.slice(0, k)), naiveRoot(leaves.slice(k)))
 }
 
 /** PATH. */

@@ -1,6 +1,7 @@
 import { blobStores } from './blob-stores.ts'
+import { proofVerifiers } from './proof-verifiers.ts'
 import { rankers } from './rankers.ts'
 import { validators } from './validators.ts'
 
 /** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
-export const PACKAGES = [blobStores, rankers, validators] as const
+export const PACKAGES = [blobStores, proofVerifiers, rankers, validators] as const
