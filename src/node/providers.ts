@@ -5,6 +5,7 @@ import type { Config } from '../kernel/config/schema.ts'
 import { RegistryError } from '../kernel/plugins/errors.ts'
 import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
+import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
 import { validators } from '../kernel/plugins/packages/validators.ts'
 import type { ProviderConfig } from '../kernel/plugins/provider-config.ts'
@@ -38,6 +39,10 @@ export class ChosenProviders {
     return new PackageValidators(made)
   }
 
+  evaluator(): Promise<Evaluator> {
+    return this.#create('evaluators', evaluators, this.#config.providers.evaluators, {})
+  }
+
   async rankers(): Promise<NodeParts['rankers']> {
     const choices = this.#config.providers.rankers
     const create = (priority: keyof typeof choices) =>
@@ -52,10 +57,11 @@ export class ChosenProviders {
 
   /** Every package with its providers, and which of them this node uses. */
   packages(): ProviderPackage[] {
-    const { blob_store, validators: chosen, rankers: ranking } = this.#config.providers
+    const { blob_store, validators: chosen, evaluators: evaluating, rankers: ranking } = this.#config.providers
     const inUse = new Map<string, readonly Choice[]>([
       [blobStores.name, [blob_store]],
       [validators.name, chosen],
+      [evaluators.name, [evaluating]],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({

@@ -246,6 +246,8 @@ export const ConfigSchema = Type.Object(
         blob_store: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** Asked in this order whether a package without a format is theirs. */
         validators: Type.Array(ProviderChoice, { ...fileOnly, minItems: 1 }),
+        /** Runs the evaluators of goals. */
+        evaluators: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** By `optimization_priority`; `default` for requests without. */
         rankers: Type.Object(
           { default: ProviderChoice, memory: ProviderChoice, speed: ProviderChoice, battery: ProviderChoice },

@@ -1,6 +1,7 @@
 import { blobStores } from './blob-stores.ts'
+import { evaluators } from './evaluators.ts'
 import { rankers } from './rankers.ts'
 import { validators } from './validators.ts'
 
 /** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
-export const PACKAGES = [blobStores, rankers, validators] as const
+export const PACKAGES = [blobStores, evaluators, rankers, validators] as const
