@@ -75,16 +75,16 @@ export function readModule(bytes: Uint8Array): EvaluatorModule {
 
 function contentsOf(sections: ReadonlyMap<number, BinaryReader>): EvaluatorModule {
   checkImports(sections.get(SECTION.import))
+  const kept = new Map<number, Uint8Array>()
+  for (const id of [SECTION.type, SECTION.function, SECTION.table, SECTION.element, SECTION.data]) {
+    const section = sections.get(id)
+    if (section !== undefined) kept.set(id, whole(section))
+  }
   const types = listOf(sections.get(SECTION.type), functionType)
   const functions = listOf(sections.get(SECTION.function), (reader) => reader.u32())
   const bodies = listOf(sections.get(SECTION.code), (reader) => reader.range(reader.u32()))
   if (bodies.length !== functions.length || functions.some((type) => type >= types.length)) {
     throw new RefusedModule('it is no WebAssembly module: its functions lack bodies or types')
-  }
-  const kept = new Map<number, Uint8Array>()
-  for (const id of [SECTION.type, SECTION.function, SECTION.table, SECTION.element, SECTION.data]) {
-    const section = sections.get(id)
-    if (section !== undefined) kept.set(id, whole(section))
   }
   const tables = listOf(sections.get(SECTION.table), checkTable)
   if (tables.length > 1) throw new RefusedModule(`it has ${tables.length} tables; allowed is one`)
