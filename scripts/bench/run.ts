@@ -9,6 +9,7 @@ import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
 import { dht } from './rows/dht.ts'
+import { evaluations } from './rows/evaluations.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
 import { memory } from './rows/memory.ts'
@@ -43,6 +44,7 @@ const ROWS: readonly Row[] = [
   mixedClients,
   analyticsOverview,
   dht,
+  evaluations,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

@@ -12,6 +12,8 @@ const CHILDREN = Math.min(2, availableParallelism())
 const MEMORY_BYTES = 512 * MIB
 /** Milliseconds after which a child takes nothing more, so that what engines collect over time is given back. */
 const LIFETIME_MS = 10 * 60_000
+/** Milliseconds that a new child may take beside those of its first job. */
+const START_MS = 30_000
 /** Milliseconds after which a child with nothing to do ends. */
 const IDLE_MS = 60_000
 /** Jobs that are on their way to one child or in it. */
@@ -65,7 +67,7 @@ interface Child {
   readonly flights: Flight[]
   readonly endOfLife: number
   fuel: number
-  /** When the first of the flights became that. */
+  /** When the first of the flights became that; later, while the child starts. */
   since: number
   timer: NodeJS.Timeout | undefined
   /** True once it was told to end. */
@@ -148,7 +150,7 @@ export class EvaluatorPool {
       flights: [],
       endOfLife: performance.now() + LIFETIME_MS,
       fuel: 0,
-      since: 0,
+      since: performance.now() + START_MS,
       timer: undefined,
       ending: false,
     }
@@ -169,7 +171,7 @@ export class EvaluatorPool {
     if (job.message !== undefined) child.process.send(job.message())
     if (child.flights.length > 1) return
     child.process.hold(true)
-    child.since = performance.now()
+    child.since = Math.max(child.since, performance.now())
     this.#arm(child, job.deadlineMs)
   }
 

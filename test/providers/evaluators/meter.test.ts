@@ -128,10 +128,11 @@ describe('what depends on the machine elsewhere', () => {
     const high = (bits: string): string => reward(`(f64.convert_i64_u (i64.shr_u ${bits} (i64.const 48)))`)
     const payload = 'nan:0x4000000000001'
     for (const value of [nan, `(f64.const ${payload})`, `(f64.promote_f32 ${nan32})`, '(local.get $x)']) {
-      const body = `(local.set $x (f64.sqrt (f64.const -1))) (f64.store (i32.const 8) ${value}) ${high('(i64.load (i32.const 8))')} (f64.store (i32.const 8) (f64.const 0))`
-      assert.equal(await rewardOf({ body }), 0x7ff8)
-      assert.equal(await rewardOf({ body: high(`(i64.reinterpret_f64 ${value})`) }), 0x7ff8)
-      assert.equal(await rewardOf({ body: reward(`(f64.copysign (f64.const 3) ${value})`) }), 3)
+      const root = '(local.set $x (f64.sqrt (f64.const -1)))'
+      const loaded = `(f64.store (i32.const 8) ${value}) ${high('(i64.load (i32.const 8))')} (f64.store (i32.const 8) (f64.const 0))`
+      assert.equal(await rewardOf({ body: root + loaded }), 0x7ff8)
+      assert.equal(await rewardOf({ body: root + high(`(i64.reinterpret_f64 ${value})`) }), 0x7ff8)
+      assert.equal(await rewardOf({ body: root + reward(`(f64.copysign (f64.const 3) ${value})`) }), 3)
     }
     const word = (bits: string): string => reward(`(f64.convert_i32_u ${bits})`)
     const stored = `(f32.store offset=4 (i32.const 4) ${nan32}) ${word('(i32.load (i32.const 8))')} (i32.store (i32.const 8) (i32.const 0))`
@@ -250,10 +251,10 @@ describe('what is refused', () => {
     'a large table': [{ rest: '(table 4097 funcref)' }, /4097 elements, allowed are at most 4096/],
     'passive data': [{ body: '(data.drop 0)', rest: '(data "x")' }, /data segments/],
     'several results': [{ rest: '(func (result i32 i32) (i32.const 0) (i32.const 0))' }, /2 results/],
-    'blocks with parameters': [{ body: '(drop (block (param i32) (result i32) (i32.const 0)))' }, /.+/],
+    'blocks with parameters': [{ body: '(drop (block (param i32) (result i32) (i32.const 0)))' }, /blocks of the type/],
     'many locals': [{ rest: `(func (local ${big(3000, 'i32 ')}))` }, /more than 2048 parameters and locals/],
     'many operands': [{ rest: `(func ${big(2050, '(i32.const 0) ')} ${big(2050, '(drop) ')})` }, /a frame of 2066 slots/],
-    'many blocks': [{ rest: `(func ${big(512, '(block ')} ${big(512, ')')})` }, /more than 512 blocks/],
+    'many blocks': [{ rest: `(func ${big(512, 'block ')} ${big(512, 'end ')})` }, /more than 512 blocks/],
     'a long br_table': [{ rest: `(func (br_table ${big(4098, '0 ')} (i32.const 0)))` }, /4097 targets/],
     'a long function': [{ rest: `(func ${big(131_072, '(nop)')})` }, /a function has 131\d{3} bytes/],
     'computed initial values': [{ rest: '(global i32 (i32.add (i32.const 1) (i32.const 1)))' }, /initial value/],
