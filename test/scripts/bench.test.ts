@@ -30,6 +30,8 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'overview',
       'addresses',
       'DHT',
+      'metered evaluator',
+      'trivial evaluator',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),
