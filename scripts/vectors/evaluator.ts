@@ -92,7 +92,8 @@ const MOST_FUEL = 100_000
 
 function caseOf(name: string, module: Uint8Array, input: Uint8Array): EvaluatorCase {
   const compiled = new WebAssembly.Module(instrument(module).withPages(PAGES))
-  const { evaluation, used } = evaluateOnce(compiled, { fuel: MOST_FUEL, seed: SEED, input })
+  const verdictWith = (fuel: number) => evaluateOnce(compiled, { fuel, seed: SEED, input }).evaluation
+  const evaluation = verdictWith(MOST_FUEL)
   const { kind } = evaluation
   if (kind === 'undetermined') throw new Error(`${name}: ${evaluation.reason}`)
   const common = {
@@ -102,10 +103,21 @@ function caseOf(name: string, module: Uint8Array, input: Uint8Array): EvaluatorC
     memory_pages: PAGES,
     seed: SEED,
     input: toHex(input),
-    fuel: used,
+    fuel: kind === 'timeout' ? MOST_FUEL : leastFuel((fuel) => verdictWith(fuel).kind !== 'timeout'),
     verdict: kind,
   }
   if (kind !== 'metrics') return common
   const { reward, risk, complexity } = evaluation
   return { ...common, metrics: { reward, risk, complexity } }
+}
+
+/** The least fuel that is enough. */
+function leastFuel(enough: (fuel: number) => boolean): number {
+  let [least, most] = [1, MOST_FUEL]
+  while (least < most) {
+    const middle = Math.floor((least + most) / 2)
+    if (enough(middle)) most = middle
+    else least = middle + 1
+  }
+  return most
 }

@@ -6,9 +6,7 @@ const OUT_OF_MEMORY =
   /out of memory|allocation failed|could not allocate|failed to reserve|bad_alloc|ENOMEM|Invalid array buffer length/i
 
 /** How a child ended that nobody here killed. */
-export type Failure =
-  | { readonly outcome: 'out_of_memory' }
-  | { readonly outcome: 'crashed'; readonly reason: string }
+export type Failure = { readonly outcome: 'out_of_memory' } | { readonly outcome: 'crashed'; readonly reason: string }
 
 /** Nobody here sent that SIGKILL: the system did, as it does when memory is short. */
 export function failure(code: number | null, signal: NodeJS.Signals | null, stderr: string): Failure {

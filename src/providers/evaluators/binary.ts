@@ -21,7 +21,8 @@ export class BinaryReader {
 
   byte(): number {
     const value = this.at < this.end ? this.#bytes[this.at] : undefined
-    if (value === undefined) throw new RefusedModule(`it is no WebAssembly module: it ends in a value, at byte ${this.at}`)
+    if (value === undefined)
+      throw new RefusedModule(`it is no WebAssembly module: it ends in a value, at byte ${this.at}`)
     this.at++
     return value
   }
@@ -45,7 +46,9 @@ export class BinaryReader {
 
   skip(length: number): void {
     if (length > this.end - this.at) {
-      throw new RefusedModule(`it is no WebAssembly module: ${length} bytes at byte ${this.at}, ${this.end - this.at} are left`)
+      throw new RefusedModule(
+        `it is no WebAssembly module: ${length} bytes at byte ${this.at}, ${this.end - this.at} are left`,
+      )
     }
     this.at += length
   }

@@ -18,8 +18,7 @@ export function evaluateOnce(
     const evaluation = called(exports, seed, input)
     return { evaluation, used: fuel - Number(exports.fuel.value) }
   } catch (thrown) {
-    const left = Number(exports?.fuel.value ?? fuel)
-    return { evaluation: failed(thrown, exports), used: Math.min(fuel, fuel - left) }
+    return { evaluation: failed(thrown, exports), used: fuel }
   }
 }
 

@@ -150,7 +150,8 @@ export function skipImmediate(reader: BinaryReader, immediate: Immediate): void 
       return
     case 'memory':
       // A bit of the alignment says that the index of a memory follows.
-      if (reader.u32() > 4) throw new RefusedModule('it uses several memories, or an unknown alignment; allowed is one memory')
+      if (reader.u32() > 4)
+        throw new RefusedModule('it uses several memories, or an unknown alignment; allowed is one memory')
       reader.u32()
       return
     case 'i32':

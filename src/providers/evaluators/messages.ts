@@ -43,7 +43,7 @@ export interface EvaluateMessage {
 /** What became of a module: undefined when it was loaded, else why it is refused. */
 export type LoadAnswer = string | undefined
 
-/** A verdict, and the fuel that it took. */
+/** A verdict, and the fuel that it took: all of it where that is not known, after a trap. */
 export interface EvaluateAnswer {
   readonly evaluation: Evaluation
   readonly used: number

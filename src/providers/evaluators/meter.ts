@@ -108,7 +108,9 @@ export class FunctionMeter {
       this.#locals += reader.u32()
       readValueType(reader)
       if (this.#locals > EVALUATOR_LIMITS.frameSlots) {
-        throw new RefusedModule(`a function has more than ${EVALUATOR_LIMITS.frameSlots} parameters and locals, which are not allowed`)
+        throw new RefusedModule(
+          `a function has more than ${EVALUATOR_LIMITS.frameSlots} parameters and locals, which are not allowed`,
+        )
       }
     }
     return { count, bytes: reader.since(start) }
@@ -339,11 +341,15 @@ export class FunctionMeter {
   #open(start: number): void {
     const type = this.#reader.byte()
     if (type !== TYPE.nothing && !(type >= TYPE.f64 && type <= TYPE.i32)) {
-      throw new RefusedModule(`it has blocks of the type 0x${type.toString(16)}; allowed are those without parameters that leave nothing or one number`)
+      throw new RefusedModule(
+        `it has blocks of the type 0x${type.toString(16)}; allowed are those without parameters that leave nothing or one number`,
+      )
     }
     this.#frames.push({ height: this.#height, results: type === TYPE.nothing ? 0 : 1 })
     if (this.#frames.length > EVALUATOR_LIMITS.nesting) {
-      throw new RefusedModule(`it has more than ${EVALUATOR_LIMITS.nesting} blocks within each other, which are not allowed`)
+      throw new RefusedModule(
+        `it has more than ${EVALUATOR_LIMITS.nesting} blocks within each other, which are not allowed`,
+      )
     }
     this.#keep(start)
   }

@@ -58,7 +58,9 @@ export function readModule(bytes: Uint8Array): EvaluatorModule {
     throw new RefusedModule(`it has ${bytes.length} bytes, allowed are at most ${EVALUATOR_LIMITS.moduleBytes}`)
   }
   if (PREAMBLE.some((byte, index) => bytes[index] !== byte)) {
-    throw new RefusedModule('it is no WebAssembly module: one begins with 0061736d01000000 (components are not allowed)')
+    throw new RefusedModule(
+      'it is no WebAssembly module: one begins with 0061736d01000000 (components are not allowed)',
+    )
   }
   const sections = new Map<number, BinaryReader>()
   const reader = new BinaryReader(bytes, PREAMBLE.length, bytes.length)
@@ -67,7 +69,8 @@ export function readModule(bytes: Uint8Array): EvaluatorModule {
     const content = reader.range(reader.u32())
     if (id === 0) continue
     if (id === 13) throw new RefusedModule('it uses exceptions (a section of tags), which are not allowed')
-    if (id > 13 || sections.has(id)) throw new RefusedModule(`it is no WebAssembly module: section ${id} is unknown, or there twice`)
+    if (id > 13 || sections.has(id))
+      throw new RefusedModule(`it is no WebAssembly module: section ${id} is unknown, or there twice`)
     sections.set(id, content)
   }
   return contentsOf(sections)
@@ -131,7 +134,10 @@ function checkImports(section: BinaryReader | undefined): void {
 
 function functionType(reader: BinaryReader): FunctionType {
   const form = reader.byte()
-  if (form !== 0x60) throw new RefusedModule(`it uses garbage collection (a type of the form 0x${form.toString(16)}), which is not allowed`)
+  if (form !== 0x60)
+    throw new RefusedModule(
+      `it uses garbage collection (a type of the form 0x${form.toString(16)}), which is not allowed`,
+    )
   const params = valueTypes(reader)
   const results = valueTypes(reader)
   if (results.length > 1) throw new RefusedModule(`it uses functions with ${results.length} results; allowed is one`)
@@ -146,7 +152,10 @@ function valueTypes(reader: BinaryReader): number[] {
 
 function checkTable(reader: BinaryReader): void {
   const type = reader.byte()
-  if (type !== FUNCREF) throw new RefusedModule(`it uses reference types (a table of 0x${type.toString(16)}); allowed is one table of functions`)
+  if (type !== FUNCREF)
+    throw new RefusedModule(
+      `it uses reference types (a table of 0x${type.toString(16)}); allowed is one table of functions`,
+    )
   const elements = limits(reader, 'table')
   if (elements > EVALUATOR_LIMITS.tableElements) {
     throw new RefusedModule(`its table has ${elements} elements, allowed are at most ${EVALUATOR_LIMITS.tableElements}`)
@@ -168,7 +177,8 @@ function limits(reader: BinaryReader, what: string): number {
 function pagesOf(section: BinaryReader | undefined): number {
   const memories = listOf(section, (reader) => limits(reader, 'memory'))
   const [pages] = memories
-  if (pages === undefined || memories.length > 1) throw new RefusedModule(`it has ${memories.length} memories; an evaluator has one, and exports it`)
+  if (pages === undefined || memories.length > 1)
+    throw new RefusedModule(`it has ${memories.length} memories; an evaluator has one, and exports it`)
   if (pages > LIMITS.goalMemoryPages) {
     throw new RefusedModule(`its memory begins with ${pages} pages, allowed are at most ${LIMITS.goalMemoryPages}`)
   }
@@ -201,7 +211,8 @@ function checkData(reader: BinaryReader): void {
 
 function checkActive(reader: BinaryReader, what: string): void {
   const flags = reader.u32()
-  if (flags !== 0) throw new RefusedModule(`it has ${what} segments of the form ${flags}; allowed are active ones of the form 0`)
+  if (flags !== 0)
+    throw new RefusedModule(`it has ${what} segments of the form ${flags}; allowed are active ones of the form 0`)
 }
 
 /** Passes over an initial value: one constant. */
@@ -221,7 +232,9 @@ interface Export {
 }
 
 function exportsOf(section: BinaryReader | undefined): ReadonlyMap<string, Export> {
-  const found = new Map(listOf(section, (reader) => [reader.text(), { kind: reader.byte(), index: reader.u32() }] as const))
+  const found = new Map(
+    listOf(section, (reader) => [reader.text(), { kind: reader.byte(), index: reader.u32() }] as const),
+  )
   if (found.get('memory')?.kind !== KIND.memory) throw new RefusedModule('it exports no memory named memory')
   return found
 }
@@ -234,10 +247,13 @@ function exported(
   typeOf: (index: number) => FunctionType | undefined,
 ): number {
   const entry = found.get(name)
-  if (entry?.kind !== KIND.function) throw new RefusedModule(`it exports no function ${name}; wanted is ${name}: ${words(wanted)}`)
+  if (entry?.kind !== KIND.function)
+    throw new RefusedModule(`it exports no function ${name}; wanted is ${name}: ${words(wanted)}`)
   const type = typeOf(entry.index)
   if (type === undefined || words(type) !== words(wanted)) {
-    throw new RefusedModule(`it exports ${name}: ${type === undefined ? 'nothing' : words(type)}; wanted is ${words(wanted)}`)
+    throw new RefusedModule(
+      `it exports ${name}: ${type === undefined ? 'nothing' : words(type)}; wanted is ${words(wanted)}`,
+    )
   }
   return entry.index
 }

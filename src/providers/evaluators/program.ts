@@ -36,7 +36,8 @@ function load({ slot, module }: LoadMessage): LoadAnswer {
     return undefined
   } catch (error) {
     if (error instanceof RefusedModule) return error.message
-    if (error instanceof WebAssembly.CompileError) return `it is no WebAssembly module: ${error.message.replace(/^.*?\): /, '')}`
+    if (error instanceof WebAssembly.CompileError)
+      return `it is no WebAssembly module: ${error.message.replace(/^.*?\): /, '')}`
     throw error
   }
 }

@@ -74,7 +74,8 @@ class WasmEvaluator implements Evaluator {
     this.#checkOpen()
     signal.throwIfAborted()
     const { digest, input } = request
-    if (input.length > INPUT_BYTES) throw new RangeError(`an input of ${input.length} bytes, allowed are at most ${INPUT_BYTES}`)
+    if (input.length > INPUT_BYTES)
+      throw new RangeError(`an input of ${input.length} bytes, allowed are at most ${INPUT_BYTES}`)
     const prepared = this.#modules.get(digest)
     if (prepared === undefined) return undetermined(`the evaluator ${digest} is not prepared`)
     this.#modules.delete(digest)
@@ -137,7 +138,8 @@ class WasmEvaluator implements Evaluator {
       message: undefined,
       dropped: () => false,
       answered: (answer) => resolve(readLoadAnswer(answer)),
-      lost: (reason) => reject(new Error(`the evaluator ${digest} could not be prepared: its process ended: ${reason}`)),
+      lost: (reason) =>
+        reject(new Error(`the evaluator ${digest} could not be prepared: its process ended: ${reason}`)),
     })
     try {
       return await promise
@@ -164,7 +166,8 @@ class WasmEvaluator implements Evaluator {
         const { evaluation, used } = readEvaluateAnswer(answer)
         if (!(used >= 0 && used <= fuel)) throw new Error(`an evaluation that took ${used} of ${fuel} units of fuel`)
         const { expectedFuel } = module
-        module.expectedFuel = expectedFuel === Number.POSITIVE_INFINITY ? used : Math.max(used, FORGETTING * expectedFuel)
+        module.expectedFuel =
+          expectedFuel === Number.POSITIVE_INFINITY ? used : Math.max(used, FORGETTING * expectedFuel)
         resolve(evaluation)
       },
       lost: (reason) => resolve(undetermined(`its process ended: ${reason}`)),

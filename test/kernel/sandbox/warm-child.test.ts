@@ -39,7 +39,10 @@ describe('a warm child', () => {
   it('has an empty environment', async (t) => {
     const { ask } = started(t)
     const environment = Object.keys(JSON.parse(await ask('environment')))
-    assert.deepEqual(environment.filter((name) => name !== 'PWD'), [])
+    assert.deepEqual(
+      environment.filter((name) => name !== 'PWD'),
+      [],
+    )
   })
 
   it('is killed when it answers too much', async (t) => {

@@ -44,7 +44,10 @@ describe('fuel', () => {
   })
 
   it('is exhausted by one unit too little, and by nothing else', async () => {
-    const parts = { body: '(call $f) (memory.fill (i32.const 0) (i32.const 0) (i32.const 99))', rest: '(func $f (nop))' }
+    const parts = {
+      body: '(call $f) (memory.fill (i32.const 0) (i32.const 0) (i32.const 99))',
+      rest: '(func $f (nop))',
+    }
     const used = await usedBy(parts)
     for (let fuel = 1; fuel < used; fuel++) {
       assert.deepEqual((await evaluated(parts, { fuel })).evaluation, { kind: 'timeout' })
@@ -67,7 +70,9 @@ describe('fuel', () => {
     }
     const start = '(func $start (loop $again (br $again))) (start $start)'
     assert.deepEqual((await evaluated({ rest: start })).evaluation, { kind: 'timeout' })
-    assert.deepEqual((await evaluated({ pointer: '(loop $again (br $again)) (i32.const 0)' })).evaluation, { kind: 'timeout' })
+    assert.deepEqual((await evaluated({ pointer: '(loop $again (br $again)) (i32.const 0)' })).evaluation, {
+      kind: 'timeout',
+    })
   })
 })
 
@@ -180,7 +185,7 @@ describe('a metered module', () => {
             (drop (br_if $out (i32.const 77) (i32.and (local.get $a) (i32.const 1))))
             (select (local.get $n) (i32.const 3) (local.get $a))))
           (i32.xor (i32.const 12345) (i32.add (local.get $r)
-            (call $mix (i32.add (local.get $a) (local.get $r)) (i32.sub (local.get $n) (i32.const 1)))))))`,
+            (call $mix (i32.add (local.get $a) (local.get $r)) (i32.sub (local.get $n) (i32.const 1))))))`,
     })
     const bytes = await assembled(text)
     const metered = new WebAssembly.Module(instrument(bytes).withPages(1))
@@ -222,22 +227,34 @@ describe('a metered module', () => {
 describe('what is refused', () => {
   const big = (count: number, item: string): string => item.repeat(count)
   const cases: Record<string, readonly [Parts | string, RegExp]> = {
-    'an import': [{ memory: '(import "env" "now" (func)) (memory (export "memory") 1)' }, /imports env\.now; an evaluator imports nothing/],
+    'an import': [
+      { memory: '(import "env" "now" (func)) (memory (export "memory") 1)' },
+      /imports env\.now; an evaluator imports nothing/,
+    ],
     'an imported memory': [{ memory: '(import "env" "m" (memory 1)) (export "memory" (memory 0))' }, /imports env\.m/],
-    'no memory': [{ memory: '' }, /0 memories/],
+    'no memory': [{ memory: '' }, /exports no memory/],
     'a memory that is not exported': [{ memory: '(memory 1)' }, /exports no memory/],
     'two memories': [{ memory: '(memory (export "memory") 1) (memory 1)' }, /2 memories/],
     'shared memory': [{ memory: '(memory (export "memory") 1 2 shared)' }, /threads/],
     '64-bit memory': [{ memory: '(memory (export "memory") i64 1)' }, /64-bit/],
-    'a memory larger than any goal gives': [{ memory: '(memory (export "memory") 1025)' }, /1025 pages, allowed are at most 1024/],
-    'no alloc': ['(module (memory (export "memory") 1))', /exports no function alloc; wanted is alloc: \(i32\) -> \(i32\)/],
+    'a memory larger than any goal gives': [
+      { memory: '(memory (export "memory") 1025)' },
+      /1025 pages, allowed are at most 1024/,
+    ],
+    'no alloc': [
+      '(module (memory (export "memory") 1))',
+      /exports no function alloc; wanted is alloc: \(i32\) -> \(i32\)/,
+    ],
     'another evaluate': [
       '(module (memory (export "memory") 1) (func (export "alloc") (param i32) (result i32) (i32.const 0)) (func (export "evaluate") (param f64)))',
       /exports evaluate: \(f64\) -> \(\); wanted is \(i32, i32, i32\) -> \(i32\)/,
     ],
     SIMD: [{ body: '(drop (i8x16.splat (i32.const 1)))' }, /SIMD/],
     'SIMD in a type': [{ rest: '(func (param v128))' }, /SIMD/],
-    'relaxed SIMD': [{ body: '(drop (f32x4.relaxed_madd (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))' }, /SIMD/],
+    'relaxed SIMD': [
+      { body: '(drop (f32x4.relaxed_madd (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))' },
+      /SIMD/,
+    ],
     threads: [{ body: '(drop (i32.atomic.load (i32.const 0)))' }, /threads/],
     exceptions: [{ body: '(throw 0)', rest: '(tag)' }, /exceptions/],
     'catching exceptions': [{ body: '(block (try_table (catch_all 0)))' }, /exceptions/],
@@ -245,15 +262,24 @@ describe('what is refused', () => {
     'garbage collection': [{ rest: '(type (struct))' }, /garbage collection/],
     'i31 references': [{ body: '(drop (ref.i31 (i32.const 0)))' }, /garbage collection/],
     'references to functions': [{ body: '(drop (ref.null func))' }, /reference types/],
-    'tables that change': [{ body: '(table.set (i32.const 0) (ref.null func))', rest: '(table 1 funcref)' }, /reference types/],
-    'tables that grow': [{ body: '(drop (table.grow (ref.null func) (i32.const 1)))', rest: '(table 1 funcref)' }, /reference types|tables/],
+    'tables that change': [
+      { body: '(table.set (i32.const 0) (ref.null func))', rest: '(table 1 funcref)' },
+      /reference types/,
+    ],
+    'tables that grow': [
+      { body: '(drop (table.grow (ref.null func) (i32.const 1)))', rest: '(table 1 funcref)' },
+      /reference types|tables/,
+    ],
     'tables of references': [{ rest: '(table 1 externref)' }, /reference types/],
     'a large table': [{ rest: '(table 4097 funcref)' }, /4097 elements, allowed are at most 4096/],
     'passive data': [{ body: '(data.drop 0)', rest: '(data "x")' }, /data segments/],
     'several results': [{ rest: '(func (result i32 i32) (i32.const 0) (i32.const 0))' }, /2 results/],
     'blocks with parameters': [{ body: '(drop (block (param i32) (result i32) (i32.const 0)))' }, /blocks of the type/],
     'many locals': [{ rest: `(func (local ${big(3000, 'i32 ')}))` }, /more than 2048 parameters and locals/],
-    'many operands': [{ rest: `(func ${big(2050, '(i32.const 0) ')} ${big(2050, '(drop) ')})` }, /a frame of 2066 slots/],
+    'many operands': [
+      { rest: `(func ${big(2050, '(i32.const 0) ')} ${big(2050, '(drop) ')})` },
+      /a frame of 2066 slots/,
+    ],
     'many blocks': [{ rest: `(func ${big(512, 'block ')} ${big(512, 'end ')})` }, /more than 512 blocks/],
     'a long br_table': [{ rest: `(func (br_table ${big(4098, '0 ')} (i32.const 0)))` }, /4097 targets/],
     'a long function': [{ rest: `(func ${big(131_072, '(nop)')})` }, /a function has 131\d{3} bytes/],
@@ -272,7 +298,8 @@ describe('what is refused', () => {
 })
 
 describe('what is no result', () => {
-  const reason = async (parts: Parts, options = {}): Promise<string> => reasonOf((await evaluated(parts, options)).evaluation)
+  const reason = async (parts: Parts, options = {}): Promise<string> =>
+    reasonOf((await evaluated(parts, options)).evaluation)
 
   it('is an answer outside the memory', async () => {
     assert.match(await reason({ result: '(i32.const -1)' }), /evaluate answered 4294967295: no result/)
@@ -306,6 +333,9 @@ describe('what is no result', () => {
     assert.match(await reason({ body: '(drop (i32.load (i32.const 65533)))' }), /trapped: memory access out of bounds/)
     assert.match(await reason({ rest: '(func $s (unreachable)) (start $s)' }), /trapped/)
     assert.match(await reason({ rest: '(data (i32.const 65536) "x")' }), /trapped: .*out of bounds/)
-    assert.match(await reason({ rest: '(table 1 funcref) (func $f) (elem (i32.const 1) $f)' }), /trapped: .*out of bounds/)
+    assert.match(
+      await reason({ rest: '(table 1 funcref) (func $f) (elem (i32.const 1) $f)' }),
+      /trapped: .*out of bounds/,
+    )
   })
 })

@@ -43,7 +43,8 @@ const request = (digest: string, special: Partial<EvaluationRequest> = {}): Eval
 async function prepared(t: TestContext, modules: Record<string, Parts>, config = {}): Promise<Evaluator> {
   const evaluator = await create(config)
   t.after(() => evaluator.close())
-  for (const [name, parts] of Object.entries(modules)) await evaluator.prepare(name, await assembled(evaluatorText(parts)))
+  for (const [name, parts] of Object.entries(modules))
+    await evaluator.prepare(name, await assembled(evaluatorText(parts)))
   return evaluator
 }
 
@@ -114,13 +115,18 @@ describe('verdicts', () => {
   })
 
   it('take inputs as large as contributions are', async (t) => {
-    const body = reward('(f64.convert_i32_u (i32.load8_u (i32.sub (i32.add (local.get $at) (local.get $length)) (i32.const 1))))')
+    const body = reward(
+      '(f64.convert_i32_u (i32.load8_u (i32.sub (i32.add (local.get $at) (local.get $length)) (i32.const 1))))',
+    )
     const evaluator = await prepared(t, { last: { body } })
     const input = new Uint8Array(LIMITS.contributionParameterBytes + 100)
     input[input.length - 1] = 1
     const verdict = await evaluator.evaluate(request('last', { input, memoryPages: 16 }), signal)
     assert.deepEqual(verdict, METRICS)
-    await assert.rejects(evaluator.evaluate(request('last', { input: new Uint8Array(2 ** 20) }), signal), /allowed are at most/)
+    await assert.rejects(
+      evaluator.evaluate(request('last', { input: new Uint8Array(2 ** 20) }), signal),
+      /allowed are at most/,
+    )
   })
 })
 
@@ -133,8 +139,14 @@ describe('modules', () => {
         (error) => error instanceof ProviderError && error.status === 422 && reason.test(error.message),
       )
     await refused(new Uint8Array(EVALUATOR_LIMITS.moduleBytes + 1), /has 1048577 bytes, allowed are at most 1048576/)
-    await refused(await assembled(evaluatorText({ body: '(drop (memory.atomic.notify (i32.const 0) (i32.const 1)))' })), /uses threads; allowed are/)
-    await refused(await assembled(evaluatorText({ body: '(i32.const 1)' })), /it is no WebAssembly module: .*evaluate|Compiling function/)
+    await refused(
+      await assembled(evaluatorText({ body: '(drop (memory.atomic.notify (i32.const 0) (i32.const 1)))' })),
+      /uses threads; allowed are/,
+    )
+    await refused(
+      await assembled(evaluatorText({ body: '(i32.const 1)' })),
+      /it is no WebAssembly module: .*evaluate|Compiling function/,
+    )
   })
 
   it('that were not used the longest make room, and can come again', async (t) => {
