@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { contributionVectors } from './vectors/contribution.ts'
 import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
+import { evaluatorVectors } from './vectors/evaluator.ts'
 import { goalVectors } from './vectors/goal.ts'
 import { handshakeVectors } from './vectors/handshake.ts'
 import { logRecordVectors } from './vectors/log-records.ts'
@@ -32,6 +33,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'messages.json': messageVectors(),
     'contribution.json': contributionVectors(),
     'goal.json': goalVectors(),
+    'evaluator.json': await evaluatorVectors(),
     'record-sets.json': await recordSetVectors(),
     'log-records.json': logRecordVectors(),
     'proof-files.json': proofFileVectors(),

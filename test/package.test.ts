@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { toHex } from '../src/kernel/base/bytes.ts'
+import { trivial } from './providers/evaluators/modules.ts'
 
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
@@ -63,10 +65,14 @@ describe('the published package', () => {
         await wasm.validate(${JSON.stringify(module)}, { size: ${size}, format: 'wasm', mediaType: 'application/wasm' }),
         await document.validate(Buffer.from('{}'), { size: 2, format: 'document', mediaType: 'application/json' }),
       ]
-      console.log(JSON.stringify(reports.map(({ report }) => report?.kind)))
-      await Promise.all([wasm.close(), document.close()])
+      const evaluator = await registry.createProvider('evaluators', 'wasm')
+      await evaluator.prepare('example', Buffer.from('${toHex(await trivial())}', 'hex'))
+      const request = { digest: 'example', fuel: 100, memoryPages: 1, seed: 0, input: Buffer.of(1) }
+      const { kind } = await evaluator.evaluate(request, new AbortController().signal)
+      console.log(JSON.stringify([...reports.map(({ report }) => report?.kind), kind]))
+      await Promise.all([wasm.close(), document.close(), evaluator.close()])
     `)
-    assert.deepEqual(kinds, ['module', 'document'])
+    assert.deepEqual(kinds, ['module', 'document', 'metrics'])
   })
 
   it('exports the SDK, the contract, the provider registry and its suites by name', async () => {

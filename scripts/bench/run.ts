@@ -10,6 +10,7 @@ import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
 import { contributions } from './rows/contributions.ts'
 import { dht } from './rows/dht.ts'
+import { evaluations } from './rows/evaluations.ts'
 import { httpDownload } from './rows/http-download.ts'
 import { localHit } from './rows/local-hit.ts'
 import { logAppends } from './rows/log-appends.ts'
@@ -49,6 +50,7 @@ const ROWS: readonly Row[] = [
   contributions,
   logAppends,
   logProofs,
+  evaluations,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

@@ -111,17 +111,10 @@ export interface NodeOptions {
   readonly registry?: ProviderRegistry
   /** What connections to peers are made of. Default: TCP. */
   readonly wiring?: Wiring
-  /** What contributions to goals are evaluated with. Default: nothing, and then none is judged here. */
+  /** What contributions to goals are evaluated with. Default: what the configuration names. */
   readonly evaluator?: Evaluator
   /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
-}
-
-/** Of a node that was given none. */
-const noEvaluator: Evaluator = {
-  prepare: async () => undefined,
-  evaluate: async () => ({ kind: 'undetermined', reason: 'this node has no evaluator' }),
-  close: async () => undefined,
 }
 
 /** A node that runs. */
@@ -149,13 +142,13 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 
 async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<RunningNode> {
   const { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring } = options
-  const { evaluator = noEvaluator } = options
   const maintenance = new Maintenance(config.node.maintenance)
   checkFollow(config.follow)
   // What an isolated registry holds was put there by whoever made it.
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
   const rankers = await providers.rankers()
+  const evaluator = options.evaluator ?? (await providers.evaluator())
   const proofVerifiers = options.proofs ?? (await providers.proofVerifiers())
 
   const network = config.network.name

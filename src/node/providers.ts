@@ -5,6 +5,7 @@ import type { Config } from '../kernel/config/schema.ts'
 import { RegistryError } from '../kernel/plugins/errors.ts'
 import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
+import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
 import { proofVerifiers } from '../kernel/plugins/packages/proof-verifiers.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
 import { validators } from '../kernel/plugins/packages/validators.ts'
@@ -49,6 +50,10 @@ export class ChosenProviders {
     return new ProofVerifiers(made)
   }
 
+  evaluator(): Promise<Evaluator> {
+    return this.#create('evaluators', evaluators, this.#config.providers.evaluators, {})
+  }
+
   async rankers(): Promise<NodeParts['rankers']> {
     const choices = this.#config.providers.rankers
     const create = (priority: keyof typeof choices) =>
@@ -63,11 +68,13 @@ export class ChosenProviders {
 
   /** Every package with its providers, and which of them this node uses. */
   packages(): ProviderPackage[] {
-    const { blob_store, validators: chosen, rankers: ranking, proof_verifiers: verifiers } = this.#config.providers
+    const { providers } = this.#config
+    const { blob_store, validators: chosen, rankers: ranking, proof_verifiers: verifiers } = providers
     const inUse = new Map<string, readonly Choice[]>([
       [blobStores.name, [blob_store]],
       [validators.name, chosen],
       [proofVerifiers.name, verifiers],
+      [evaluators.name, [providers.evaluators]],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({

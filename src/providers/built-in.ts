@@ -2,6 +2,7 @@ import { globalRegistry } from '../kernel/plugins/global.ts'
 import { PACKAGES } from '../kernel/plugins/packages/index.ts'
 import { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
+import { registerEvaluators } from './evaluators/register.ts'
 import { registerProofVerifiers } from './proof-verifiers/register.ts'
 import { registerRankers } from './rankers/register.ts'
 import { registerValidators } from './validators/register.ts'
@@ -10,6 +11,7 @@ import { registerValidators } from './validators/register.ts'
 function registerBuiltIns(registry: ProviderRegistry): void {
   registerBlobStores(registry)
   registerProofVerifiers(registry)
+  registerEvaluators(registry)
   registerRankers(registry)
   registerValidators(registry)
   registry.builtInsComplete()

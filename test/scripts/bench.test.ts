@@ -34,6 +34,8 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'log appends',
       'inclusion proof',
       'verification',
+      'metered evaluator',
+      'trivial evaluator',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),

@@ -257,6 +257,8 @@ export const ConfigSchema = Type.Object(
         validators: Type.Array(ProviderChoice, { ...fileOnly, minItems: 1 }),
         /** Who verifies the proofs that goals ask for, each for its kind. */
         proof_verifiers: Type.Array(ProviderChoice, fileOnly),
+        /** Runs the evaluators of goals. */
+        evaluators: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** By `optimization_priority`; `default` for requests without. */
         rankers: Type.Object(
           { default: ProviderChoice, memory: ProviderChoice, speed: ProviderChoice, battery: ProviderChoice },

@@ -10,6 +10,7 @@ import type { ProviderDescription, ProviderFactory, ProviderInfo } from './regis
 export { RegistryError, type RegistryErrorFacts, type RegistryErrorName } from './errors.ts'
 export type { PackageDefinition } from './package.ts'
 export type * from './packages/blob-stores.ts'
+export type * from './packages/evaluators.ts'
 export { PACKAGES } from './packages/index.ts'
 export type * from './packages/proof-verifiers.ts'
 export type * from './packages/rankers.ts'

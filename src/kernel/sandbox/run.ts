@@ -2,13 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { type FileHandle, open } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { type SandboxLimits, sandboxCommand } from './command.ts'
+import { type Failure, failure, STDERR_BYTES } from './ending.ts'
 import { Places } from './places.ts'
 
 /** Children that run at the same time. More would share the same cores, and add up in memory. */
 const CHILDREN = Math.min(2, availableParallelism())
-
-/** Bytes of stderr that are kept: enough for the engine's last words. */
-const STDERR_BYTES = 16 * 1024
 
 const places = new Places(CHILDREN)
 
@@ -36,8 +34,7 @@ export interface SandboxRun extends SandboxLimits {
 export type SandboxOutcome =
   | { readonly outcome: 'answered'; readonly value: unknown }
   | { readonly outcome: 'timed_out' }
-  | { readonly outcome: 'out_of_memory' }
-  | { readonly outcome: 'crashed'; readonly reason: string }
+  | Failure
 
 /**
  * Runs a program on hostile input in a child process, with hard limits on memory and time, an empty environment, and no descriptors beyond
@@ -120,22 +117,4 @@ function answer(bytes: Buffer): SandboxOutcome {
   } catch {
     return { outcome: 'crashed', reason: `its answer of ${bytes.length} bytes is not JSON` }
   }
-}
-
-/** What the engine, the C++ library and the system say of memory that they did not get. */
-const OUT_OF_MEMORY =
-  /out of memory|allocation failed|could not allocate|failed to reserve|bad_alloc|ENOMEM|Invalid array buffer length/i
-
-/** Nobody here sent that SIGKILL: the system did, as it does when memory is short. */
-function failure(code: number | null, signal: NodeJS.Signals | null, stderr: string): SandboxOutcome {
-  if (signal === 'SIGKILL' || OUT_OF_MEMORY.test(stderr)) return { outcome: 'out_of_memory' }
-  const ending = signal === null ? `exit code ${code}` : signal
-  return { outcome: 'crashed', reason: `${ending}: ${lastWords(stderr)}` }
-}
-
-/** The line of an uncaught error, or the first line that says anything. */
-function lastWords(stderr: string): string {
-  const lines = stderr.split('\n').map((line) => line.trim())
-  const line = lines.find((text) => /^\w*Error\b/.test(text)) ?? lines.find((text) => text !== '')
-  return line?.slice(0, 500) ?? 'it said nothing'
 }

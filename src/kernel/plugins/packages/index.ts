@@ -1,7 +1,8 @@
 import { blobStores } from './blob-stores.ts'
+import { evaluators } from './evaluators.ts'
 import { proofVerifiers } from './proof-verifiers.ts'
 import { rankers } from './rankers.ts'
 import { validators } from './validators.ts'
 
 /** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
-export const PACKAGES = [blobStores, proofVerifiers, rankers, validators] as const
+export const PACKAGES = [blobStores, evaluators, proofVerifiers, rankers, validators] as const
