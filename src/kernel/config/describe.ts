@@ -20,19 +20,21 @@ const MASK = '••••'
 export function describeConfig({ config, origins }: LoadedConfig, adminKey: AdminKeyOrigin): DescribedSetting[] {
   const settings: DescribedSetting[] = CONFIG_KEYS.map(({ name }) => ({
     key: name,
-    value: masked(valueAt(config, name)),
+    value: masked(valueAt(config, name), name.split('.').at(-1)),
     origin: origins.get(name) ?? 'default',
   }))
   return [...settings, { key: 'admin key', value: MASK, origin: adminKey }]
 }
 
-/** Secrets of providers are in fields of this name. */
-function masked(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(masked)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, name === 'api_key' ? MASK : masked(inner)]),
-  )
+/** Secrets are in fields of this name, and of no other. */
+const SECRET = 'api_key'
+
+function masked(value: unknown, field?: string): unknown {
+  if (value === null) return null
+  if (field === SECRET) return MASK
+  if (Array.isArray(value)) return value.map((item) => masked(item))
+  if (typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, masked(inner, name)]))
 }
 
 function valueAt(config: object, name: string): unknown {
