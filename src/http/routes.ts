@@ -6,6 +6,7 @@ import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
 import { federationRoutes } from './routes/federation.ts'
+import { goalRoutes } from './routes/goals.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
@@ -25,6 +26,7 @@ export const ROUTES: readonly Route[] = [
   ...peerRoutes,
   ...providerRoutes,
   ...logRoutes,
+  ...goalRoutes,
   ...keyRoutes,
   ...federationRoutes,
   ...replicationRoutes,

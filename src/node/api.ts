@@ -72,6 +72,7 @@ import type { YankReason } from '../../protocol/yank.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { Editor } from '../domain/cells/repository.ts'
+import type { Goals } from './goals-api.ts'
 
 export type { CellAnswerText, CellQuery, Editor }
 
@@ -266,6 +267,9 @@ export interface ProviderNode {
   yankCell(order: CellYank): Promise<Yanked>
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
+
+  /** Goals, and what this node does with them. */
+  readonly goals: Goals
 
   /** Vulnerabilities of cells, here and elsewhere. Changes are logged; `by` is who makes them. */
   readonly vulnerabilities: {

@@ -1,6 +1,7 @@
 import type { AdminKeyOrigin } from './admin-key.ts'
-import { CONFIG_KEYS } from './keys.ts'
+import { CONFIG_KEYS, type ConfigKey } from './keys.ts'
 import type { LoadedConfig } from './load.ts'
+import { isSecret } from './setting.ts'
 
 /** A line of `cytoplex config show`. */
 export interface DescribedSetting {
@@ -18,23 +19,23 @@ const MASK = '••••'
  * stand in the schema's order.
  */
 export function describeConfig({ config, origins }: LoadedConfig, adminKey: AdminKeyOrigin): DescribedSetting[] {
-  const settings: DescribedSetting[] = CONFIG_KEYS.map(({ name }) => ({
-    key: name,
-    value: masked(valueAt(config, name), name.split('.').at(-1)),
-    origin: origins.get(name) ?? 'default',
+  const settings: DescribedSetting[] = CONFIG_KEYS.map((key) => ({
+    key: key.name,
+    value: shown(key, valueAt(config, key.name)),
+    origin: origins.get(key.name) ?? 'default',
   }))
   return [...settings, { key: 'admin key', value: MASK, origin: adminKey }]
 }
 
-/** Secrets are in fields of this name, and of no other. */
-const SECRET = 'api_key'
+const shown = (key: ConfigKey, value: unknown): unknown => (isSecret(key) && value !== null ? MASK : masked(value))
 
-function masked(value: unknown, field?: string): unknown {
-  if (value === null) return null
-  if (field === SECRET) return MASK
-  if (Array.isArray(value)) return value.map((item) => masked(item))
-  if (typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, masked(inner, name)]))
+/** Secrets of providers are in fields of this name. */
+function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, name === 'api_key' ? MASK : masked(inner)]),
+  )
 }
 
 function valueAt(config: object, name: string): unknown {
