@@ -2,6 +2,7 @@
  * `cytoplex/client`: the SDK for assemblers. Runs in browsers and in Node; verifies every answer and every package itself.
  */
 
+export { contributorKey } from '../kernel/identity/contribution-signature.ts'
 export { newRequestKeys, type RequestKey, type RequestKeys } from '../kernel/identity/quantum-signature.ts'
 export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
@@ -18,6 +19,7 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+export type { ContributionSubmission, GoalsClient } from './goals.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'
