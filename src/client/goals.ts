@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../protocol/contexts.ts'
-import type { ContributionVerdict, LeaderboardEntry } from '../../protocol/goal.ts'
+import type { ContributionVerdict, Goal, LeaderboardEntry } from '../../protocol/goal.ts'
 import {
   ContributeAnswer,
   type ContributeRequest,
@@ -165,10 +165,18 @@ function verifiedGoal(network: string, described: GoalDescription, node: string)
   if (digest !== toHex(sha256(utf8(canonicalJson(goal))))) {
     throw new IntegrityError(`${node} says that the goal ${goal.goal_id} has the digest ${digest}, which it has not`, { node })
   }
-  const signed = verifyObject(pureVerifier, publicKeyOf(goal.creator), network, CONTEXTS.goal, goal, goal.signature)
-  if (signed) return described
+  if (isSigned(network, goal)) return described
   const why = `it is not signed by its creator ${goal.creator} for the network ${network}`
   throw new IntegrityError(`the goal ${goal.goal_id} does not hold: ${why}`, { node })
+}
+
+function isSigned(network: string, goal: Goal): boolean {
+  try {
+    return verifyObject(pureVerifier, publicKeyOf(goal.creator), network, CONTEXTS.goal, goal, goal.signature)
+  } catch {
+    // No id of an Ed25519 key.
+    return false
+  }
 }
 
 /** A proof whose two shapes lead from its leaf to its root, in the one way that its index and size allow. */

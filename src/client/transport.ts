@@ -196,7 +196,8 @@ const validationSchema = Compile(Type.Object({ validation_results: ValidationRes
 /** The typed error of an answer that is no success. */
 export function errorOf({ node, status, body }: Answer): ClientError {
   const failure: Static<typeof Failure> = failureSchema.Check(body) ? body : {}
-  const error = typeof failure.error === 'string' ? { message: failure.error } : failure.error
+  const error: { readonly code?: string; readonly message?: string } | undefined =
+    typeof failure.error === 'string' ? { message: failure.error } : failure.error
   const given = error?.code ?? failure.code
   const code = given !== undefined && /^[A-Z][A-Z0-9_]*$/.test(given) ? given : `HTTP_${status}`
   const said = error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')
