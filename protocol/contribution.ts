@@ -23,6 +23,11 @@ export const Contribution = Type.Object(
     /** SHA-256 of u64be(length of version) ‖ version ‖ u64be(length of parameters) ‖ parameters. */
     pack_hash: Sha256Hex,
     /**
+     * SHA-256 of the RFC 8785 bytes of `{metadata, proofs}`, of which those are there that the pack has; absent where it has neither. So nobody but the
+     * contributor can give a contribution other metadata or proofs.
+     */
+    extras: Type.Optional(Sha256Hex),
+    /**
      * Proof of work, for open goals: SHA-256(`cytoplex/<network>/contribution-work/v1\n` ‖ RFC 8785 bytes of this object without `signature`) begins with as many
      * zero bits as the goal's difficulty.
      */

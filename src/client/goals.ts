@@ -23,9 +23,9 @@ import {
   type LeaderboardQuery,
   PolicyAnswer,
 } from '../../protocol/goal-api.ts'
-import { equalBytes, fromHex, toBase64, toHex, utf8 } from '../kernel/base/bytes.ts'
+import { equalBytes, fromHex, toBase64, toBase64Url, toHex, utf8 } from '../kernel/base/bytes.ts'
 import { canonicalJson } from '../kernel/base/canonical-json.ts'
-import { packHash, signContribution } from '../kernel/identity/contribution-signature.ts'
+import { packExtras, packHash, signContribution } from '../kernel/identity/contribution-signature.ts'
 import { publicKeyOf } from '../kernel/identity/ids.ts'
 import type { RequestKey } from '../kernel/identity/quantum-signature.ts'
 import { verifyObject } from '../kernel/identity/signed.ts'
@@ -140,17 +140,26 @@ async function signedBody(
   if (goalDigest !== digest) {
     throw new IntegrityError(`${goalId} is the goal ${digest} at this node, and should be ${goalDigest}`)
   }
+  // What is left out is no part of what is signed either.
+  const brought = {
+    ...(metadata === undefined ? {} : { metadata: { ...metadata } }),
+    ...(proofs === undefined ? {} : { proofs: encoded(proofs, toBase64Url) }),
+  }
   const { contributor_id, public_key, signature, work } = await signContribution(key, network, {
     goal: digest,
     packHash: packHash(version, parameters),
+    extras: packExtras(brought),
     difficulty: goal.admission.kind === 'open' ? goal.admission.difficulty : 0,
     signal,
   })
-  const encoded = Object.entries(proofs ?? {}).map(([name, proof]) => [name, toBase64(proof)])
   return {
     goal_id: goalId,
-    agent_pack: { version, parameters: toBase64(parameters), ...(metadata === undefined ? {} : { metadata }) },
-    ...(proofs === undefined ? {} : { proofs: Object.fromEntries(encoded) }),
+    agent_pack: {
+      version,
+      parameters: toBase64(parameters),
+      ...(metadata === undefined ? {} : { metadata: { ...metadata } }),
+    },
+    ...(proofs === undefined ? {} : { proofs: encoded(proofs, toBase64) }),
     contributor_id,
     public_key,
     signature,
@@ -158,6 +167,11 @@ async function signedBody(
     ...(seed === undefined ? {} : { seed }),
   }
 }
+
+const encoded = (
+  proofs: Readonly<Record<string, Uint8Array>>,
+  encode: (bytes: Uint8Array) => string,
+): Record<string, string> => Object.fromEntries(Object.entries(proofs).map(([name, proof]) => [name, encode(proof)]))
 
 /** What a node says of a goal, once digest and signature were seen to hold. */
 function verifiedGoal(network: string, described: GoalDescription, node: string): GoalDescription {

@@ -23,6 +23,7 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
+import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 
 /** The token that a partner presents. */
@@ -231,6 +232,8 @@ export class FakeNode implements ProviderNode {
       return Buffer.alloc(32, 7)
     },
   }
+
+  readonly goals = new FakeGoals()
 
   readonly requests: ProviderNode['requests'] = {
     same: () => undefined,

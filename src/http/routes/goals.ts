@@ -233,7 +233,7 @@ const unsigned = (digest: string): ContributionVerdict => ({
   accepted: false,
   reason:
     'public_key and signature are missing: a contribution is signed with an Ed25519 key, over the record ' +
-    `{type: "contribution", goal: "${digest}", contributor_id, pack_hash, public_key, work} as protocol/README.md says ` +
+    `{type: "contribution", goal: "${digest}", contributor_id, pack_hash, extras, public_key, work} as protocol/README.md says ` +
     '("Contributions"); `cytoplex goal contribute` and the SDK do it',
   rejection_type: 'INVALID_SIGNATURE',
   metrics: null,

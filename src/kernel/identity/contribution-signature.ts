@@ -1,7 +1,7 @@
 import { getPublicKey, sign } from '@noble/ed25519'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
-import type { Contribution } from '../../../protocol/contribution.ts'
+import type { Contribution, ContributionPack } from '../../../protocol/contribution.ts'
 import { concatBytes, toBase64Url, toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
 import { nodeIdOf } from './ids.ts'
@@ -27,6 +27,12 @@ export function packHash(version: string, parameters: Uint8Array): string {
   return toHex(sha256(concatBytes(parts)))
 }
 
+/** SHA-256 of what a pack has of metadata and proofs (base64url), which its contributor signs; undefined where it has neither. */
+export function packExtras({ metadata, proofs }: Pick<ContributionPack, 'metadata' | 'proofs'>): string | undefined {
+  if (metadata === undefined && proofs === undefined) return undefined
+  return toHex(sha256(utf8(canonicalJson({ metadata, proofs }))))
+}
+
 function u64(value: number): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
@@ -39,6 +45,8 @@ export interface ContributionTerms {
   readonly goal: string
   /** See {@link packHash}. */
   readonly packHash: string
+  /** See {@link packExtras}. */
+  readonly extras?: string | undefined
   /** Zero bits that the proof of work begins with; 0 for goals that want none. */
   readonly difficulty: number
   /** Ends the work, which takes twice as long per bit. */
@@ -49,13 +57,14 @@ export interface ContributionTerms {
 export async function signContribution(
   key: RequestKey,
   network: string,
-  { goal, packHash: pack_hash, difficulty, signal }: ContributionTerms,
+  { goal, packHash: pack_hash, extras, difficulty, signal }: ContributionTerms,
 ): Promise<Contribution> {
   const bare = {
     type: 'contribution',
     goal,
     contributor_id: nodeIdOf(key.publicKey),
     pack_hash,
+    ...(extras === undefined ? {} : { extras }),
     public_key: toBase64Url(key.publicKey),
   } as const
   const unsigned = difficulty === 0 ? bare : { ...bare, work: await findWork(network, bare, difficulty, signal) }
