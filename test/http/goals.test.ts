@@ -118,8 +118,7 @@ test("a goal's log is read page by page, beside the node's own log", async (t) =
   assert.deepEqual(await indexes('?from=3'), [])
   const { log_root, log_size, entries } = await page('')
   assert.equal(log_size, 3)
-  const { path: own } = { path: '/api/v1/log/checkpoint' }
-  assert.equal((await send({ path: own })).text, 'origin\n1\nroot\n')
+  assert.equal((await send({ path: '/api/v1/log/checkpoint' })).text, 'origin\n1\nroot\n')
   assert.deepEqual((await send({ path: '/api/v1/log/inclusion?log_index=0' })).json().hashes, [])
   assert.equal((await send({ path: '/api/v1/log/witnesses' })).status, 200)
   const hash = leafHash(utf8(entries[2]!.leaf))

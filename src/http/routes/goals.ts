@@ -115,7 +115,7 @@ export const goalRoutes: readonly Route[] = [
     path: '/api/v1/policy/:goal_id',
     summary: 'The active policy of a goal: the best contribution',
     params,
-    answers: { 200: { description: 'The best, or null', schema: PolicyAnswer }, 404: unknown },
+    answers: { 200: { description: 'The best, or null', schema: PolicyAnswer }, 404: unknown, 409: notJoined },
     handler:
       ({ node: { goals } }) =>
       (request, reply) => {
