@@ -22,13 +22,16 @@ export const GOAL_DEFAULTS = {
   capacity: 100,
 } as const satisfies Record<string, number | readonly number[] | GoalMetrics>
 
-/** Entries of a leaderboard or leaves of a log in one answer when the client does not say, and at most. */
-const DEFAULT_PAGE = 100
-const MAX_PAGE = 1000
-/** Goals in one answer: as many of the longest stay below the 8 MiB that clients read. */
-const GOAL_PAGE = 50
+/** What one answer lists. */
+export const GOAL_PAGES = {
+  /** Entries of a leaderboard or leaves of a log, when the client does not say, and at most. */
+  entries: 100,
+  maxEntries: 1000,
+  /** Goals at most: as many of the longest stay below the 8 MiB that clients read. */
+  goals: 50,
+} as const
 
-const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE }))
+const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: GOAL_PAGES.maxEntries, default: GOAL_PAGES.entries }))
 const from = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }))
 
 const hex = (description: string) => Type.String({ pattern: Sha256Hex.pattern, description })
@@ -103,7 +106,7 @@ export const GoalAnswer = envelope('GoalAnswer', GoalDescription)
 
 /** Query of `GET /api/v1/goals`. */
 export const GoalListQuery = Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: GOAL_PAGE, default: GOAL_PAGE })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: GOAL_PAGES.goals, default: GOAL_PAGES.goals })),
   offset: from,
 })
 export type GoalListQuery = Static<typeof GoalListQuery>

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { roleCovers } from '../../protocol/access.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { BodyDeadlines } from './body-deadlines.ts'
+import type { BodyRoom } from './body-room.ts'
 import { CONTRIBUTOR, type Caller, type Credential, REFUSED } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
@@ -21,6 +22,7 @@ export interface Gate {
   readonly origins: ReadonlySet<string>
   readonly credential: (headers: IncomingMessage['headers']) => Credential
   readonly deadlines: BodyDeadlines
+  readonly room: BodyRoom
   /** Whether routes for readers are open to everybody. */
   readonly openReading: boolean
   /** Whether contributing needs the agent network's `api_key`, or a publisher's. */
@@ -37,6 +39,8 @@ export interface Guarded {
   readonly forPartners: boolean
   /** Uploads may take as long as they move. */
   readonly upload: boolean
+  /** Bytes of a JSON body at most, where that is more than the usual. */
+  readonly largeBody?: number | undefined
 }
 
 const EXPOSED = [
@@ -56,8 +60,8 @@ const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
  * The first hook of a route: Host (400, 421), Origin (403), rate (429), credential (401, 403), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
-export function guard(gate: Gate, { state, access, forPartners, upload }: Guarded) {
-  const { hosts, origins, credential, deadlines, limit } = gate
+export function guard(gate: Gate, { state, access, forPartners, upload, largeBody }: Guarded) {
+  const { hosts, origins, credential, deadlines, room, limit } = gate
   const needed = neededFor(access, gate)
   const vary = origins.size > 0 ? ['Vary', 'Origin'] : undefined
 
@@ -84,7 +88,8 @@ export function guard(gate: Gate, { state, access, forPartners, upload }: Guarde
       if (origin !== baseUrl && origin !== hosts.publicOrigin)
         return refuse(request, reply, deadlines, foreignOrigin(origin))
     }
-    const verdict = limit(hosts.clientAddress(raw), caller)
+    const address = hosts.clientAddress(raw)
+    const verdict = limit(address, caller)
     request.exchange.limits = verdict.headers
     if (!verdict.allowed) {
       return refuse(request, reply, deadlines, new ProviderError('PROV_013', 'too many requests: see Retry-After'))
@@ -106,6 +111,10 @@ export function guard(gate: Gate, { state, access, forPartners, upload }: Guarde
     if (needed !== undefined && needed !== 'contributor' && caller !== undefined && !roleCovers(caller.role, needed)) {
       const message = `this needs ${NEEDED[needed]}, the one that was presented is a ${caller.role}'s`
       return refuse(request, reply, deadlines, new ProviderError('PROV_015', message))
+    }
+    if (largeBody !== undefined && bodied && !room.take(address, largeBody, raw, reply.raw)) {
+      const message = 'too many large bodies are being read: see Retry-After'
+      return refuse(request, reply, deadlines, new ProviderError('PROV_013', message))
     }
     if (upload) deadlines.release(raw)
     done()

@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifySchema, fastify } from 'fastify'
+import { LIMITS } from '../../protocol/limits.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
@@ -7,6 +8,7 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
 import { BodyDeadlines } from './body-deadlines.ts'
+import { BodyRoom } from './body-room.ts'
 import { CONTRIBUTOR, credentialCheck } from './credentials.ts'
 import { refuseConnection, sendError } from './errors.ts'
 import { type Gate, guard } from './guard.ts'
@@ -70,6 +72,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     origins: new Set(config.allowed_origins),
     credential: credentialCheck(options.adminKey, config.api_key, node.keys),
     deadlines,
+    room: new BodyRoom(),
     openReading: config.open_reading,
     closedContributing: config.api_key !== null,
     limit: limiter(config, options.clock),
@@ -193,6 +196,7 @@ function registerRoutes(
       access: route.access,
       forPartners: route.forPartners === true,
       upload: route.multipart !== undefined,
+      largeBody: route.bodyLimit > LIMITS.jsonBodyBytes ? route.bodyLimit : undefined,
     })
     const { method, path: url, bodyLimit } = route
     const limit = bodyLimit > 0 ? { bodyLimit } : {}

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { test } from 'node:test'
 import { Compile } from 'typebox/compile'
 import { GoalFailure } from '../../protocol/goal-api.ts'
@@ -396,4 +398,23 @@ test('the api_key is limited for each address, like callers without a key', asyn
   }
   assert.deepEqual([await status('192.0.2.1'), await status('192.0.2.1'), await status('192.0.2.1')], [200, 200, 429])
   assert.equal(await status('192.0.2.2'), 200)
+})
+
+test('large bodies that are read at once are bounded for each address; usual ones are not held up', async (t) => {
+  const harness = await withGoal(t)
+  const { port, send } = harness
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': 1024 * 1024 }
+  const begun = Array.from({ length: 9 }, () => {
+    const outgoing = request({ port, host: '127.0.0.1', method: 'POST', path: CONTRIBUTE, headers })
+    const answered = once(outgoing, 'response').then(([answer]) => (answer as IncomingMessage).statusCode)
+    // Those that are let in are broken off below.
+    answered.catch(() => undefined)
+    outgoing.write('{')
+    return { outgoing, answered }
+  })
+  t.after(() => begun.forEach(({ outgoing }) => outgoing.destroy()))
+  // Eight have room, whichever they are.
+  assert.equal(await Promise.race(begun.map(({ answered }) => answered)), 429)
+  const body = await signed(harness, 'a')
+  assert.equal((await send({ method: 'POST', path: CONTRIBUTE, body })).status, 200)
 })

@@ -5,6 +5,7 @@ import {
   ContributeAnswer,
   ContributeRequest,
   GoalAnswer,
+  GOAL_PAGES,
   GoalCreation,
   GoalFailure,
   GoalListAnswer,
@@ -34,10 +35,6 @@ const notJoined = { description: 'This node has not joined the goal', schema: Go
 
 /** Bytes of a contribution: one that fits a frame between peers, with its parameters and proofs as large as they may be. */
 const CONTRIBUTION_BYTES = LIMITS.frameBytes
-
-/** What a list or page has where the query does not say. */
-const ENTRIES = 100
-const GOALS = 50
 
 /** Agent network, "REST API", and goals themselves. */
 export const goalRoutes: readonly Route[] = [
@@ -78,7 +75,7 @@ export const goalRoutes: readonly Route[] = [
       ({ node: { goals } }) =>
       (request, reply) => {
         const { goal_id } = request.params
-        sendData(request, reply, 200, { goal_id, ...goals.leaderboard(goal_id, request.query.limit ?? ENTRIES) })
+        sendData(request, reply, 200, { goal_id, ...goals.leaderboard(goal_id, request.query.limit ?? GOAL_PAGES.entries) })
       },
   }),
   route({
@@ -103,7 +100,7 @@ export const goalRoutes: readonly Route[] = [
       ({ node: { goals } }) =>
       async (request, reply) => {
         const { goal_id } = request.params
-        const { from = 0, limit = ENTRIES } = request.query
+        const { from = 0, limit = GOAL_PAGES.entries } = request.query
         const { log_root, log_size } = goals.status(goal_id)
         // Of the log that has this root: it may grow while it is read.
         const entries = from < log_size ? await goals.log(goal_id, { from, limit: Math.min(limit, log_size - from) }) : []
@@ -167,7 +164,7 @@ export const goalRoutes: readonly Route[] = [
     handler:
       ({ node: { goals } }) =>
       (request, reply) => {
-        const { limit = GOALS, offset = 0 } = request.query
+        const { limit = GOAL_PAGES.goals, offset = 0 } = request.query
         const known = goals.list()
         const page = known.slice(offset, offset + limit)
         sendData(request, reply, 200, { goals: page, total: known.length, limit, offset })
