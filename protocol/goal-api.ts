@@ -1,13 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { Milliseconds, Sha256Hex } from './fields.ts'
-import {
-  ContributionVerdict,
-  Goal,
-  GoalId,
-  type GoalMetrics,
-  GoalTerms,
-  LeaderboardEntry,
-} from './goal.ts'
+import { ContributionVerdict, Goal, GoalId, type GoalMetrics, GoalTerms, LeaderboardEntry } from './goal.ts'
 
 /** What a goal says where whoever creates it says nothing. */
 export const GOAL_DEFAULTS = {
@@ -34,7 +27,7 @@ export const GOAL_PAGES = {
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: GOAL_PAGES.maxEntries, default: GOAL_PAGES.entries }))
 const from = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }))
 
-const hex = (description: string) => Type.String({ pattern: Sha256Hex.pattern, description })
+const hex = (description: string) => Type.String({ pattern: '^[0-9a-f]{64}$', description })
 const hashes = (description: string) => Type.Array(Sha256Hex, { maxItems: 64, description })
 
 /** The document's envelope around `data`. */
@@ -208,7 +201,10 @@ const GoalLogProof = Type.Object({
   log_index: Count,
   leaf_hash: Sha256Hex,
   siblings: Type.Array(
-    Type.Object({ hash: Sha256Hex, is_right: Type.Boolean({ description: 'Whether it stands to the right of the path' }) }),
+    Type.Object({
+      hash: Sha256Hex,
+      is_right: Type.Boolean({ description: 'Whether it stands to the right of the path' }),
+    }),
     { maxItems: 64, description: 'From the leaf up to its peak' },
   ),
   peaks_bag: hashes('The other peaks, tallest first'),

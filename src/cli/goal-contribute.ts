@@ -32,7 +32,10 @@ export function registerGoalContribute(goal: Command): void {
     .requiredOption('--version <text>', 'version of the pack')
     .option('--metadata <name=value>', 'for people; repeat for more', repeated)
     .option('--proof <name=file>', 'proof that the goal demands; repeat for more', repeated)
-    .option('--key <file>', 'contributor key, created when there is none (default: ~/.config/cytoplex/contributor.json)')
+    .option(
+      '--key <file>',
+      'contributor key, created when there is none (default: ~/.config/cytoplex/contributor.json)',
+    )
     .option('--goal-digest <hex>', 'only to the goal whose record has this digest')
     .action(contribute)
 }
@@ -58,7 +61,8 @@ async function contribute(goalId: string, path: string, flags: ContributeFlags):
       key,
       goalDigest,
       signal,
-      metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata.map((text) => pairOf('--metadata', text))),
+      metadata:
+        metadata.length === 0 ? undefined : Object.fromEntries(metadata.map((text) => pairOf('--metadata', text))),
       proofs: proofs.length === 0 ? undefined : Object.fromEntries(proofs),
     }),
   )

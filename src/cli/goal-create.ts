@@ -68,7 +68,9 @@ export function registerGoalCreate(goal: Command): void {
     .option('--bound <rule>', 'such as "risk<=0.5", of reward, risk, complexity or score; repeat for more', repeated)
     .option('--schema <file>', 'JSON Schema that each pack must fit')
     .option('--proof <name>', 'proof that each pack must bring; repeat for more', repeated)
-  withExample(verb, `$ cytoplex goal create my-goal --evaluator sha256:${'0a'.repeat(32)} --bound "risk<=0.5"`).action(create)
+  withExample(verb, `$ cytoplex goal create my-goal --evaluator sha256:${'0a'.repeat(32)} --bound "risk<=0.5"`).action(
+    create,
+  )
 }
 
 async function create(id: string, flags: CreateFlags): Promise<void> {
@@ -115,7 +117,10 @@ function admissionOf({ difficulty, contributor }: CreateFlags): object | undefin
 function weightsOf(text: string): object {
   const [reward, risk, complexity, ...more] = text.split(',').map(anyNumber('--weights'))
   if (complexity !== undefined && more.length === 0) return { reward, risk, complexity }
-  throw new CliError(`--weights: found ${JSON.stringify(text)}, allowed are three numbers such as 1,-0.5,-0.01`, EXIT.usage)
+  throw new CliError(
+    `--weights: found ${JSON.stringify(text)}, allowed are three numbers such as 1,-0.5,-0.01`,
+    EXIT.usage,
+  )
 }
 
 function boundOf(text: string): object {

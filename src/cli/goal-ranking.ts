@@ -18,7 +18,9 @@ export function registerGoalLeaderboard(goal: Command): void {
 
 /** `goal policy`: the best contribution. */
 export function registerGoalPolicy(goal: Command): void {
-  goalVerb(goal, 'policy', 'show the active policy: the best contribution', '$ cytoplex goal policy my-goal').action(policy)
+  goalVerb(goal, 'policy', 'show the active policy: the best contribution', '$ cytoplex goal policy my-goal').action(
+    policy,
+  )
 }
 
 async function leaderboard(id: string, flags: LeaderboardFlags): Promise<void> {

@@ -33,7 +33,8 @@ async function list(flags: ListFlags): Promise<void> {
     ...(offset === undefined ? {} : { offset }),
   })
   if (flags.json) return printJson(answer)
-  if (answer.goals.length === 0) return printLine(answer.total === 0 ? 'no goals' : `no more than ${answer.total} goals`)
+  if (answer.goals.length === 0)
+    return printLine(answer.total === 0 ? 'no goals' : `no more than ${answer.total} goals`)
   printTable(
     ['GOAL', 'JOINED', 'WHO', 'MODE', 'DIGEST', 'NAME'],
     answer.goals.map(({ goal, joined, digest }) => [

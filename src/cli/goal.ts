@@ -16,9 +16,12 @@ export function registerGoalCommands(program: Command): void {
   registerGoalCreate(goal)
   registerGoalList(goal)
   registerGoalShow(goal)
-  goalVerb(goal, 'join', 'work for a goal: evaluate, keep and relay its contributions', '$ cytoplex goal join my-goal').action(
-    join,
-  )
+  goalVerb(
+    goal,
+    'join',
+    'work for a goal: evaluate, keep and relay its contributions',
+    '$ cytoplex goal join my-goal',
+  ).action(join)
   goalVerb(goal, 'leave', 'do nothing more for a goal', '$ cytoplex goal leave my-goal').action(leave)
   registerGoalContribute(goal)
   registerGoalLeaderboard(goal)

@@ -97,10 +97,8 @@ const GOALS = '/api/v1/goals'
 
 export function goalsClient(transport: Transport, network: string): GoalsClient {
   const answerTo = (request: Call): Promise<Answer> => call(transport, home(transport), request)
-  const ask = async <T>(
-    schema: { Check(value: unknown): value is { readonly data: T } },
-    request: Call,
-  ): Promise<T> => checked(schema, await answerTo(request)).data
+  const ask = async <T>(schema: { Check(value: unknown): value is { readonly data: T } }, request: Call): Promise<T> =>
+    checked(schema, await answerTo(request)).data
   const describe = async (request: Call): Promise<GoalDescription> =>
     verifiedGoal(network, await ask(schemas.goal, request), home(transport))
   const at = (goalId: string): string => `${GOALS}/${encodeURIComponent(goalId)}`
@@ -177,7 +175,9 @@ const encoded = (
 function verifiedGoal(network: string, described: GoalDescription, node: string): GoalDescription {
   const { goal, digest } = described
   if (digest !== toHex(sha256(utf8(canonicalJson(goal))))) {
-    throw new IntegrityError(`${node} says that the goal ${goal.goal_id} has the digest ${digest}, which it has not`, { node })
+    throw new IntegrityError(`${node} says that the goal ${goal.goal_id} has the digest ${digest}, which it has not`, {
+      node,
+    })
   }
   if (isSigned(network, goal)) return described
   const why = `it is not signed by its creator ${goal.creator} for the network ${network}`

@@ -15,7 +15,10 @@ export function base64UrlOf(text: string, name: string): string {
     fromBase64Url(url)
   } catch {
     const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
-    throw new ProviderError('PROV_001', `${name}: found ${found}, allowed is base64 (RFC 4648, section 4), padded or not`)
+    throw new ProviderError(
+      'PROV_001',
+      `${name}: found ${found}, allowed is base64 (RFC 4648, section 4), padded or not`,
+    )
   }
   return url
 }

@@ -56,7 +56,10 @@ test('a goal is created with what the flags say, shown, listed, left and joined'
   assert.match(shown.stdout, /^bounds +risk <= 0\.5, -1 <= score$/m)
   assert.match(shown.stdout, /^taken +0 of 0 contributions$/m)
   assert.match((await run('leave', GOAL)).stdout, /^my-goal is left/)
-  assert.match((await run('list')).stdout, new RegExp(`^my-goal +no +1 contributors +pareto +${digest} +Momentum$`, 'm'))
+  assert.match(
+    (await run('list')).stdout,
+    new RegExp(`^my-goal +no +1 contributors +pareto +${digest} +Momentum$`, 'm'),
+  )
   assert.match((await run('join', GOAL)).stdout, /^my-goal is joined/)
   const again = await run('create', GOAL, '--evaluator', EVALUATOR)
   assert.equal(again.code, 1)
@@ -91,9 +94,9 @@ test('a contribution is signed with a key that is made once, and ranked', async 
 })
 
 test('a contribution that is refused is exit 1 with the reason, in words and as JSON', async (t) => {
-  const { goals, run, file } = await withNode(t)
+  const { goals, run, file, folder } = await withNode(t)
   goals.add(termsOf(GOAL, { admission: { kind: 'closed', contributors: ['0'.repeat(40)] } }))
-  const flags = ['--version', '1.0', '--key', file('absent', '').replace('absent', 'key.json')]
+  const flags = ['--version', '1.0', '--key', join(folder, 'key.json')]
   const refused = await run('contribute', GOAL, file('a.bin', 'a'), ...flags)
   assert.deepEqual([refused.code, refused.stdout], [1, ''])
   assert.match(refused.stderr, /cytoplex: INVALID_GOAL: the fake says so\n$/)

@@ -52,7 +52,10 @@ test('a refusal is a verdict, not an error; too fast is an error that may be tri
   assert.equal(node.goals.submissions[0]?.work, undefined)
   node.goals.failure = new ProviderError('PROV_013', 'too fast')
   await assert.rejects(client.goals.contribute(pack), { code: 'PROV_013', retryable: true, message: 'Rate limited' })
-  await assert.rejects(client.goals.contribute({ ...pack, goalId: 'none' }), { name: 'NotFoundError', message: /no goal none/ })
+  await assert.rejects(client.goals.contribute({ ...pack, goalId: 'none' }), {
+    name: 'NotFoundError',
+    message: /no goal none/,
+  })
 })
 
 test('a goal that is not what it says, or not the one that is meant, is not contributed to', async (t) => {
@@ -86,7 +89,10 @@ test('proofs are verified in both shapes; one that was changed is refused', asyn
   const size = 7
   for (let n = 0; n < size; n++) await client.goals.contribute({ ...pack, parameters: utf8(String(n)) })
   for (let index = 0; index < size; index++) assert.equal((await client.goals.proof(GOAL, index)).log_index, index)
-  await assert.rejects(client.goals.proof(GOAL, size), { name: 'NotFoundError', message: 'Log index 7 out of bounds [0, 7)' })
+  await assert.rejects(client.goals.proof(GOAL, size), {
+    name: 'NotFoundError',
+    message: 'Log index 7 out of bounds [0, 7)',
+  })
   const flip = (hash: string): string => (hash.startsWith('0') ? '1' : '0') + hash.slice(1)
   const changes: ((proof: Proof) => Partial<Proof>)[] = [
     ({ leaf }) => ({ leaf: `${leaf} ` }),
@@ -114,7 +120,10 @@ test('goals are created, listed, joined and left, and their logs read page by pa
   assert.equal(created.joined, true)
   assert.equal((await client.goals.leave('second')).joined, false)
   assert.equal((await client.goals.join('second')).joined, true)
-  assert.deepEqual((await client.goals.list({ limit: 1 })).goals.map(({ goal }) => goal.goal_id), [GOAL])
+  assert.deepEqual(
+    (await client.goals.list({ limit: 1 })).goals.map(({ goal }) => goal.goal_id),
+    [GOAL],
+  )
   for (let n = 0; n < 3; n++) await client.goals.contribute({ ...pack, parameters: utf8(String(n)) })
   const page = await client.goals.log(GOAL, { from: 1, limit: 1 })
   assert.deepEqual([page.log_size, page.entries.map((one) => one.log_index)], [3, [1]])

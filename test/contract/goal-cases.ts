@@ -82,7 +82,10 @@ export const goalCases: Record<string, Record<number, Produce>> = {
     200: async (at) => contribute(at, await goalAt(at)),
     400: async (at) => {
       const body = await contributionTo(freshId(), '0'.repeat(64))
-      return at.send({ ...post(CONTRIBUTE), body: { ...body, agent_pack: { version: '1.0', parameters: 'no base64' } } })
+      return at.send({
+        ...post(CONTRIBUTE),
+        body: { ...body, agent_pack: { version: '1.0', parameters: 'no base64' } },
+      })
     },
     404: (at) => contribute(at, { id: freshId(), digest: '0'.repeat(64) }),
     409: async (at) => contribute(at, await left(at)),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createClient, newRequestKeys } from '../../src/client/index.ts'
 import { LIMITS } from '../../protocol/limits.ts'
+import { createClient, newRequestKeys } from '../../src/client/index.ts'
 import { utf8 } from '../../src/kernel/base/bytes.ts'
 import { packHash, signContribution } from '../../src/kernel/identity/contribution-signature.ts'
 import { ADMIN_KEY } from '../http/harness.ts'

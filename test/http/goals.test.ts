@@ -72,7 +72,8 @@ test('a signed contribution is judged, and everything about its goal follows in 
   const harness = await withGoal(t)
   const { send, node } = harness
   const bodies = []
-  for (const text of ['a', 'b', 'c', 'd', 'e']) bodies.push(await signed(harness, text, { metadata: { strategy: text } }))
+  for (const text of ['a', 'b', 'c', 'd', 'e'])
+    bodies.push(await signed(harness, text, { metadata: { strategy: text } }))
   for (const [index, body] of bodies.entries()) {
     const reply = await send({ method: 'POST', path: CONTRIBUTE, body: { ...body, seed: 12345 } })
     assert.equal(reply.status, 200)
@@ -84,7 +85,11 @@ test('a signed contribution is judged, and everything about its goal follows in 
   }
   const leaderboard = await send({ path: `/api/v1/leaderboard/${GOAL}?limit=2` })
   fits(leaderboard, 'GET', '/api/v1/leaderboard/{goal_id}')
-  const { entries, total, goal_id } = data(leaderboard) as { entries: { rank: number }[]; total: number; goal_id: string }
+  const { entries, total, goal_id } = data(leaderboard) as {
+    entries: { rank: number }[]
+    total: number
+    goal_id: string
+  }
   assert.deepEqual([entries.map(({ rank }) => rank), total, goal_id], [[1, 2], 5, GOAL])
 
   const status = await send({ path: `/api/v1/status/${GOAL}` })
@@ -107,7 +112,8 @@ test('a goal without contributions has no active policy, an empty leaderboard an
 test("a goal's log is read page by page, beside the node's own log", async (t) => {
   const harness = await withGoal(t)
   const { send } = harness
-  for (const text of ['a', 'b', 'c']) await send({ method: 'POST', path: CONTRIBUTE, body: await signed(harness, text) })
+  for (const text of ['a', 'b', 'c'])
+    await send({ method: 'POST', path: CONTRIBUTE, body: await signed(harness, text) })
   const page = async (query: string) => {
     const reply = await send({ path: `/api/v1/log/${GOAL}${query}` })
     fits(reply, 'GET', '/api/v1/log/{goal_id}')
@@ -214,7 +220,22 @@ test('parameters and proofs are base64, padded or not, and reach the node as bas
   }
   const before = node.goals.submissions.length
   // Others letters, a lone letter, padding that is wrong, bits that stand for nothing.
-  for (const bad of ['-_8', '*', 'A', 'AAAAA', 'AA=', 'AAA==', 'AAAA=', '=', '====', 'AB', 'AAB=', 'A A=', 'AA==\n', 'AA==AA==']) {
+  for (const bad of [
+    '-_8',
+    '*',
+    'A',
+    'AAAAA',
+    'AA=',
+    'AAA==',
+    'AAAA=',
+    '=',
+    '====',
+    'AB',
+    'AAB=',
+    'A A=',
+    'AA==\n',
+    'AA==AA==',
+  ]) {
     const says = refused(await submit(bad), 400)
     assert.equal(says.startsWith('agent_pack.parameters: found '), true, says)
     assert.match(says, /allowed is base64/)
@@ -359,10 +380,18 @@ test('with an api_key, contributing needs it or a publisher, and nothing else do
   assert.match(refused(await contribute({}), 401), /needs the agent network's api_key or a publisher's key/)
   assert.match(refused(await contribute({ 'X-API-Key': 'reader-key' }), 401), /needs the agent network's api_key/)
   assert.match(refused(await contribute({ 'X-API-Key': `${API_KEY}x` }), 401), /credential is wrong/)
-  for (const key of [{ 'X-API-Key': API_KEY }, { Authorization: `Bearer ${API_KEY}` }, { 'X-API-Key': 'publisher-key' }, ADMIN])
+  for (const key of [
+    { 'X-API-Key': API_KEY },
+    { Authorization: `Bearer ${API_KEY}` },
+    { 'X-API-Key': 'publisher-key' },
+    ADMIN,
+  ])
     assert.equal(data(await contribute(key)).accepted, true)
   // Missing is told before the body is read.
-  refused(await send({ method: 'POST', path: CONTRIBUTE, headers: { 'Content-Type': 'application/json' }, body: '{' }), 401)
+  refused(
+    await send({ method: 'POST', path: CONTRIBUTE, headers: { 'Content-Type': 'application/json' }, body: '{' }),
+    401,
+  )
   for (const headers of [{}, { 'X-API-Key': API_KEY }] as Record<string, string>[]) {
     assert.equal((await send({ path: `/api/v1/status/${GOAL}`, headers })).status, 200)
     assert.equal((await send({ path: '/health', headers })).status, 200)
@@ -370,7 +399,10 @@ test('with an api_key, contributing needs it or a publisher, and nothing else do
   const key = { 'X-API-Key': API_KEY }
   assert.equal((await send({ path: '/api/v1/keys', headers: key })).status, 401)
   const body = { goal_id: 'other', evaluator: { digest: EVALUATOR } }
-  assert.match(refused(await send({ method: 'POST', path: '/api/v1/goals', headers: key, body }), 403), /administrator's key/)
+  assert.match(
+    refused(await send({ method: 'POST', path: '/api/v1/goals', headers: key, body }), 403),
+    /administrator's key/,
+  )
 })
 
 test('without an api_key nobody needs a key to contribute, and a wrong one is refused all the same', async (t) => {
@@ -412,9 +444,9 @@ test('large bodies that are read at once are bounded for each address; usual one
     outgoing.write('{')
     return { outgoing, answered }
   })
-  t.after(() => begun.forEach(({ outgoing }) => outgoing.destroy()))
   // Eight have room, whichever they are.
-  assert.equal(await Promise.race(begun.map(({ answered }) => answered)), 429)
-  const body = await signed(harness, 'a')
-  assert.equal((await send({ method: 'POST', path: CONTRIBUTE, body })).status, 200)
+  const first = await Promise.race(begun.map(({ answered }) => answered))
+  const usual = await send({ method: 'POST', path: CONTRIBUTE, body: await signed(harness, 'a') })
+  for (const { outgoing } of begun) outgoing.destroy()
+  assert.deepEqual([first, usual.status], [429, 200])
 })

@@ -11,14 +11,7 @@ import { nodeIdOf, providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed, newSeed, signObject, verifyObject } from '../../src/kernel/identity/keys.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { bagPeaks, EMPTY_ROOT, leafHash, nodeHash } from '../../src/kernel/log/tree.ts'
-import type {
-  GoalLogEntry,
-  GoalProof,
-  GoalStatus,
-  Goals,
-  KnownGoal,
-  Submission,
-} from '../../src/node/goals-api.ts'
+import type { GoalLogEntry, GoalProof, GoalStatus, Goals, KnownGoal, Submission } from '../../src/node/goals-api.ts'
 
 /** Digest of an evaluator that nobody has. */
 export const EVALUATOR = `sha256:${'0e'.repeat(32)}`
@@ -117,7 +110,14 @@ export class FakeGoals implements Goals {
     const leaf = { goal: known.digest, contributor_id, pack_hash, score: SCORE, metrics: METRICS }
     const log_index = log.push(canonicalJson(leaf)) - 1
     this.leaves.set(submission.goal_id, log)
-    const entry = { pack_hash, contributor_id, score: SCORE, metrics: METRICS, log_index, timestamp_ms: 1_767_225_600_000 }
+    const entry = {
+      pack_hash,
+      contributor_id,
+      score: SCORE,
+      metrics: METRICS,
+      log_index,
+      timestamp_ms: 1_767_225_600_000,
+    }
     const entries = [...(this.entries.get(submission.goal_id) ?? []), { rank: 0, ...entry }]
     entries.sort((a, b) => (a.pack_hash < b.pack_hash ? -1 : 1))
     this.entries.set(
@@ -151,7 +151,10 @@ export class FakeGoals implements Goals {
     }
   }
 
-  async log(goalId: string, { from, limit }: { readonly from: number; readonly limit: number }): Promise<GoalLogEntry[]> {
+  async log(
+    goalId: string,
+    { from, limit }: { readonly from: number; readonly limit: number },
+  ): Promise<GoalLogEntry[]> {
     this.get(goalId)
     return (this.leaves.get(goalId) ?? []).slice(from, from + limit).map((leaf, i) => ({
       log_index: from + i,

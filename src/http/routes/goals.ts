@@ -4,8 +4,8 @@ import { GoalId } from '../../../protocol/goal.ts'
 import {
   ContributeAnswer,
   ContributeRequest,
-  GoalAnswer,
   GOAL_PAGES,
+  GoalAnswer,
   GoalCreation,
   GoalFailure,
   GoalListAnswer,
@@ -75,7 +75,10 @@ export const goalRoutes: readonly Route[] = [
       ({ node: { goals } }) =>
       (request, reply) => {
         const { goal_id } = request.params
-        sendData(request, reply, 200, { goal_id, ...goals.leaderboard(goal_id, request.query.limit ?? GOAL_PAGES.entries) })
+        sendData(request, reply, 200, {
+          goal_id,
+          ...goals.leaderboard(goal_id, request.query.limit ?? GOAL_PAGES.entries),
+        })
       },
   }),
   route({
@@ -103,7 +106,8 @@ export const goalRoutes: readonly Route[] = [
         const { from = 0, limit = GOAL_PAGES.entries } = request.query
         const { log_root, log_size } = goals.status(goal_id)
         // Of the log that has this root: it may grow while it is read.
-        const entries = from < log_size ? await goals.log(goal_id, { from, limit: Math.min(limit, log_size - from) }) : []
+        const entries =
+          from < log_size ? await goals.log(goal_id, { from, limit: Math.min(limit, log_size - from) }) : []
         sendData(request, reply, 200, { goal_id, log_root, log_size, from_index: from, limit, entries })
       },
   }),
@@ -212,7 +216,10 @@ function submissionOf(body: ContributeRequest): Submission | undefined {
   const { goal_id, agent_pack, proofs, contributor_id, public_key, signature, work, seed } = body
   const { version, parameters, metadata } = agent_pack
   const pack = { version, parameters: base64UrlOf(parameters, 'agent_pack.parameters') }
-  const brought = Object.entries(proofs ?? {}).map(([name, proof]) => [name, base64UrlOf(proof, `proofs.${name.slice(0, 64)}`)])
+  const brought = Object.entries(proofs ?? {}).map(([name, proof]) => [
+    name,
+    base64UrlOf(proof, `proofs.${name.slice(0, 64)}`),
+  ])
   if (public_key === undefined || signature === undefined) return undefined
   return {
     goal_id,

@@ -92,7 +92,15 @@ async function findWork(
   const before = sha256.create().update(utf8(workContext(network) + record.slice(0, -end.length)))
   for (let tried = 0; ; tried++) {
     const work = tried.toString(16)
-    if (leadingZeros(before.clone().update(utf8(work + end)).digest()) >= difficulty) return work
+    if (
+      leadingZeros(
+        before
+          .clone()
+          .update(utf8(work + end))
+          .digest(),
+      ) >= difficulty
+    )
+      return work
     if (tried % HASHES_PER_TURN !== HASHES_PER_TURN - 1) continue
     // Others go on meanwhile, and whoever asked may have thought better of it.
     await new Promise((resolve) => setTimeout(resolve))

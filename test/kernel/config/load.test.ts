@@ -250,11 +250,14 @@ test("the agent network's key is a secret: never shown, not even where it is ref
   assert.equal(load({ env: { ...HOME, CYTOPLEX_HTTP_API_KEY: '' } }).config.http.api_key, null)
   for (const key of ['sesame', 'sesame open', 'sesame'.repeat(50)]) {
     const env = { ...HOME, CYTOPLEX_HTTP_API_KEY: key }
-    assert.throws(() => load({ env }), (error: Error) => {
-      assert.match(error.message, /^http\.api_key .* 8 to 256 visible ASCII characters/)
-      assert.doesNotMatch(error.message, /sesame/)
-      return true
-    })
+    assert.throws(
+      () => load({ env }),
+      (error: Error) => {
+        assert.match(error.message, /^http\.api_key .* 8 to 256 visible ASCII characters/)
+        assert.doesNotMatch(error.message, /sesame/)
+        return true
+      },
+    )
   }
 })
 
