@@ -190,6 +190,11 @@ test('what is not signed is refused with the way to sign it, and does not reach 
     assert.match(String(verdict.reason), /public_key and signature are missing.*cytoplex goal contribute/)
     assert.match(String(verdict.reason), new RegExp(node.goals.get(GOAL).digest))
   }
+  // A name is no node id, whatever signs it.
+  const named = { ...unsigned, public_key, signature, contributor_id: 'alice' }
+  const alice = data(await send({ method: 'POST', path: CONTRIBUTE, body: named }))
+  assert.deepEqual([alice.accepted, alice.rejection_type], [false, 'INVALID_SIGNATURE'])
+  assert.match(String(alice.reason), /^contributor_id: found "alice", allowed is the node id of public_key/)
   const elsewhere = await send({ method: 'POST', path: CONTRIBUTE, body: { ...unsigned, goal_id: 'other' } })
   assert.match(refused(elsewhere, 404), /no goal other/)
   assert.deepEqual(node.goals.submissions, [])

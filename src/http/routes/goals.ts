@@ -56,12 +56,12 @@ export const goalRoutes: readonly Route[] = [
     handler:
       ({ node: { goals } }) =>
       async (request, reply) => {
-        const { goal_id, seed } = request.body
         const submission = submissionOf(request.body)
-        // Who is told how to sign is told of an unknown goal first.
-        const verdict =
-          submission === undefined ? unsigned(goals.get(goal_id).digest) : await goals.contribute(submission)
-        sendData(request, reply, 200, { ...verdict, seed })
+        // Of an unknown goal they are told first.
+        const { digest } = goals.get(request.body.goal_id)
+        const flaw = flawIn(submission, digest)
+        const verdict = flaw === undefined ? await goals.contribute(submission) : badSignature(flaw)
+        sendData(request, reply, 200, { ...verdict, seed: submission.seed })
       },
   }),
   route({
@@ -211,16 +211,15 @@ export const goalRoutes: readonly Route[] = [
   }),
 ]
 
-/** What the node judges; undefined where nobody has signed it. Throws `PROV_001` for bytes that are no base64. */
-function submissionOf(body: ContributeRequest): Submission | undefined {
-  const { goal_id, agent_pack, proofs, contributor_id, public_key, signature, work, seed } = body
+/** What the node judges. Throws `PROV_001` for bytes that are no base64. */
+function submissionOf(body: ContributeRequest): Submission {
+  const { goal_id, agent_pack, proofs, contributor_id, public_key = '', signature = '', work, seed } = body
   const { version, parameters, metadata } = agent_pack
   const pack = { version, parameters: base64UrlOf(parameters, 'agent_pack.parameters') }
   const brought = Object.entries(proofs ?? {}).map(([name, proof]) => [
     name,
     base64UrlOf(proof, `proofs.${name.slice(0, 64)}`),
   ])
-  if (public_key === undefined || signature === undefined) return undefined
   return {
     goal_id,
     agent_pack: metadata === undefined ? pack : { ...pack, metadata },
@@ -233,12 +232,26 @@ function submissionOf(body: ContributeRequest): Submission | undefined {
   }
 }
 
-const unsigned = (digest: string): ContributionVerdict => ({
+/** What the node of a key is called. */
+const NODE_ID = /^[0-9a-f]{40}$/
+
+/** Why no signature can hold, in words that help those who come from the document; undefined where the node is to judge. */
+function flawIn({ public_key, signature, contributor_id }: Submission, digest: string): string | undefined {
+  if (public_key === '' || signature === '') {
+    return (
+      'public_key and signature are missing: a contribution is signed with an Ed25519 key, over the record ' +
+      `{type: "contribution", goal: "${digest}", contributor_id, pack_hash, extras, public_key, work} as protocol/README.md says ` +
+      '("Contributions"); `cytoplex goal contribute` and the SDK do it'
+    )
+  }
+  if (NODE_ID.test(contributor_id)) return undefined
+  const found = JSON.stringify(contributor_id)
+  return `contributor_id: found ${found}, allowed is the node id of public_key: the first 40 hexadecimal digits of its SHA-256`
+}
+
+const badSignature = (reason: string): ContributionVerdict => ({
   accepted: false,
-  reason:
-    'public_key and signature are missing: a contribution is signed with an Ed25519 key, over the record ' +
-    `{type: "contribution", goal: "${digest}", contributor_id, pack_hash, extras, public_key, work} as protocol/README.md says ` +
-    '("Contributions"); `cytoplex goal contribute` and the SDK do it',
+  reason,
   rejection_type: 'INVALID_SIGNATURE',
   metrics: null,
   log_index: null,
