@@ -4,9 +4,9 @@ import { LIMITS } from './limits.ts'
 
 const closed = { additionalProperties: false } as const
 
-/** The alias of a goal at a node. What travels names a goal by the digest of its record. */
+/** The alias of a goal at a node, none of the paths of a node's own log. What travels names a goal by the digest of its record. */
 export const GoalId = Type.String({
-  pattern: '^(?!(?:checkpoint|tile|inclusion|consistency)$)[A-Za-z0-9_-]{1,64}$',
+  pattern: '^(?!(?:checkpoint|tile|inclusion|consistency|witnesses|evidence|epochs)$)[A-Za-z0-9_-]{1,64}$',
   examples: ['my-goal-123'],
 })
 /** The node id of a contributor's key: the first 40 hexadecimal digits of its SHA-256. */

@@ -3,7 +3,7 @@ import { Annotations, PackageReport, ValidationResults } from '../protocol/annot
 import { Alternative, Coverage, ErrorBody } from '../protocol/cells.ts'
 import { ERRORS } from '../protocol/errors.ts'
 import { Capability, Dependency, Manifest } from '../protocol/manifest.ts'
-import { answersOf, Failure } from '../src/http/answers.ts'
+import { answersOf, failureOf } from '../src/http/answers.ts'
 import type { Answer, Route } from '../src/http/route.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -56,8 +56,8 @@ export function openApiDocument(routes: readonly Route[], examples: Examples): J
 }
 
 const KEYS = [{ apiKey: [] }, { bearer: [] }]
-/** Readers need a key only where the operator closed reading. */
-const SECURITY = { open: [], reader: [{}, ...KEYS], publisher: KEYS, admin: KEYS } as const
+/** Readers and contributors need a key only where the operator says so. */
+const SECURITY = { open: [], contributor: [{}, ...KEYS], reader: [{}, ...KEYS], publisher: KEYS, admin: KEYS } as const
 
 /** `/api/v1/cells/request/{request_id}` */
 export const documentPath = ({ path }: Pick<Route, 'path'>): string =>
@@ -67,7 +67,7 @@ function operation(route: Route, schemas: Components, examples: Examples[string]
   const answers: Record<string, unknown> = {}
   for (const [status, answer] of Object.entries(answersOf(route)))
     answers[status] = response(answer, schemas, examples[status])
-  const failure = { 'application/json': { schema: schemas.use(Failure) } }
+  const failure = { 'application/json': { schema: schemas.use(failureOf(route)) } }
   answers.default = { description: 'Any other error', ...(route.method === 'HEAD' ? {} : { content: failure }) }
   const parameters = [
     ...inputs(route.params, 'path', schemas),

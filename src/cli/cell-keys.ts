@@ -43,7 +43,7 @@ export function keyFlags(command: Command): Command {
 
 /** Loads the publisher's keys, or creates them and says so on stderr. Throws `StartError` and `CliError`. */
 export function openPublisherKeys({ key, hybrid }: KeyFlags): PublisherKeys {
-  const path = key ?? defaultKeyFile()
+  const path = key ?? keyFileNamed('publisher.json')
   if (!existsSync(path)) {
     makeKeyFolder(path)
     savePublisherKeyFile(path, createPublisherKeys({ kind: 'publisher', hybrid: hybrid === true }))
@@ -56,7 +56,8 @@ export function openPublisherKeys({ key, hybrid }: KeyFlags): PublisherKeys {
   return keys
 }
 
-function makeKeyFolder(path: string): void {
+/** Makes the folder of a key file. Throws `CliError`. */
+export function makeKeyFolder(path: string): void {
   try {
     makeDirectory(dirname(resolve(path)))
   } catch (error) {
@@ -64,6 +65,6 @@ function makeKeyFolder(path: string): void {
   }
 }
 
-function defaultKeyFile(): string {
-  return join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'cytoplex', 'publisher.json')
-}
+/** Where a key file is, where no flag says so. */
+export const keyFileNamed = (name: string): string =>
+  join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'cytoplex', name)

@@ -41,7 +41,7 @@ const NAME = new RegExp(NAME_PATTERN)
 const annotationsSchema = Compile(Annotations)
 
 /** Collects a flag that may be given more than once. */
-const repeated = (value: string, before: readonly string[] = []): string[] => [...before, value]
+export const repeated = (value: string, before: readonly string[] = []): string[] => [...before, value]
 
 /** Parses the number of a flag. Throws `CliError`, exit code 2. */
 export function number(flag: string): (value: string) => number {

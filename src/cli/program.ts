@@ -7,6 +7,7 @@ import { registerDoctor } from './doctor.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerFollowCommands } from './follow.ts'
+import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { printError } from './output.ts'
@@ -55,6 +56,7 @@ export function createProgram(): Command {
   registerKeyCommands(program)
   registerFederationCommands(program)
   registerCellCommands(program)
+  registerGoalCommands(program)
   registerFollowCommands(program)
   registerPinCommands(program)
   registerVulnerabilityCommands(program)

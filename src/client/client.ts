@@ -22,6 +22,7 @@ import {
   type IncrementalHash,
 } from './download.ts'
 import { ClientError } from './errors.ts'
+import { type GoalsClient, goalsClient } from './goals.ts'
 import { type CheckpointStore, RememberedLogs, type WitnessPolicy } from './remembered-logs.ts'
 import {
   annotate,
@@ -123,6 +124,8 @@ export interface Client extends Administration {
   yankCell(cellType: string, version: string, order: YankOrder): Promise<YankAnswer>
   /** Provider API, "Get Provider Information". */
   info(): Promise<ProviderInfo>
+  /** Goals of the agent network: contributing, leaderboards, logs. */
+  readonly goals: GoalsClient
 }
 
 /** Makes a client. Opens no connection. Throws `ClientError` `INVALID_ARGUMENT` for options that cannot work. */
@@ -163,6 +166,7 @@ export function createClient(options: ClientOptions): Client {
     deleteCell: (cellType, version) => remove(transport, cellType, version),
     yankCell: (cellType, version, order) => yank(transport, cellType, version, order),
     info: () => info(transport),
+    goals: goalsClient(transport, network),
     ...administration(transport),
   }
 }

@@ -3,6 +3,7 @@
  */
 
 export type { ProofFile } from '../../protocol/proof-file.ts'
+export { contributorKey } from '../kernel/identity/contribution-signature.ts'
 export { newRequestKeys, type RequestKey, type RequestKeys } from '../kernel/identity/quantum-signature.ts'
 export type { ProofExpectation, ProvenLeaf } from '../kernel/log/proof-file.ts'
 export type { Administration } from './administration.ts'
@@ -20,6 +21,7 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+export type { ContributionSubmission, GoalsClient } from './goals.ts'
 export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'

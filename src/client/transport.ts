@@ -179,7 +179,11 @@ const Failure = Type.Object({
   code: Type.Optional(Type.String({ maxLength: 64 })),
   message: Type.Optional(Type.String()),
   error: Type.Optional(
-    Type.Object({ code: Type.Optional(Type.String({ maxLength: 64 })), message: Type.Optional(Type.String()) }),
+    Type.Union([
+      Type.Object({ code: Type.Optional(Type.String({ maxLength: 64 })), message: Type.Optional(Type.String()) }),
+      // The agent network's.
+      Type.String(),
+    ]),
   ),
 })
 const failureSchema = Compile(Failure)
@@ -192,9 +196,11 @@ const validationSchema = Compile(Type.Object({ validation_results: ValidationRes
 /** The typed error of an answer that is no success. */
 export function errorOf({ node, status, body }: Answer): ClientError {
   const failure: Static<typeof Failure> = failureSchema.Check(body) ? body : {}
-  const given = failure.error?.code ?? failure.code
+  const error: { readonly code?: string; readonly message?: string } | undefined =
+    typeof failure.error === 'string' ? { message: failure.error } : failure.error
+  const given = error?.code ?? failure.code
   const code = given !== undefined && /^[A-Z][A-Z0-9_]*$/.test(given) ? given : `HTTP_${status}`
-  const said = failure.error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')
+  const said = error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')
   const message =
     clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
   const retryable = isErrorCode(code) ? ERRORS[code].retryable : status >= 500 || status === 429

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { ErrorBody } from '../../protocol/cells.ts'
+import { GoalFailure } from '../../protocol/goal-api.ts'
 import type { Answer, Route } from './route.ts'
 
 /** The body of an error, in the shape of the route's family. */
@@ -13,10 +14,14 @@ export const Failure = Type.Object(
   { title: 'Failure' },
 )
 
+/** Schema of the errors of a route. */
+export const failureOf = ({ family }: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure =>
+  family === 'goals' ? GoalFailure : Failure
+
 /** Everything that a route answers with: what is its own, and what follows from who may call it and what it reads. */
 export function answersOf(route: Route): Readonly<Record<number, Answer>> {
   const failure = (description: string): Answer =>
-    route.method === 'HEAD' ? { description } : { description, schema: Failure }
+    route.method === 'HEAD' ? { description } : { description, schema: failureOf(route) }
   const reads = route.body ?? route.multipart ?? route.query ?? route.params
   const isRestricted = route.access === 'admin' || route.access === 'publisher'
   return {

@@ -7,7 +7,7 @@ import type { ProviderNode } from '../node/api.ts'
 /** Who calls. */
 export interface Caller {
   readonly role: AccessRole
-  /** `admin` for the administrator's key, `key:<id>` for one that was given out. */
+  /** `admin` for the administrator's key, `key:<id>` for one that was given out, `api_key` for the agent network's. */
   readonly name: string
 }
 
@@ -22,22 +22,28 @@ export interface PresentedToken {
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/
 
 const ADMINISTRATOR: Caller = { role: 'admin', name: 'admin' }
+/** Whoever presents the agent network's `api_key`, which many may share. It counts for the routes about goals alone. */
+export const CONTRIBUTOR: Caller = { role: 'reader', name: 'api_key' }
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer')
 
 /**
- * Recognises the administrator's key, and those that were given out, in `X-API-Key` or `Authorization: Bearer`. Both sides are hashed, so that
+ * Recognises the administrator's key, the agent network's, and those that were given out, in `X-API-Key` or `Authorization: Bearer`. Both sides are hashed, so that
  * neither length nor content shows in the time that it takes. When both headers are present, both must be right, and the second counts. Throws
  * for an empty key.
  */
 export function credentialCheck(
   adminKey: string,
+  contributionKey: string | null,
   keys: Pick<ProviderNode['keys'], 'identify'>,
 ): (headers: IncomingHttpHeaders) => Credential {
   if (adminKey === '') throw new TypeError('the administrator key is empty')
   const expected = digest(adminKey)
+  const contributing = contributionKey === null ? undefined : digest(contributionKey)
   const callerOf = (key: string): Credential => {
-    if (timingSafeEqual(digest(key), expected)) return ADMINISTRATOR
+    const presented = digest(key)
+    if (timingSafeEqual(presented, expected)) return ADMINISTRATOR
+    if (contributing !== undefined && timingSafeEqual(presented, contributing)) return CONTRIBUTOR
     const holder = keys.identify(key)
     if (holder === undefined) return 'wrong'
     return typeof holder === 'string' ? holder : { role: holder.role, name: `key:${holder.keyId}` }

@@ -10,6 +10,9 @@ import { endWaiting } from './write-together.ts'
 /** Seconds after which a client may ask again for what there was no room for. */
 const FULL_SECONDS = 60
 
+/** The words of the agent network's document; `Retry-After` has the rest. */
+const RATE_LIMITED = 'Rate limited'
+
 /** Answers with an error in the shape that the route's family documents. What nobody expected is logged, not shown. */
 export function sendError(
   error: unknown,
@@ -86,6 +89,10 @@ function errorBody(request: FastifyRequest, code: string, message: string): Read
 }
 
 function shape(family: Family, code: string, message: string, body: unknown): Readonly<Record<string, unknown>> {
+  if (family === 'goals') {
+    const words = code === 'PROV_013' ? RATE_LIMITED : message
+    return { success: false, data: null, error: words, code, timestamp: Date.now() }
+  }
   const error = { code, message }
   return family === 'cells'
     ? { request_id: requestIdOf(body), status: 'error', error }

@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { roleCovers } from '../../protocol/access.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { BodyDeadlines } from './body-deadlines.ts'
-import { type Caller, type Credential, REFUSED } from './credentials.ts'
+import type { BodyRoom } from './body-room.ts'
+import { type Caller, CONTRIBUTOR, type Credential, REFUSED } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
 import type { RouteState } from './respond.ts'
@@ -21,8 +22,11 @@ export interface Gate {
   readonly origins: ReadonlySet<string>
   readonly credential: (headers: IncomingMessage['headers']) => Credential
   readonly deadlines: BodyDeadlines
+  readonly room: BodyRoom
   /** Whether routes for readers are open to everybody. */
   readonly openReading: boolean
+  /** Whether contributing needs the agent network's `api_key`, or a publisher's. */
+  readonly closedContributing: boolean
   /** The headers of the limits that apply to a caller, or why the request is one too many. */
   readonly limit: (address: string, caller: Caller | undefined) => { allowed: boolean; headers: readonly string[] }
 }
@@ -35,6 +39,8 @@ export interface Guarded {
   readonly forPartners: boolean
   /** Uploads may take as long as they move. */
   readonly upload: boolean
+  /** Bytes of a JSON body at most, where that is more than the usual. */
+  readonly largeBody?: number | undefined
 }
 
 const EXPOSED = [
@@ -44,6 +50,7 @@ const EXPOSED = [
 /** What a role is asked for by. */
 const NEEDED = {
   reader: 'a key',
+  contributor: "the agent network's api_key or a publisher's key",
   publisher: "a publisher's or the administrator's key",
   admin: "the administrator's key",
 } as const
@@ -53,9 +60,9 @@ const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
  * The first hook of a route: Host (400, 421), Origin (403), rate (429), credential (401, 403), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
-export function guard(gate: Gate, { state, access, forPartners, upload }: Guarded) {
-  const { hosts, origins, credential, deadlines, limit } = gate
-  const needed = access === 'open' || (access === 'reader' && gate.openReading) ? undefined : access
+export function guard(gate: Gate, { state, access, forPartners, upload, largeBody }: Guarded) {
+  const { hosts, origins, credential, deadlines, room, limit } = gate
+  const needed = neededFor(access, gate)
   const vary = origins.size > 0 ? ['Vary', 'Origin'] : undefined
 
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): undefined => {
@@ -70,7 +77,8 @@ export function guard(gate: Gate, { state, access, forPartners, upload }: Guarde
     const listed = origin !== undefined && origins.has(origin)
     const cors = listed ? ['Access-Control-Allow-Origin', origin, ...EXPOSED, ...(vary ?? [])] : vary
     const found = credential(headers)
-    const caller = typeof found === 'string' || 'federationToken' in found ? undefined : found
+    const known = typeof found === 'string' || 'federationToken' in found ? undefined : found
+    const caller = known === CONTRIBUTOR && state.family !== 'goals' ? undefined : known
     const federationToken = typeof found !== 'string' && 'federationToken' in found ? found.federationToken : undefined
     request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors, caller, federationToken, limits: [] }
 
@@ -80,7 +88,8 @@ export function guard(gate: Gate, { state, access, forPartners, upload }: Guarde
       if (origin !== baseUrl && origin !== hosts.publicOrigin)
         return refuse(request, reply, deadlines, foreignOrigin(origin))
     }
-    const verdict = limit(hosts.clientAddress(raw), caller)
+    const address = hosts.clientAddress(raw)
+    const verdict = limit(address, caller)
     request.exchange.limits = verdict.headers
     if (!verdict.allowed) {
       return refuse(request, reply, deadlines, new ProviderError('PROV_013', 'too many requests: see Retry-After'))
@@ -95,18 +104,30 @@ export function guard(gate: Gate, { state, access, forPartners, upload }: Guarde
       done()
       return
     }
-    if (needed !== undefined && caller === undefined) {
+    if (needed !== undefined && (caller === undefined || (needed === 'contributor' && !mayContribute(caller)))) {
       const message = `this needs ${NEEDED[needed]}, as X-API-Key or Authorization: Bearer`
       return refuse(request, reply, deadlines, new ProviderError('PROV_016', message), UNAUTHORIZED)
     }
-    if (needed !== undefined && caller !== undefined && !roleCovers(caller.role, needed)) {
+    if (needed !== undefined && needed !== 'contributor' && caller !== undefined && !roleCovers(caller.role, needed)) {
       const message = `this needs ${NEEDED[needed]}, the one that was presented is a ${caller.role}'s`
       return refuse(request, reply, deadlines, new ProviderError('PROV_015', message))
+    }
+    if (largeBody !== undefined && bodied && !room.take(address, largeBody, raw, reply.raw)) {
+      const message = 'too many large bodies are being read: see Retry-After'
+      return refuse(request, reply, deadlines, new ProviderError('PROV_013', message))
     }
     if (upload) deadlines.release(raw)
     done()
   }
 }
+
+/** What a caller of a route needs; undefined for nothing. */
+function neededFor(access: Access, gate: Gate): Exclude<Access, 'open'> | undefined {
+  const wanted = access === 'contributor' && !gate.closedContributing ? 'reader' : access
+  return wanted === 'open' || (wanted === 'reader' && gate.openReading) ? undefined : wanted
+}
+
+const mayContribute = (caller: Caller): boolean => caller === CONTRIBUTOR || roleCovers(caller.role, 'publisher')
 
 function refuse(
   request: FastifyRequest,

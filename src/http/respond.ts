@@ -96,6 +96,10 @@ export function sendJson(
   return sendText(request, reply, status, JSON_TYPE, JSON.stringify(value), more)
 }
 
+/** Sends `data` in the envelope of the agent network. */
+export const sendData = (request: FastifyRequest, reply: FastifyReply, status: number, data: unknown): undefined =>
+  sendJson(request, reply, status, { success: true, data, error: null, timestamp: Date.now() })
+
 /** Counts an answer, and logs it for who looks closely. Called once per request. */
 export function finished(request: FastifyRequest, status: number): undefined {
   const { route, startedAt } = request.exchange

@@ -24,15 +24,16 @@ export interface HttpContext {
 
 /**
  * Who may call a route: anybody, or who presents a key with that role or a higher one. Routes for a `reader` are open unless the configuration
- * closes them. A wrong key is refused on open routes as well.
+ * closes them. Those for a `contributor` are, too, unless the agent network's `api_key` is set: then they need that key, or a publisher's. A wrong
+ * key is refused on open routes as well.
  */
-export type Access = 'open' | AccessRole
+export type Access = 'open' | 'contributor' | AccessRole
 
 /**
- * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, the others
- * `{status, message, error}`.
+ * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, `goals`
+ * `{success, data, error, timestamp}`, the others `{status, message, error}`.
  */
-export type Family = 'cells' | 'repository' | 'discovery' | 'system'
+export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'system'
 
 /** What a route answers with one status. */
 export interface Answer {

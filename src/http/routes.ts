@@ -7,6 +7,7 @@ import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { goalLogRoutes } from './routes/goal-log.ts'
+import { goalRoutes } from './routes/goals.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
@@ -27,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   ...providerRoutes,
   ...logRoutes,
   ...goalLogRoutes,
+  ...goalRoutes,
   ...keyRoutes,
   ...federationRoutes,
   ...replicationRoutes,

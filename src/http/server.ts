@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifySchema, fastify } from 'fastify'
+import { LIMITS } from '../../protocol/limits.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
@@ -7,7 +8,8 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
 import { BodyDeadlines } from './body-deadlines.ts'
-import { credentialCheck } from './credentials.ts'
+import { BodyRoom } from './body-room.ts'
+import { CONTRIBUTOR, credentialCheck } from './credentials.ts'
 import { refuseConnection, sendError } from './errors.ts'
 import { type Gate, guard } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
@@ -68,9 +70,11 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   const gate: Gate = {
     hosts: new HostPolicy(config),
     origins: new Set(config.allowed_origins),
-    credential: credentialCheck(options.adminKey, node.keys),
+    credential: credentialCheck(options.adminKey, config.api_key, node.keys),
     deadlines,
+    room: new BodyRoom(),
     openReading: config.open_reading,
+    closedContributing: config.api_key !== null,
     limit: limiter(config, options.clock),
   }
   const traffic = new Traffic()
@@ -109,7 +113,10 @@ function contextOf(
   return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading, credential }
 }
 
-/** Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own. 0 is none. */
+/**
+ * Which limits apply to whom: addresses without a key share one, each key that is no administrator's has its own, and the agent network's one for
+ * each address. 0 is none.
+ */
 function limiter({ rate_per_minute }: Config['http'], clock: Clock): Gate['limit'] {
   const limits = new RateLimits({ clock })
   const known = new Map<string, readonly [Bucket]>()
@@ -122,7 +129,7 @@ function limiter({ rate_per_minute }: Config['http'], clock: Clock): Gate['limit
   return (address, caller) => {
     const limit = rate_per_minute[caller === undefined ? 'anonymous' : caller.role]
     if (limit === 0) return UNLIMITED
-    const name = caller === undefined ? address : caller.name
+    const name = caller === undefined ? address : caller === CONTRIBUTOR ? `api_key:${address}` : caller.name
     const buckets = known.get(name) ?? learn(name, caller === undefined ? `address:${address}` : name, limit)
     const verdict = limits.take(buckets)
     return { allowed: verdict?.allowed !== false, headers: rateLimitHeaders(verdict) }
@@ -189,6 +196,7 @@ function registerRoutes(
       access: route.access,
       forPartners: route.forPartners === true,
       upload: route.multipart !== undefined,
+      largeBody: route.bodyLimit > LIMITS.jsonBodyBytes ? route.bodyLimit : undefined,
     })
     const { method, path: url, bodyLimit } = route
     const limit = bodyLimit > 0 ? { bodyLimit } : {}

@@ -51,6 +51,12 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   },
   'POST /api/v1/analytics/usage': { ...report, usage_metrics: { activation_count: 1, total_active_time_ms: 1 } },
   'POST /api/v1/analytics/errors': { ...report, error_type: 'execution', error_code: 'E', error_message: 'x' },
+  'POST /api/v1/contribute': {
+    goal_id: 'unknown',
+    agent_pack: { version: '1.0', parameters: 'SGVsbG8gV29ybGQ=' },
+    contributor_id: '0'.repeat(40),
+  },
+  'POST /api/v1/goals': { goal_id: 'new', evaluator: { digest: `sha256:${'0'.repeat(64)}` } },
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -65,6 +71,8 @@ const PARAMS: Readonly<Record<string, string>> = {
   policy_id: '0123456789ab',
   id: 'CVE-1',
   issue_id: 'issue',
+  goal_id: 'unknown',
+  log_index: '0',
   package: 'rankers',
   name: 'default',
 }

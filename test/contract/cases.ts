@@ -6,6 +6,7 @@ import { newRequestKeys, signRequest } from '../../src/kernel/identity/quantum-s
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
+import { goalCases } from './goal-cases.ts'
 import { type Another, type ContractServer, SILENT } from './server.ts'
 
 /** Makes a server answer with one status, by a real request. Cases share one server and run in this order. */
@@ -673,6 +674,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...doctor,
   ...discovery,
   ...log,
+  ...goalCases,
   ...keys,
   ...analytics,
   ...system,

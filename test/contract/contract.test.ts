@@ -102,6 +102,7 @@ test('a store that fails is 500 in every family that reads it, and nothing of th
     ['GET /api/v1/discovery/info', {}],
     ['GET /api/v1/log/inclusion', { query: '?log_index=0' }],
     ['POST /api/v1/keys', { body: { role: 'reader', name: 'x' } }],
+    ['POST /api/v1/goals', { body: { goal_id: 'faulty', evaluator: { digest: `sha256:${'0'.repeat(64)}` } } }],
   ] as const
   for (const [name, call] of faulty) {
     const route = routes.find((one) => nameOf(one) === name)!
@@ -164,8 +165,18 @@ const DOCUMENTED: Readonly<Record<string, readonly number[]>> = {
   'DELETE /api/v1/federation/partners/{provider_id}': [200, 401, 404, 500],
 }
 
-test('every endpoint and status of the Provider API is among them', () => {
-  const missing = Object.entries(DOCUMENTED).flatMap(([name, statuses]) => {
+/** Status codes of the agent network's REST API, as its document lists them. */
+const AGENT_NETWORK: Readonly<Record<string, readonly number[]>> = {
+  'POST /api/v1/contribute': [200, 400, 401, 429, 500],
+  'GET /api/v1/leaderboard/{goal_id}': [200],
+  'GET /api/v1/status/{goal_id}': [200],
+  'GET /api/v1/log/{goal_id}': [200],
+  'GET /api/v1/policy/{goal_id}': [200],
+  'GET /api/v1/proof/{goal_id}/{log_index}': [200, 404],
+}
+
+test('every endpoint and status of the documents is among them', () => {
+  const missing = Object.entries({ ...DOCUMENTED, ...AGENT_NETWORK }).flatMap(([name, statuses]) => {
     const route = routes.find((one) => nameOf(one) === name)
     return statuses.filter((status) => route === undefined || !(status in answersOf(route))).map((s) => `${name} ${s}`)
   })

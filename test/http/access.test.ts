@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROUTES } from '../../src/http/routes.ts'
 import { StartError } from '../../src/kernel/base/errors.ts'
+import { EVALUATOR } from '../support/fake-goals.ts'
 import { ADMIN, ADMIN_KEY, type Call, form, METADATA, MULTIPART, part, sendRaw, start } from './harness.ts'
 
 const NODE_ID = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
@@ -47,6 +48,8 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':issue_id', 'i')
     .replace(':provider_id/ban', '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX/ban')
     .replace(':provider_id', 'partner')
+    .replace(':goal_id', 'any')
+    .replace(':log_index', '0')
     .replace(':policy_id', '0'.repeat(12))
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
@@ -60,6 +63,13 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
   if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
   if (method === 'PATCH') return { method, path: filled, body: { status: 'deprecated' } }
+  if (path === '/api/v1/goals' && method === 'POST') {
+    return { method, path, body: { goal_id: 'any', evaluator: { digest: EVALUATOR } } }
+  }
+  if (path === '/api/v1/contribute') {
+    const agent_pack = { version: '1.0', parameters: '' }
+    return { method, path, body: { goal_id: 'any', agent_pack, contributor_id: '0'.repeat(40) } }
+  }
   if (path.endsWith('/yank')) return { method, path: filled, body: { reason: 'broken' } }
   if (path.includes('/issues/')) return { method, path: filled, body: { resolution_url: null } }
   const known = { cell_type: 'adder', affected: '*', severity: 'low', description: '' }
@@ -96,7 +106,7 @@ test('every route × no, a wrong and the right credential', async (t) => {
     else assert.notEqual(await status({}), 401, name)
     for (const headers of wrong) assert.equal(await status(headers), 401, `${name} ${JSON.stringify(headers)}`)
     for (const headers of [ADMIN, { Authorization: `bearer ${ADMIN_KEY}` }]) {
-      assert.ok([200, 201, 202, 404].includes(await status(headers)), name)
+      assert.ok([200, 201, 202, 404, 409].includes(await status(headers)), name)
     }
   }
 })

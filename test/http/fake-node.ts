@@ -25,6 +25,7 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
+import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 
 /** The token that a partner presents. */
@@ -238,7 +239,7 @@ export class FakeNode implements ProviderNode {
     return { ...this.log, proofFile: (index, since) => ({ log_index: index, since }) as unknown as ProofFile }
   }
 
-  readonly goals = {} as ProviderNode['goals']
+  readonly goals = new FakeGoals()
 
   readonly requests: ProviderNode['requests'] = {
     same: () => undefined,

@@ -15,6 +15,9 @@ export const toHex = (bytes: Uint8Array): string => encode(bytes, 'base16')
 /** Bytes of lower-case or upper-case hexadecimal; throws on anything else. */
 export const fromHex = (hex: string): Uint8Array => fromString(hex.toLowerCase(), 'base16')
 
+/** base64 with padding. */
+export const toBase64 = (bytes: Uint8Array): string => encode(bytes, 'base64pad')
+
 /** base64url without padding. */
 export const toBase64Url = (bytes: Uint8Array): string => encode(bytes, 'base64url')
 

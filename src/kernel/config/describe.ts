@@ -1,6 +1,7 @@
 import type { AdminKeyOrigin } from './admin-key.ts'
-import { CONFIG_KEYS } from './keys.ts'
+import { CONFIG_KEYS, type ConfigKey } from './keys.ts'
 import type { LoadedConfig } from './load.ts'
+import { isSecret } from './setting.ts'
 
 /** A line of `cytoplex config show`. */
 export interface DescribedSetting {
@@ -18,13 +19,15 @@ const MASK = '••••'
  * stand in the schema's order.
  */
 export function describeConfig({ config, origins }: LoadedConfig, adminKey: AdminKeyOrigin): DescribedSetting[] {
-  const settings: DescribedSetting[] = CONFIG_KEYS.map(({ name }) => ({
-    key: name,
-    value: masked(valueAt(config, name)),
-    origin: origins.get(name) ?? 'default',
+  const settings: DescribedSetting[] = CONFIG_KEYS.map((key) => ({
+    key: key.name,
+    value: shown(key, valueAt(config, key.name)),
+    origin: origins.get(key.name) ?? 'default',
   }))
   return [...settings, { key: 'admin key', value: MASK, origin: adminKey }]
 }
+
+const shown = (key: ConfigKey, value: unknown): unknown => (isSecret(key) && value !== null ? MASK : masked(value))
 
 /** Secrets of providers are in fields of this name. */
 function masked(value: unknown): unknown {

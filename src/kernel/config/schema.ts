@@ -87,6 +87,14 @@ export const ConfigSchema = Type.Object(
         trusted_proxies: Type.Array(Type.String({ minLength: 1 })),
         /** Whether reading (asking, downloading, listing) needs no key. */
         open_reading: Type.Boolean(),
+        /** The agent network's key: what contributions to goals are sent with. Null: they need none. */
+        api_key: Type.Union([
+          Type.String({
+            pattern: '^[\\x21-\\x7e]{8,256}$',
+            description: '8 to 256 visible ASCII characters, without spaces',
+          }),
+          Type.Null(),
+        ]),
         /** Requests per minute: of an address without a key, and of one key of each role. 0: no limit. */
         rate_per_minute: Type.Object(
           { anonymous: RateLimit, reader: RateLimit, publisher: RateLimit, admin: RateLimit },

@@ -41,7 +41,8 @@ export function checkSetting(setting: Setting): unknown {
   const shape: Shape = setting.key.schema
   const value = normalise(shape, setting.value)
   if (!Check(setting.key.schema, value)) {
-    const message = `${setting.key.name} (${setting.origin}): found ${found(setting.value)}, allowed is ${describe(shape)}`
+    const given = isSecret(setting.key) ? 'something else' : found(setting.value)
+    const message = `${setting.key.name} (${setting.origin}): found ${given}, allowed is ${describe(shape)}`
     throw setting.origin.startsWith('flag ') ? new FlagError(message) : new StartError(message)
   }
   return value
@@ -103,6 +104,9 @@ function normalise(shape: Shape, value: unknown): unknown {
   if (words.includes(word)) return word
   return alias !== undefined && words.includes(alias) ? alias : value
 }
+
+/** Whether messages and lists keep the value of a key to themselves. */
+export const isSecret = ({ name }: Pick<ConfigKey, 'name'>): boolean => /(?:^|\.)api_key$/.test(name)
 
 const SHOWN = 80
 

@@ -75,6 +75,7 @@ test('every key can be set from the environment', () => {
     'network.name': ['test-1', 'test-1'],
     'cells.sign_uploads': ['false', false],
     'http.open_reading': ['false', false],
+    'http.api_key': ['a-shared-secret', '••••'],
     'federation.enabled': ['false', false],
     'federation.auto_forward': ['true', true],
     'federation.capability_sharing': ['false', false],
@@ -240,6 +241,24 @@ test('maintenance is a list of times with their offset from UTC, from a file alo
   }
   refuses({ file: entry('2026-01-01T00:00:00Z', ', by: me') }, /^node\.maintenance /)
   refuses({ env: { ...HOME, CYTOPLEX_NODE_MAINTENANCE: 'now' } }, /CYTOPLEX_NODE_MAINTENANCE/)
+})
+
+test("the agent network's key is a secret: never shown, not even where it is refused", () => {
+  const loaded = load({ env: { ...HOME, CYTOPLEX_HTTP_API_KEY: 'sesame-open' } })
+  assert.equal(loaded.config.http.api_key, 'sesame-open')
+  assert.doesNotMatch(JSON.stringify(describeConfig(loaded, 'environment CYTOPLEX_ADMIN_KEY')), /sesame/)
+  assert.equal(load({ env: { ...HOME, CYTOPLEX_HTTP_API_KEY: '' } }).config.http.api_key, null)
+  for (const key of ['sesame', 'sesame open', 'sesame'.repeat(50)]) {
+    const env = { ...HOME, CYTOPLEX_HTTP_API_KEY: key }
+    assert.throws(
+      () => load({ env }),
+      (error: Error) => {
+        assert.match(error.message, /^http\.api_key .* 8 to 256 visible ASCII characters/)
+        assert.doesNotMatch(error.message, /sesame/)
+        return true
+      },
+    )
+  }
 })
 
 test('plugins come from a file that others cannot write, and from nowhere else', () => {
