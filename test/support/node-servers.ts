@@ -62,6 +62,8 @@ const serve = ({ node }: NodeInProcess, port: number): Promise<HttpServer> =>
       allowed_origins: [],
       trusted_proxies: [],
       open_reading: true,
+      tls: null,
+      ws_port: null,
       rate_per_minute: RATES,
     },
     cells: { max_package_bytes: 1_000_000, sign_uploads: true, validation_timeout_ms: 10_000 },
