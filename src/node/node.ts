@@ -42,6 +42,7 @@ import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
+import { LogAnchoring } from './flows/anchor-logs.ts'
 import { Announcer } from './flows/announce.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
@@ -138,6 +139,7 @@ async function startIn(
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
   const providers = new ChosenProviders(registry, config)
   const rankers = await providers.rankers()
+  const anchors = await providers.anchors()
 
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
@@ -357,6 +359,14 @@ async function startIn(
   await lifecycle.start({ name: 'yank learner', start: () => undefined, stop: () => yankLearner.stop() })
   await lifecycle.start(federation)
   await lifecycle.start(publisher)
+  const anchoring = new LogAnchoring(parts, {
+    anchors,
+    logs: () => [{ name: log.name, goal: null, log }],
+    epochs,
+    cosignatures,
+    maySign: () => publisher.maySign,
+  })
+  await lifecycle.start(anchoring)
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)

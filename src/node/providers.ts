@@ -4,6 +4,7 @@ import { ProviderError, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { RegistryError } from '../kernel/plugins/errors.ts'
 import type { PackageDefinition } from '../kernel/plugins/package.ts'
+import { type Anchor, anchors } from '../kernel/plugins/packages/anchors.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
 import { validators } from '../kernel/plugins/packages/validators.ts'
@@ -11,6 +12,9 @@ import type { ProviderConfig } from '../kernel/plugins/provider-config.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { PackageValidators } from './package-validators.ts'
 import type { NodeParts } from './parts.ts'
+
+/** The anchor that the agent network's configuration names. */
+const TAU = 'tau'
 
 type Choice = Config['providers']['blob_store']
 
@@ -38,6 +42,25 @@ export class ChosenProviders {
     return new PackageValidators(made)
   }
 
+  /** By name. Throws `StartError` too when one is named twice: what was committed is remembered by name. */
+  async anchors(): Promise<{ readonly name: string; readonly anchor: Anchor }[]> {
+    const { tau_host: host, tau_port: port } = this.#config.anchors
+    const made: { name: string; anchor: Anchor }[] = []
+    for (const choice of this.#chosenAnchors()) {
+      const { provider_name: name } = choice
+      if (made.some((other) => other.name === name))
+        throw new StartError(`providers.anchors: ${name} stands there twice`)
+      made.push({ name, anchor: await this.#create('anchors', anchors, choice, { host, port }) })
+    }
+    return made
+  }
+
+  #chosenAnchors(): readonly Choice[] {
+    const { providers, anchors } = this.#config
+    const hasTau = providers.anchors.some(({ provider_name }) => provider_name === TAU)
+    return anchors.commit_to_tau && !hasTau ? [...providers.anchors, { provider_name: TAU }] : providers.anchors
+  }
+
   async rankers(): Promise<NodeParts['rankers']> {
     const choices = this.#config.providers.rankers
     const create = (priority: keyof typeof choices) =>
@@ -54,6 +77,7 @@ export class ChosenProviders {
   packages(): ProviderPackage[] {
     const { blob_store, validators: chosen, rankers: ranking } = this.#config.providers
     const inUse = new Map<string, readonly Choice[]>([
+      [anchors.name, this.#chosenAnchors()],
       [blobStores.name, [blob_store]],
       [validators.name, chosen],
       [rankers.name, Object.values(ranking)],

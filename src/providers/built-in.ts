@@ -1,12 +1,14 @@
 import { globalRegistry } from '../kernel/plugins/global.ts'
 import { PACKAGES } from '../kernel/plugins/packages/index.ts'
 import { ProviderRegistry } from '../kernel/plugins/registry.ts'
+import { registerAnchors } from './anchors/register.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
 import { registerRankers } from './rankers/register.ts'
 import { registerValidators } from './validators/register.ts'
 
 /** Adds the providers that come with the node. They come first, so that no plugin takes their names. */
 function registerBuiltIns(registry: ProviderRegistry): void {
+  registerAnchors(registry)
   registerBlobStores(registry)
   registerRankers(registry)
   registerValidators(registry)

@@ -71,6 +71,8 @@ export const KEYSPACES = {
   checkpoints: 54,
   /** `policy!<id>` → what an administrator follows; `pin!<package digest>` → a package that is to be here. */
   replication: 56,
+  /** `<anchor>!<log name>` → what was committed of that log last. */
+  anchored: 90,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -1,6 +1,7 @@
+import { anchors } from './anchors.ts'
 import { blobStores } from './blob-stores.ts'
 import { rankers } from './rankers.ts'
 import { validators } from './validators.ts'
 
 /** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
-export const PACKAGES = [blobStores, rankers, validators] as const
+export const PACKAGES = [anchors, blobStores, rankers, validators] as const
