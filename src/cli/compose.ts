@@ -4,6 +4,7 @@ import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { createMetrics } from '../kernel/telemetry/metrics.ts'
 import { startNode } from '../node/node.ts'
+import { certificateSource } from './certificate-source.ts'
 import type { Serving } from './serve.ts'
 
 /** What {@link startParts} needs. */
@@ -26,8 +27,13 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
       logger,
       metrics,
       clock: systemClock,
+      certificate: certificateSource(config, systemClock),
+      healthPort: config.health.enable_server ? config.health.port : undefined,
     }
     const server = await startHttp(node, options)
+    const { healthUrl, wsUrl } = server
+    if (healthUrl !== undefined) logger.info({ url: healthUrl }, 'listening for health checks')
+    if (wsUrl !== undefined) logger.info({ url: wsUrl }, 'listening for events')
     return {
       file: { provider_id: node.providerId, http_url: server.url, p2p_addrs: [...node.addresses], pid: process.pid },
       async stop() {

@@ -1,12 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Check } from 'typebox/value'
 import { NodeFile } from '../../protocol/node-file.ts'
+import { trustCertificate } from '../http/certificates.ts'
 import { hasCode } from '../kernel/base/errors.ts'
 import { readAdminKeyFile } from '../kernel/config/admin-key.ts'
 import { absolutePath, defaultDataDir } from '../kernel/config/paths.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { ownCertificateFile } from './own-certificate.ts'
 
 /** Flags that say which node a verb talks to, and with which key. */
 export interface TargetOptions {
@@ -52,8 +54,15 @@ export function resolveTarget(options: TargetOptions, env: NodeJS.ProcessEnv = p
   }
   const url = checkUrl(given ?? running?.http_url ?? FALLBACK_URL)
   const trusted = named || running !== undefined
+  if (trusted && url.startsWith('https:')) trustOwnCertificate(dataDir)
   const apiKey = options.apiKey || env.CYTOPLEX_ADMIN_KEY || (trusted ? readAdminKeyFile(dataDir) : undefined)
   return apiKey === undefined ? { url } : { url, apiKey }
+}
+
+/** A node that made its certificate itself is believed by who may read its data directory. */
+function trustOwnCertificate(dataDir: string): void {
+  const file = ownCertificateFile(dataDir)
+  if (existsSync(file)) trustCertificate(readFileSync(file, 'utf8'))
 }
 
 /** Undefined when there is none. Throws `CliError` when it is not one. */

@@ -1,14 +1,19 @@
+import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { NodeFile } from '../../protocol/node-file.ts'
 import { adminKeyOrigin } from '../kernel/config/admin-key.ts'
 import { defaultDataDir } from '../kernel/config/paths.ts'
 import { paint, safe } from './output.ts'
+import { ownCertificateFile } from './own-certificate.ts'
 
 /** What a person sees when the node is ready: where it listens, who it is, what to try next. */
 export function welcome({ file, dataDir, env }: { file: NodeFile; dataDir: string; env: NodeJS.ProcessEnv }): string {
   const target = dataDir === defaultDataDir(env) ? '' : ` --data-dir ${quote(dataDir)}`
   const command = commandName()
-  const request = `curl -s ${file.http_url}/api/v1/cells/request -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{"request_id":"first","capability":"hello"}'`
+  const certificate = ownCertificateFile(dataDir)
+  const isOwn = file.http_url.startsWith('https:') && existsSync(certificate)
+  const curl = isOwn ? `curl -s --cacert ${quote(certificate)}` : 'curl -s'
+  const request = `${curl} ${file.http_url}/api/v1/cells/request -H 'Content-Type: application/json' -H 'Prefer: wait=5' -d '{"request_id":"first","capability":"hello"}'`
   const rows = [
     ['HTTP API', file.http_url],
     ['reference', `${file.http_url}/docs`],

@@ -15,12 +15,14 @@ const REMEMBERED = 256
  */
 export class HostPolicy {
   readonly #allowed: ReadonlySet<string>
+  readonly #scheme: 'http' | 'https'
   readonly #publicUrl: string | undefined
   readonly #proxies: BlockList | undefined
   readonly #known = new Map<string, string>()
 
   /** Throws `StartError` when a configured address or URL cannot be read. */
-  constructor(config: Config['http']) {
+  constructor(config: Config['http'], scheme: 'http' | 'https') {
+    this.#scheme = scheme
     this.#publicUrl = config.public_url?.replace(/\/+$/, '')
     const allowed = config.allowed_hosts.map((host) => host.toLowerCase())
     if (this.#publicUrl !== undefined) allowed.push(publicHost(this.#publicUrl))
@@ -52,7 +54,7 @@ export class HostPolicy {
 
   #learn(host: string): string | undefined {
     if (!this.#accepts(host)) return undefined
-    const url = this.#publicUrl ?? `http://${host}`
+    const url = this.#publicUrl ?? `${this.#scheme}://${host}`
     if (this.#known.size >= REMEMBERED) this.#known.clear()
     this.#known.set(host, url)
     return url

@@ -1,5 +1,13 @@
-import type { AddressInfo, Socket } from 'node:net'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifySchema, fastify } from 'fastify'
+import type { Server as SecureServer } from 'node:https'
+import type { Socket } from 'node:net'
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifySchema,
+  type FastifyServerOptions,
+  fastify,
+} from 'fastify'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
@@ -9,11 +17,22 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
 import { BodyDeadlines } from './body-deadlines.ts'
 import { BodyRoom } from './body-room.ts'
+import { type Certificate, CertificateRenewal, type CertificateSource, firstCertificate } from './certificates.ts'
 import { CONTRIBUTOR, credentialCheck } from './credentials.ts'
 import { refuseConnection, sendError } from './errors.ts'
 import { type Gate, guard } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
+import {
+  KEEP_ALIVE_MS,
+  LISTENER,
+  listenAlso,
+  listenerUrl,
+  MAX_CONNECTIONS,
+  refuseFailedHandshakes,
+  SILENT_MS,
+  secureListener,
+} from './listeners.ts'
 import { createMeters, type RouteMeter } from './meter.ts'
 import { type Bucket, RateLimits, rateLimitHeaders } from './rate-limits.ts'
 import type { HttpContext, Route } from './route.ts'
@@ -31,44 +50,34 @@ export interface HttpOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly clock: Clock
+  /** What `config.tls` asks for; without it, HTTP is plain. */
+  readonly certificate?: CertificateSource | undefined
+  /** Another port that serves the same, for those who watch the node. */
+  readonly healthPort?: number | undefined
 }
 
 export interface HttpServer {
   /** Where it listens, as a URL that works on this machine, without a slash at the end. */
   readonly url: string
   readonly app: FastifyInstance
+  /** The same of the listeners for health, and for events. */
+  readonly healthUrl: string | undefined
+  readonly wsUrl: string | undefined
   /** Stops accepting, lets running requests finish for up to 5 s, then closes their connections. */
   close(): Promise<void>
 }
 
-const SERVER = {
-  /** Bytes of all headers of a request. */
-  maxHeaderSize: 16 * 1024,
-  /** Milliseconds for the head of a request. Bodies: {@link BodyDeadlines}. */
-  headersTimeout: 15_000,
-  requestTimeout: 0,
-  /** Milliseconds between two checks of that. */
-  connectionsCheckingInterval: 5_000,
-} as const
-/**
- * Connections at once; more are closed when they come. One that reads nothing of its download holds 128 KiB: all of them stay
- * below 320 MiB, and below the usual limit of open files.
- */
-const MAX_CONNECTIONS = 2048
-/** Milliseconds that a connection may be silent in the middle of a request or answer. */
-const SILENT_MS = 120_000
-/** Milliseconds that a connection may wait for its next request. */
-const KEEP_ALIVE_MS = 60_000
-
 /**
  * Starts the HTTP facade of a node. Throws `StartError` when the address cannot be listened on, or when a configured address,
- * URL or range cannot be read.
+ * URL, range or certificate cannot be read.
  */
 export async function startHttp(node: ProviderNode, options: HttpOptions): Promise<HttpServer> {
   const { config, logger } = options
   const deadlines = new BodyDeadlines()
+  const certificate = options.certificate === undefined ? undefined : await firstCertificate(options.certificate)
+  const scheme = certificate === undefined ? 'http' : 'https'
   const gate: Gate = {
-    hosts: new HostPolicy(config),
+    hosts: new HostPolicy(config, scheme),
     origins: new Set(config.allowed_origins),
     credential: credentialCheck(options.adminKey, config.api_key, node.keys),
     deadlines,
@@ -83,10 +92,16 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     node.analytics.recordRequest({ durationMs: ms, ok: status < 500 })
   })
   const stray = strayGuard(gate, meterOf('none'), logger)
-  const app = createApp(deadlines, stray)
+  const app = createApp(deadlines, stray, certificate)
   registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger)
   registerStrays(app, stray)
   const shutDown = prepareShutdown(app)
+  const also = async (port: number | null | undefined, key: string) => {
+    if (port === null || port === undefined) return undefined
+    const server = await listenAlso(app, { host: config.host, port, key }, certificate)
+    shutDown.add(server)
+    return server
+  }
   try {
     // As many may come in one moment as may be here: the kernel drops what does not fit, and clients try again seconds later.
     await app.listen({ host: config.host, port: config.port, backlog: MAX_CONNECTIONS })
@@ -97,10 +112,30 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   }
   app.server.maxConnections = MAX_CONNECTIONS
   deadlines.start()
-  return {
-    url: urlOf(app.server.address() as AddressInfo),
-    app,
-    close: () => shutDown().finally(() => deadlines.stop()),
+  const close = (): Promise<void> =>
+    shutDown.run().finally(() => {
+      deadlines.stop()
+      renewal?.stop()
+    })
+  let renewal: CertificateRenewal | undefined
+  try {
+    const health = await also(options.healthPort, 'health.port')
+    const ws = await also(config.ws_port, 'http.ws_port')
+    if (options.certificate !== undefined && certificate !== undefined) {
+      renewal = new CertificateRenewal(options.certificate, certificate, logger)
+      // With a certificate they are all servers of HTTPS.
+      renewal.start([app.server, health, ws].filter((server) => server !== undefined) as SecureServer[])
+    }
+    return {
+      url: listenerUrl(app.server, scheme),
+      app,
+      healthUrl: health && listenerUrl(health, scheme),
+      wsUrl: ws && listenerUrl(ws, scheme),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 
@@ -145,9 +180,8 @@ function strayGuard(gate: Gate, meter: RouteMeter, logger: Logger): Guard {
   return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', forPartners: false, upload: false })
 }
 
-function createApp(deadlines: BodyDeadlines, stray: Guard): FastifyInstance {
-  const app = fastify({
-    http: SERVER,
+function createApp(deadlines: BodyDeadlines, stray: Guard, certificate: Certificate | undefined): FastifyInstance {
+  const options: FastifyServerOptions = {
     connectionTimeout: SILENT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
@@ -157,7 +191,13 @@ function createApp(deadlines: BodyDeadlines, stray: Guard): FastifyInstance {
       stray(request, reply, () => sendError(error, request, reply))
     },
     clientErrorHandler: (error, socket) => refuseConnection(error, socket as Socket),
-  })
+  }
+  const app: FastifyInstance =
+    certificate === undefined
+      ? fastify({ ...options, http: LISTENER })
+      : // A server of HTTPS does all that one of HTTP does.
+        (fastify({ ...options, https: secureListener(certificate) } as object) as FastifyInstance)
+  refuseFailedHandshakes(app.server)
   // Declared, so that all requests keep one shape; the guard sets it before anybody reads it.
   app.decorateRequest('exchange')
   app.setValidatorCompiler(({ schema, httpPart }) => {
@@ -246,9 +286,4 @@ function registerStrays(app: FastifyInstance, stray: Guard): void {
   app.route({ method: app.supportedMethods, url: '*', exposeHeadRoute: false, onRequest, handler })
   // Methods that the framework does not know.
   app.setNotFoundHandler((request, reply) => stray(request, reply, () => refuseStray(request, reply)))
-}
-
-function urlOf({ address, family, port }: AddressInfo): string {
-  const host = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
-  return family === 'IPv6' ? `http://[${host}]:${port}` : `http://${host}:${port}`
 }

@@ -44,6 +44,7 @@ import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
+import { LogAnchoring } from './flows/anchor-logs.ts'
 import { Announcer } from './flows/announce.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
@@ -150,6 +151,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const rankers = await providers.rankers()
   const evaluator = options.evaluator ?? (await providers.evaluator())
   const proofVerifiers = options.proofs ?? (await providers.proofVerifiers())
+  const anchors = await providers.anchors()
 
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
@@ -398,6 +400,14 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await lifecycle.start(federation)
   await lifecycle.start(publisher)
   await lifecycle.start(goals)
+  const anchoring = new LogAnchoring(parts, {
+    anchors,
+    logs: () => [{ name: log.name, goal: null, log }],
+    epochs,
+    cosignatures,
+    maySign: () => publisher.maySign,
+  })
+  await lifecycle.start(anchoring)
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)

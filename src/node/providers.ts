@@ -4,6 +4,7 @@ import { ProviderError, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { RegistryError } from '../kernel/plugins/errors.ts'
 import type { PackageDefinition } from '../kernel/plugins/package.ts'
+import { type Anchor, anchors } from '../kernel/plugins/packages/anchors.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
 import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
 import { proofVerifiers } from '../kernel/plugins/packages/proof-verifiers.ts'
@@ -14,6 +15,9 @@ import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { PackageValidators } from './package-validators.ts'
 import type { NodeParts } from './parts.ts'
 import { ProofVerifiers } from './proof-verifiers.ts'
+
+/** The anchor that the agent network's configuration names. */
+const TAU = 'tau'
 
 type Choice = Config['providers']['blob_store']
 
@@ -54,6 +58,25 @@ export class ChosenProviders {
     return this.#create('evaluators', evaluators, this.#config.providers.evaluators, {})
   }
 
+  /** By name. Throws `StartError` too when one is named twice: what was committed is remembered by name. */
+  async anchors(): Promise<{ readonly name: string; readonly anchor: Anchor }[]> {
+    const { tau_host: host, tau_port: port } = this.#config.anchors
+    const made: { name: string; anchor: Anchor }[] = []
+    for (const choice of this.#chosenAnchors()) {
+      const { provider_name: name } = choice
+      if (made.some((other) => other.name === name))
+        throw new StartError(`providers.anchors: ${name} stands there twice`)
+      made.push({ name, anchor: await this.#create('anchors', anchors, choice, { host, port }) })
+    }
+    return made
+  }
+
+  #chosenAnchors(): readonly Choice[] {
+    const { providers, anchors } = this.#config
+    const hasTau = providers.anchors.some(({ provider_name }) => provider_name === TAU)
+    return anchors.commit_to_tau && !hasTau ? [...providers.anchors, { provider_name: TAU }] : providers.anchors
+  }
+
   async rankers(): Promise<NodeParts['rankers']> {
     const choices = this.#config.providers.rankers
     const create = (priority: keyof typeof choices) =>
@@ -71,6 +94,7 @@ export class ChosenProviders {
     const { providers } = this.#config
     const { blob_store, validators: chosen, rankers: ranking, proof_verifiers: verifiers } = providers
     const inUse = new Map<string, readonly Choice[]>([
+      [anchors.name, this.#chosenAnchors()],
       [blobStores.name, [blob_store]],
       [validators.name, chosen],
       [proofVerifiers.name, verifiers],

@@ -1,6 +1,7 @@
 import { globalRegistry } from '../kernel/plugins/global.ts'
 import { PACKAGES } from '../kernel/plugins/packages/index.ts'
 import { ProviderRegistry } from '../kernel/plugins/registry.ts'
+import { registerAnchors } from './anchors/register.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
 import { registerEvaluators } from './evaluators/register.ts'
 import { registerProofVerifiers } from './proof-verifiers/register.ts'
@@ -9,6 +10,7 @@ import { registerValidators } from './validators/register.ts'
 
 /** Adds the providers that come with the node. They come first, so that no plugin takes their names. */
 function registerBuiltIns(registry: ProviderRegistry): void {
+  registerAnchors(registry)
   registerBlobStores(registry)
   registerProofVerifiers(registry)
   registerEvaluators(registry)

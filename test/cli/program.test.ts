@@ -75,7 +75,7 @@ test('no verb, or half a verb: the help, and exit 2', async () => {
 test('config show: values, origins, warnings; the admin key masked', async () => {
   const env = cleanEnvironment({
     CYTOPLEX_HTTP_PORT: '8080',
-    IAN_WS_PORT: '9001',
+    CYTOPLEX_GOALS_SERVE_EVALUATIONS: 'true',
     CYTOPLEX_ADMIN_KEY: 'a-secret-of-the-administrator',
   })
   const [asText, asJson] = await Promise.all([
@@ -84,7 +84,7 @@ test('config show: values, origins, warnings; the admin key masked', async () =>
   ])
   assert.match(asText.stdout, /^http\.port +8080 +environment CYTOPLEX_HTTP_PORT$/m)
   assert.match(asText.stdout, /^admin key +•••• +environment CYTOPLEX_ADMIN_KEY$/m)
-  assert.match(asText.stderr, /^cytoplex: warning: IAN_WS_PORT/)
+  assert.match(asText.stderr, /^cytoplex: warning: goals\.serve_evaluations has no effect/)
   assert.deepEqual([asText.code, asJson.code, asJson.stderr], [0, 0, ''])
   const { settings, warnings } = JSON.parse(asJson.stdout)
   assert.deepEqual(

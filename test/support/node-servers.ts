@@ -63,6 +63,8 @@ const serve = ({ node }: NodeInProcess, port: number): Promise<HttpServer> =>
       trusted_proxies: [],
       open_reading: true,
       api_key: null,
+      tls: null,
+      ws_port: null,
       rate_per_minute: RATES,
     },
     cells: { max_package_bytes: 1_000_000, sign_uploads: true, validation_timeout_ms: 10_000 },

@@ -61,7 +61,7 @@ export const systemRoutes: readonly Route[] = [
     handler:
       ({ metrics }) =>
       async (request, reply) =>
-        sendText(request, reply, 200, METRICS_TYPE, await metrics.registry.metrics()),
+        sendText(request, reply, 200, METRICS_TYPE, await metrics.text()),
   }),
   route({
     ...shared,

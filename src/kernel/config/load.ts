@@ -34,11 +34,10 @@ export interface LoadedConfig {
  */
 export function loadConfig({ file, env, flags = {} }: LoadOptions): LoadedConfig {
   const path = file ?? (env.CYTOPLEX_CONFIG || undefined)
-  const environment = readEnvironment(env)
   const settings: Setting[] = [
     ...readYaml(defaultYaml(), 'default'),
     ...(path === undefined ? [] : readYaml(readConfigFile(absolutePath(path, env)), `file ${path}`)),
-    ...environment.settings,
+    ...readEnvironment(env),
     ...readFlags(flags),
   ]
 
@@ -50,7 +49,12 @@ export function loadConfig({ file, env, flags = {} }: LoadOptions): LoadedConfig
   }
   const plugins = values.get('plugins') as readonly object[]
   if (path !== undefined && plugins.length > 0) checkWriters(absolutePath(path, env))
-  return { config: typed(values, env, path), origins, warnings: environment.warnings }
+  return { config: typed(values, env, path), origins, warnings: warningsOf(values) }
+}
+
+function warningsOf(values: ReadonlyMap<string, unknown>): string[] {
+  if (values.get('goals.serve_evaluations') !== true) return []
+  return ["goals.serve_evaluations has no effect: every node evaluates for itself, and takes no other's word"]
 }
 
 function readConfigFile(path: string): string {
@@ -73,6 +77,11 @@ function typed(values: ReadonlyMap<string, unknown>, env: NodeJS.ProcessEnv, fil
     else tree[section] = { ...(tree[section] as object | undefined), [key]: value }
   }
   const dataDir = pathOf(tree.data_dir, env) ?? defaultDataDir(env)
+  const { tls } = tree.http as { readonly tls: Config['http']['tls'] }
+  if (tls !== null && 'cert' in tls) {
+    const files = { cert: absolutePath(tls.cert, env), key: absolutePath(tls.key, env) }
+    tree.http = { ...(tree.http as object), tls: files }
+  }
   const paths = { data_dir: dataDir, key_dir: pathOf(tree.key_dir, env) ?? defaultKeyDir(dataDir) }
   const directory = file === undefined ? process.cwd() : dirname(absolutePath(file, env))
   const plugins = (tree.plugins as readonly object[]).map((plugin) => ({ ...plugin, directory }))

@@ -12,27 +12,19 @@ const DOCUMENTED: Readonly<Record<string, readonly string[]>> = {
   API_PORT: ['http.port'],
   P2P_PORT: ['p2p.port'],
   SEED_NODES: ['p2p.seeds'],
+  WS_PORT: ['http.ws_port'],
   LOG_LEVEL: ['log.level'],
-}
-
-/** Documented suffixes whose part does not exist in this version. */
-const WITHOUT_EFFECT = ['WS_PORT', 'TAU_HOST', 'TAU_PORT']
-
-/** What the environment says. */
-export interface EnvironmentSettings {
-  /** Later ones win over earlier ones. */
-  readonly settings: readonly Setting[]
-  readonly warnings: readonly string[]
+  TAU_HOST: ['anchors.tau_host'],
+  TAU_PORT: ['anchors.tau_port'],
 }
 
 /**
  * Reads `CYTOPLEX_SECTION_KEY` for every key, and the documents' names with either prefix. From weak to strong: `IAN_LISTEN_HOST`,
  * `CYTOPLEX_LISTEN_HOST`, the documents' other names with `IAN_`, the same with `CYTOPLEX_`, a key's own name. Throws `StartError`
- * for a `CYTOPLEX_` name that means nothing.
+ * for a `CYTOPLEX_` name that means nothing. Later settings win over earlier ones.
  */
-export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
+export function readEnvironment(env: NodeJS.ProcessEnv): Setting[] {
   const settings: Setting[] = []
-  const warnings: string[] = []
   const add = (name: string, keys: readonly string[]): void => {
     const text = env[name]
     if (text === undefined) return
@@ -46,19 +38,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv): EnvironmentSettings {
   }
   for (const { environment, name } of CONFIG_KEYS) if (environment !== undefined) add(environment, [name])
 
-  for (const suffix of WITHOUT_EFFECT) {
-    for (const name of [`IAN_${suffix}`, `CYTOPLEX_${suffix}`]) {
-      if (env[name] !== undefined) warnings.push(`${name} is set, and has no effect in this version`)
-    }
-  }
   refuseUnknown(env)
-  return { settings, warnings }
+  return settings
 }
 
 function refuseUnknown(env: NodeJS.ProcessEnv): void {
   const known = new Set<string>([
     ...CONFIG_KEYS.flatMap(({ environment }) => environment ?? []),
-    ...[...Object.keys(DOCUMENTED), ...WITHOUT_EFFECT].map((suffix) => `CYTOPLEX_${suffix}`),
+    ...Object.keys(DOCUMENTED).map((suffix) => `CYTOPLEX_${suffix}`),
     ...SPECIAL_NAMES,
   ])
   for (const name of Object.keys(env)) {

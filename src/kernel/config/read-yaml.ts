@@ -1,5 +1,6 @@
 import { parseDocument } from 'yaml'
 import { StartError } from '../base/errors.ts'
+import { flatSetting } from './flat-keys.ts'
 import { CONFIG_KEYS, CONFIG_SECTIONS, findKey } from './keys.ts'
 import { nearest } from './nearest.ts'
 import type { Origin, Setting } from './setting.ts'
@@ -10,7 +11,13 @@ import type { Origin, Setting } from './setting.ts'
  */
 export function readYaml(text: string, origin: Origin): Setting[] {
   const settings: Setting[] = []
+  const flat: Setting[] = []
   for (const [name, value] of Object.entries(mapping(parse(text, origin), 'the file', origin))) {
+    const alias = flatSetting(name, value, origin)
+    if (alias !== undefined) {
+      flat.push(...alias)
+      continue
+    }
     if (!CONFIG_SECTIONS.includes(name)) {
       settings.push(setting(name, value, origin))
       continue
@@ -19,7 +26,8 @@ export function readYaml(text: string, origin: Origin): Setting[] {
       settings.push(setting(`${name}.${key}`, inner, origin))
     }
   }
-  return settings
+  // A key's own name wins.
+  return [...flat, ...settings]
 }
 
 function parse(text: string, origin: Origin): unknown {

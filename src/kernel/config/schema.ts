@@ -25,6 +25,16 @@ const ProviderChoice = Type.Object(
 /** Marks keys that only a configuration file may set: what code runs is decided by who may write that file. */
 const fileOnly = { fileOnly: true } as const
 
+/** PEM files, or what the node makes itself. */
+const CertificateFiles = Type.Object(
+  { cert: Type.String({ minLength: 1 }), key: Type.String({ minLength: 1 }) },
+  { ...closed, description: 'a mapping with cert and key, paths of PEM files' },
+)
+const SelfSigned = Type.Object(
+  { self_signed: Type.Literal(true) },
+  { ...closed, description: 'a mapping with self_signed: true' },
+)
+
 export const LogLevel = Type.Union(
   ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
 )
@@ -95,6 +105,10 @@ export const ConfigSchema = Type.Object(
           }),
           Type.Null(),
         ]),
+        /** Certificates of the listeners; null: plain HTTP. */
+        tls: Type.Union([CertificateFiles, SelfSigned, Type.Null()], fileOnly),
+        /** A second listener, for those who expect events on a port of their own; null: none. */
+        ws_port: Type.Union([Port, Type.Null()]),
         /** Requests per minute: of an address without a key, and of one key of each role. 0: no limit. */
         rate_per_minute: Type.Object(
           { anonymous: RateLimit, reader: RateLimit, publisher: RateLimit, admin: RateLimit },
@@ -205,6 +219,23 @@ export const ConfigSchema = Type.Object(
         min_peers_for_ready: Type.Union([Type.Integer({ minimum: 0, maximum: 100_000 }), Type.Null()]),
         /** Records that a peer has and this node lacks, above which it is not ready. */
         max_sync_lag_for_ready: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+        /** Whether there is a listener of its own for health and metrics. */
+        enable_server: Type.Boolean(),
+        port: Port,
+      },
+      closed,
+    ),
+    /** Where the roots of this node's logs are committed, so that others can hold it to them; `providers.anchors` says to whom. */
+    anchors: Type.Object(
+      {
+        /** Seconds after which a log that grew is committed. */
+        commit_interval_seconds: Type.Integer({ minimum: 1, maximum: 86_400 }),
+        /** New leaves from which on it is committed at once. */
+        commit_threshold: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+        /** Whether the anchor `tau` is one of them, at `tau_host` and `tau_port`. */
+        commit_to_tau: Type.Boolean(),
+        tau_host: Type.String({ minLength: 1, maxLength: 253 }),
+        tau_port: Type.Integer({ minimum: 1, maximum: 65_535 }),
       },
       closed,
     ),
@@ -212,6 +243,8 @@ export const ConfigSchema = Type.Object(
       {
         /** Whether contributions are taken from clients. */
         accept_contributions: Type.Boolean(),
+        /** A key of the document that decides nothing here: every node evaluates for itself (SECURITY 27), and takes no other's word. */
+        serve_evaluations: Type.Boolean(),
         /** Of one contributor; what is faster waits. 0: no limit. */
         contributions_per_minute: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
       },
@@ -276,6 +309,8 @@ export const ConfigSchema = Type.Object(
             description: 'a mapping of default, memory, speed and battery to mappings with provider_name',
           },
         ),
+        /** Each commits the logs; the name of one is its provider's. */
+        anchors: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
       },
       closed,
     ),

@@ -5,6 +5,7 @@ import { errorMessage } from '../base/errors.ts'
 import { unlessAborted } from '../base/racing.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import type { AddressRange } from './address-range.ts'
+import { breakerOf, isBrokenCircuitError } from './breaker.ts'
 import { checkedUrl, connectTo, EgressError, MAX_HEADER_BYTES, type Resolver } from './connect.ts'
 
 export { EgressError, type EgressReason, type Resolver } from './connect.ts'
@@ -38,13 +39,32 @@ export interface OutboundAnswer {
 
 /**
  * The one door for HTTP to addresses that somebody else chose (SECURITY 23). The address that the socket is connected to is checked before
- * a byte is sent; redirects are not followed; no proxy of the environment is used. Throws `EgressError`.
+ * a byte is sent; redirects are not followed; no proxy of the environment is used. An origin that did not answer several times in a row is
+ * left alone for a while. Throws `EgressError`.
  */
 export async function requestJson(call: OutboundRequest): Promise<OutboundAnswer> {
   const url = checkedUrl(call.url)
-  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
   const deadline = AbortSignal.timeout(call.deadlineMs)
   const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline])
+  try {
+    return await unlessAborted(
+      breakerOf(url.origin).execute(() => attempt(url, call, signal)),
+      signal,
+    )
+  } catch (error) {
+    if (error instanceof EgressError) throw error
+    if (isBrokenCircuitError(error)) {
+      throw new EgressError(
+        'unreachable',
+        `${url.origin} did not answer again and again, and is left alone for a while`,
+      )
+    }
+    throw new EgressError('timed_out', `${url.origin} did not answer within ${call.deadlineMs} ms`, error)
+  }
+}
+
+async function attempt(url: URL, call: OutboundRequest, signal: AbortSignal): Promise<OutboundAnswer> {
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
   let socket: Socket | undefined
   try {
     const allows = (range: AddressRange): boolean => range === 'public' || (call.allowPrivate && range !== 'special')

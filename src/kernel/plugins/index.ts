@@ -9,6 +9,8 @@ import type { ProviderDescription, ProviderFactory, ProviderInfo } from './regis
 
 export { RegistryError, type RegistryErrorFacts, type RegistryErrorName } from './errors.ts'
 export type { PackageDefinition } from './package.ts'
+export type * from './packages/anchors.ts'
+export { AnchorRefusal } from './packages/anchors.ts'
 export type * from './packages/blob-stores.ts'
 export type * from './packages/evaluators.ts'
 export { PACKAGES } from './packages/index.ts'

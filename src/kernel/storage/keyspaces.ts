@@ -77,6 +77,8 @@ export const KEYSPACES = {
   contributions: 61,
   /** `<goal digest>!<contribution id>` → what this node needs to know of it without its text, and its verdict. */
   contributionStates: 62,
+  /** `<anchor>!<log name>` → what was committed of that log last. */
+  anchored: 90,
 } as const
 
 export type KeyspaceNumber = (typeof KEYSPACES)[keyof typeof KEYSPACES]

@@ -60,6 +60,8 @@ export function countEvents(events: Events, metrics: Metrics): void {
     ['standing'],
   )
   events.on('log_standing', (event) => standings.add(event.standing))
+  const committed = tally(metrics, 'cytoplex_log_commits_total', 'Roots of own logs that were committed', ['anchor'])
+  events.on('tau_commit', ({ anchor }) => committed.add(anchor))
   const epochs = count('cytoplex_log_epochs_total', 'Epochs of the own log that were opened after its store went back')
   events.on('log_epoch_opened', () => epochs.add())
   const reconciled = tally(metrics, 'cytoplex_sync_reconciliations_total', 'Sets that were reconciled with a peer', [

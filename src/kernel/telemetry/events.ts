@@ -90,6 +90,15 @@ export interface EventMap {
   log_standing: { readonly providerId: string; readonly standing: 'good' | 'suspended' }
   /** A witness cosigned this node's log. */
   checkpoint_cosigned: { readonly witness: string; readonly size: number }
+  /** The root of one of this node's logs was committed to an anchor, which need not be Tau. */
+  tau_commit: {
+    /** Null for the node's own log. */
+    readonly goalId: string | null
+    readonly logSize: number
+    /** Lower-case hexadecimal. */
+    readonly root: string
+    readonly anchor: string
+  }
   /** This node's log goes on in a new epoch, because its store went back in time. */
   log_epoch_opened: { readonly epoch: number }
   /** A provider was asked for cells: it offered one that verifies, or it did not answer. */

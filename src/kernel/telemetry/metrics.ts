@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { type MetricFamily, namingObjection } from './metric-names.ts'
 
 /** Ours, and those that the agent network's documentation names. */
 type MetricName = `cytoplex_${string}` | `ian_${string}`
@@ -15,6 +16,8 @@ export interface MetricOptions<Label extends string> {
 /** The node's metrics: a registry of its own, and constructors that register in it. Registering a name twice throws. */
 export interface Metrics {
   readonly registry: Registry
+  /** Everything as a scrape reads it, without those metrics of libraries that Prometheus' linter objects to. */
+  text(): Promise<string>
   counter<Label extends string = never>(options: MetricOptions<Label>): Counter<Label>
   gauge<Label extends string = never>(options: MetricOptions<Label>): Gauge<Label>
   /** `buckets`: upper bounds, ascending, in the unit of the name. */
@@ -31,6 +34,7 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry })
   return {
     registry,
+    text: () => exposition(registry),
     counter: (options) => new Counter(configuration(registry, options)),
     gauge: (options) => new Gauge(configuration(registry, options)),
     histogram: (options) =>
@@ -43,6 +47,17 @@ export function createMetrics(): Metrics {
       Object.assign(gauge, { type: 'untyped' })
     },
   }
+}
+
+/** Names are ours to choose, or the document's; those of libraries are neither. */
+const isOurs = (name: string): boolean => name.startsWith('cytoplex_') || name.startsWith('ian_')
+
+async function exposition(registry: Registry): Promise<string> {
+  // The objects of the registry know the names of their labels, which its types leave out.
+  const families: readonly MetricFamily[] = registry.getMetricsAsArray() as never
+  const kept = families.filter((family) => isOurs(family.name) || namingObjection(family) === undefined)
+  const texts = await Promise.all(kept.map(({ name }) => registry.getSingleMetricAsString(name)))
+  return `${texts.join('\n\n')}\n`
 }
 
 function configuration<Label extends string>(

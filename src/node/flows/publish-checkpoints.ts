@@ -105,7 +105,7 @@ export class CheckpointPublisher implements Part {
   /** What this node says of its own log. Nothing but its epochs while it may not know what it has signed. */
   records(): string[] {
     const { epochs } = this.#needs
-    const checkpoint = this.#mayTell() && this.#parts.log.size > 0 ? [logRecordText(this.#checkpoint())] : []
+    const checkpoint = this.maySign && this.#parts.log.size > 0 ? [logRecordText(this.#checkpoint())] : []
     return [...epochs.list().map(logRecordText), ...checkpoint]
   }
 
@@ -200,13 +200,14 @@ export class CheckpointPublisher implements Part {
     this.#heard.resolve()
   }
 
-  #mayTell(): boolean {
+  /** Whether it is safe to sign what the log is: nobody knows more of it, as far as could be heard. */
+  get maySign(): boolean {
     return this.#opening === undefined && (this.#isHeard || performance.now() - this.#startedAt > SILENT_MS)
   }
 
   #look(): void {
     const { log, network } = this.#parts
-    if (this.#stop.signal.aborted || !this.#mayTell() || log.size === 0 || network.connectedPeers().length === 0) return
+    if (this.#stop.signal.aborted || !this.maySign || log.size === 0 || network.connectedPeers().length === 0) return
     const now = performance.now()
     const told = this.#told
     const isNews = told === undefined || told.size !== log.size

@@ -90,6 +90,11 @@ test('every key can be set from the environment', () => {
     'receipts.witnesses': [WITNESS, [WITNESS]],
     'log.level': ['trace', 'trace'],
     'health.min_peers_for_ready': ['3', 3],
+    'health.enable_server': ['true', true],
+    'http.ws_port': ['9001', 9001],
+    'goals.accept_contributions': ['false', false],
+    'goals.serve_evaluations': ['true', true],
+    'anchors.commit_to_tau': ['true', true],
     'p2p.dht_mode': ['client', 'client'],
     'p2p.mdns': ['true', true],
   }
@@ -135,12 +140,87 @@ test("the documents' names, in both spellings", () => {
   assert.deepEqual(load({ env: { ...HOME, IAN_SEED_NODES: '' } }).config.p2p.seeds, [])
 })
 
-test('documented names without effect are told', () => {
-  const { warnings } = load({ env: { ...HOME, IAN_WS_PORT: '9001', CYTOPLEX_TAU_HOST: 'x', IAN_SOMETHING: 'y' } })
+test('the documented ports and hosts of events and Tau', () => {
+  const env = {
+    ...HOME,
+    IAN_WS_PORT: '9001',
+    IAN_TAU_HOST: 'a',
+    CYTOPLEX_TAU_HOST: 'b',
+    IAN_TAU_PORT: '1',
+    IAN_OTHER: 'y',
+  }
+  const { config, warnings } = load({ env })
+  assert.deepEqual([config.http.ws_port, config.anchors.tau_host, config.anchors.tau_port], [9001, 'b', 1])
+  assert.deepEqual(warnings, [])
+})
+
+test('what the documents know and nothing here depends on is told', () => {
+  const { warnings } = load({ env: { ...HOME, CYTOPLEX_GOALS_SERVE_EVALUATIONS: 'true' } })
   assert.deepEqual(warnings, [
-    'IAN_WS_PORT is set, and has no effect in this version',
-    'CYTOPLEX_TAU_HOST is set, and has no effect in this version',
+    "goals.serve_evaluations has no effect: every node evaluates for itself, and takes no other's word",
   ])
+})
+
+test("the documents' flat keys work in a file, and a key's own name wins over them", () => {
+  const flat = `
+listen_address: 10.0.0.1
+listen_port: 1
+seed_addresses: [a:1]
+max_peers: 50
+tau_host: tau.example
+tau_port: 2
+tau_commit_interval: 60.0
+tau_commit_threshold: 7
+commit_to_tau: true
+accept_contributions: false
+serve_evaluations: false
+health_port: 3
+enable_health_server: true
+ws_port: 4
+state_persist_path: null
+peer_scores_path:
+min_peers_for_ready: 5
+max_sync_lag_for_ready: 6
+log_level: INFO
+`
+  const { config, origins } = load({ file: file(flat) })
+  const { p2p, anchors, goals, health, http, log } = config
+  assert.deepEqual([p2p.host, p2p.port, p2p.seeds, p2p.max_connections], ['10.0.0.1', 1, ['a:1'], 50])
+  assert.deepEqual(anchors, {
+    commit_interval_seconds: 60,
+    commit_threshold: 7,
+    commit_to_tau: true,
+    tau_host: 'tau.example',
+    tau_port: 2,
+  })
+  assert.deepEqual(goals, { accept_contributions: false, serve_evaluations: false })
+  assert.deepEqual(health, { min_peers_for_ready: 5, max_sync_lag_for_ready: 6, enable_server: true, port: 3 })
+  assert.deepEqual([http.ws_port, http.host, log.level], [4, '127.0.0.1', 'info'])
+  assert.match(String(origins.get('p2p.port')), /^file /)
+
+  assert.equal(load({ file: file('p2p: { port: 8 }\nlisten_port: 9') }).config.p2p.port, 8)
+  refuses({ file: file('listen_port: x') }, /^p2p\.port \(file .*found "x"/)
+  refuses({ file: file('state_persist_path: /data/state.json') }, /^state_persist_path .*only null.*data_dir/)
+  refuses({ file: file('peer_scores_path: /data/peer_scores.json') }, /^peer_scores_path .*data_dir/)
+  for (const name of ['consensus', 'economics', 'evaluation']) {
+    refuses({ file: file(`${name}: { quorum: 3 }`) }, new RegExp(`^${name} .*is no key here`))
+  }
+})
+
+test('certificates are files or made by the node, and only a file says so', () => {
+  const tls = (text: string) => load({ file: file(`http: { tls: ${text} }`) }).config.http.tls
+  assert.deepEqual(tls('{ cert: ~/c.pem, key: /k.pem }'), { cert: '/home/somebody/c.pem', key: '/k.pem' })
+  assert.deepEqual(tls('{ self_signed: true }'), { self_signed: true })
+  assert.equal(tls('null'), null)
+  for (const wrong of [
+    '{ cert: /c.pem }',
+    '{ self_signed: false }',
+    'on',
+    '{ self_signed: true, cert: /c, key: /k }',
+  ]) {
+    refuses({ file: file(`http: { tls: ${wrong} }`) }, /^http\.tls /, /cert and key.*self_signed: true.*null/)
+  }
+  refuses({ env: { ...HOME, CYTOPLEX_HTTP_TLS: '/c.pem' } }, /CYTOPLEX_HTTP_TLS: no such key/)
 })
 
 test('special names are no keys', () => {

@@ -84,6 +84,7 @@ const ONE_OF_EACH: EventMap = {
   equivocation_found: { providerId: 'p' },
   log_standing: { providerId: 'p', standing: 'suspended' },
   checkpoint_cosigned: { witness: 'p', size: 3 },
+  tau_commit: { goalId: null, logSize: 3, root: 'f', anchor: 'file' },
   log_epoch_opened: { epoch: 2 },
   set_reconciled: {
     peer: 'p',
@@ -139,6 +140,7 @@ test('every event is counted', async () => {
     'cytoplex_log_equivocations_total 2',
     'cytoplex_log_standings_total{standing="suspended"} 2',
     'cytoplex_log_cosignatures_total 2',
+    'cytoplex_log_commits_total{anchor="file"} 2',
     'cytoplex_log_epochs_total 2',
     'cytoplex_providers_asked_total{answered="false"} 2',
     'cytoplex_providers_probed_total{ok="true",stage="fetch"} 2',

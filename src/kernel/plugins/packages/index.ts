@@ -1,3 +1,4 @@
+import { anchors } from './anchors.ts'
 import { blobStores } from './blob-stores.ts'
 import { evaluators } from './evaluators.ts'
 import { proofVerifiers } from './proof-verifiers.ts'
@@ -5,4 +6,4 @@ import { rankers } from './rankers.ts'
 import { validators } from './validators.ts'
 
 /** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
-export const PACKAGES = [blobStores, evaluators, proofVerifiers, rankers, validators] as const
+export const PACKAGES = [anchors, blobStores, evaluators, proofVerifiers, rankers, validators] as const
