@@ -60,6 +60,8 @@ export function countEvents(events: Events, metrics: Metrics): void {
     ['standing'],
   )
   events.on('log_standing', (event) => standings.add(event.standing))
+  const committed = tally(metrics, 'cytoplex_log_commits_total', 'Roots of own logs that were committed', ['anchor'])
+  events.on('tau_commit', ({ anchor }) => committed.add(anchor))
   const epochs = count('cytoplex_log_epochs_total', 'Epochs of the own log that were opened after its store went back')
   events.on('log_epoch_opened', () => epochs.add())
   const reconciled = tally(metrics, 'cytoplex_sync_reconciliations_total', 'Sets that were reconciled with a peer', [
@@ -79,6 +81,11 @@ export function countEvents(events: Events, metrics: Metrics): void {
   events.on('provider_asked', ({ offered }) => asked.add(String(offered !== undefined)))
   const probed = tally(metrics, 'cytoplex_providers_probed_total', 'Receipts signed about providers', ['ok', 'stage'])
   events.on('provider_probed', ({ ok, stage }) => probed.add(String(ok), stage))
+
+  const added = count('cytoplex_contributions_added_total', 'Contributions to goals that were accepted and logged')
+  events.on('contribution_added', () => added.add())
+  const boards = count('cytoplex_leaderboard_updates_total', 'Changes of leaderboards of goals')
+  events.on('leaderboard_update', () => boards.add())
 
   const answered = tally(metrics, 'cytoplex_requests_answered_total', 'Requests for cells, by how they ended', [
     'door',

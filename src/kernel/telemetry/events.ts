@@ -90,6 +90,15 @@ export interface EventMap {
   log_standing: { readonly providerId: string; readonly standing: 'good' | 'suspended' }
   /** A witness cosigned this node's log. */
   checkpoint_cosigned: { readonly witness: string; readonly size: number }
+  /** The root of one of this node's logs was committed to an anchor, which need not be Tau. */
+  tau_commit: {
+    /** Null for the node's own log. */
+    readonly goalId: string | null
+    readonly logSize: number
+    /** Lower-case hexadecimal. */
+    readonly root: string
+    readonly anchor: string
+  }
   /** This node's log goes on in a new epoch, because its store went back in time. */
   log_epoch_opened: { readonly epoch: number }
   /** A provider was asked for cells: it offered one that verifies, or it did not answer. */
@@ -104,6 +113,29 @@ export interface EventMap {
     readonly ok: boolean
     /** Of the stages of a receipt, the last one that was reached, or that failed. */
     readonly stage: string
+  }
+  /** A contribution to a goal was evaluated, accepted and logged here, and is durable. */
+  contribution_added: {
+    /** The goal's alias. */
+    readonly goalId: string
+    readonly contributionId: string
+    readonly packHash: string
+    readonly contributorId: string
+    readonly score: number
+    readonly logIndex: number
+  }
+  /** The leaderboard of a goal changed. */
+  leaderboard_update: {
+    readonly goalId: string
+    /** Lower-case hexadecimal. */
+    readonly root: string
+    /** The best entry: the active policy. Null where there is none. */
+    readonly best: {
+      readonly packHash: string
+      readonly contributorId: string
+      readonly score: number
+      readonly logIndex: number
+    } | null
   }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {

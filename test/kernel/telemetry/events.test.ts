@@ -84,6 +84,7 @@ const ONE_OF_EACH: EventMap = {
   equivocation_found: { providerId: 'p' },
   log_standing: { providerId: 'p', standing: 'suspended' },
   checkpoint_cosigned: { witness: 'p', size: 3 },
+  tau_commit: { goalId: null, logSize: 3, root: 'f', anchor: 'file' },
   log_epoch_opened: { epoch: 2 },
   set_reconciled: {
     peer: 'p',
@@ -98,6 +99,15 @@ const ONE_OF_EACH: EventMap = {
   },
   provider_asked: { providerId: 'p' },
   provider_probed: { providerId: 'p', ok: true, stage: 'fetch' },
+  contribution_added: {
+    goalId: 'g',
+    contributionId: 'c',
+    packHash: 'p',
+    contributorId: 'a',
+    score: 1,
+    logIndex: 0,
+  },
+  leaderboard_update: { goalId: 'g', root: 'ab', best: null },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -130,9 +140,12 @@ test('every event is counted', async () => {
     'cytoplex_log_equivocations_total 2',
     'cytoplex_log_standings_total{standing="suspended"} 2',
     'cytoplex_log_cosignatures_total 2',
+    'cytoplex_log_commits_total{anchor="file"} 2',
     'cytoplex_log_epochs_total 2',
     'cytoplex_providers_asked_total{answered="false"} 2',
     'cytoplex_providers_probed_total{ok="true",stage="fetch"} 2',
+    'cytoplex_contributions_added_total 2',
+    'cytoplex_leaderboard_updates_total 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
   ]
   for (let scrape = 0; scrape < 2; scrape++) {
