@@ -26,6 +26,7 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
       logger,
       metrics,
       clock: systemClock,
+      operators: config.events.operators,
     }
     const server = await startHttp(node, options)
     return {

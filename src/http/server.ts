@@ -9,6 +9,9 @@ import type { ProviderNode } from '../node/api.ts'
 import { BodyDeadlines } from './body-deadlines.ts'
 import { credentialCheck } from './credentials.ts'
 import { refuseConnection, sendError } from './errors.ts'
+import { EventStream } from './events/event-stream.ts'
+import type { EventStreamLimits } from './events/limits.ts'
+import { wantsEvents } from './events/upgrade.ts'
 import { type Gate, guard } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
@@ -29,6 +32,10 @@ export interface HttpOptions {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly clock: Clock
+  /** Node ids whose keys count as the operator's where the event stream asks for one; none unless given. */
+  readonly operators?: readonly string[]
+  /** Limits of the event stream, where they are not the usual ones. */
+  readonly eventLimits?: Partial<EventStreamLimits>
 }
 
 export interface HttpServer {
@@ -47,6 +54,8 @@ const SERVER = {
   requestTimeout: 0,
   /** Milliseconds between two checks of that. */
   connectionsCheckingInterval: 5_000,
+  /** Whoever wants to upgrade to something else gets an answer over HTTP (RFC 9110, section 7.8). */
+  shouldUpgradeCallback: wantsEvents,
 } as const
 /**
  * Connections at once; more are closed when they come. One that reads nothing of its download holds 128 KiB: all of them stay
@@ -82,12 +91,15 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   const app = createApp(deadlines, stray)
   registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger)
   registerStrays(app, stray)
+  const { operators = [], eventLimits: limits = {}, metrics, clock } = options
+  const stream = new EventStream({ node, gate, logger, metrics, clock, operators, limits })
+  stream.attach(app.server)
   const shutDown = prepareShutdown(app)
   try {
     // As many may come in one moment as may be here: the kernel drops what does not fit, and clients try again seconds later.
     await app.listen({ host: config.host, port: config.port, backlog: MAX_CONNECTIONS })
   } catch (error) {
-    await app.close()
+    await Promise.all([stream.close(), app.close()])
     const where = `${config.host}:${config.port}`
     throw new StartError(`cannot listen for HTTP on ${where}: ${errorMessage(error)}`, { cause: error })
   }
@@ -96,7 +108,9 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   return {
     url: urlOf(app.server.address() as AddressInfo),
     app,
-    close: () => shutDown().finally(() => deadlines.stop()),
+    async close() {
+      await Promise.all([stream.close(), shutDown()]).finally(() => deadlines.stop())
+    },
   }
 }
 
