@@ -18,6 +18,7 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+export type { EventAsk, EventItem } from './events.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'
