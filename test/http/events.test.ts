@@ -189,7 +189,7 @@ test('three failed attempts to authenticate end a connection', async (t) => {
 })
 
 test('a key that is revoked ends the connection that it opened', async (t) => {
-  const { port, node } = await start(t, {}, 'silent', { eventLimits: { heartbeatMs: 10 } })
+  const { port, node } = await start(t, {}, 'silent', { eventLimits: { heartbeatMs: 300 } })
   node.presented.set('a-key', { keyId: '0'.repeat(16), role: 'admin' })
   const client = await EventClient.open(t, port, { headers: { 'X-API-Key': 'a-key' } })
   await client.subscribe(['peers'])
@@ -423,7 +423,7 @@ async function untilConnections(port: number, count: number): Promise<void> {
 }
 
 test('who gives no sign of life, or listens to nothing, is let go', async (t) => {
-  const { port } = await start(t, {}, 'silent', { eventLimits: { heartbeatMs: 20, idleBeats: 3 } })
+  const { port } = await start(t, {}, 'silent', { eventLimits: { heartbeatMs: 400, idleBeats: 1 } })
   const alive = await EventClient.open(t, port)
   await alive.subscribe(['contributions'])
   const dead = await EventClient.open(t, port, { autoPong: false })
