@@ -121,6 +121,7 @@ module.exports = {
       ['^src/kernel/storage/'],
       'level only in kernel/storage/',
     ),
+    door('websockets', '^node_modules/(ws|@types/ws)/', ['^src/http/'], 'WebSockets are served in http/ only'),
     door('fastify', '^node_modules/(fastify/|@fastify/|@scalar/)', ['^src/http/'], 'fastify only in http/'),
     door(
       'ed25519',

@@ -29,6 +29,7 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
       clock: systemClock,
       certificate: certificateSource(config, systemClock),
       healthPort: config.health.enable_server ? config.health.port : undefined,
+      operators: config.events.operators,
     }
     const server = await startHttp(node, options)
     const { healthUrl, wsUrl } = server

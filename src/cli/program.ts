@@ -4,6 +4,7 @@ import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
 import { registerDoctor } from './doctor.ts'
+import { registerEvents } from './events.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerFollowCommands } from './follow.ts'
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   registerStatus(program)
   registerPeers(program)
   registerDoctor(program)
+  registerEvents(program)
   registerId(program)
   registerProviders(program)
   registerKeyCommands(program)

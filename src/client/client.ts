@@ -22,6 +22,7 @@ import {
   type IncrementalHash,
 } from './download.ts'
 import { ClientError } from './errors.ts'
+import { type EventAsk, type EventItem, subscribe } from './events.ts'
 import { type GoalsClient, goalsClient } from './goals.ts'
 import { type CheckpointStore, RememberedLogs, type WitnessPolicy } from './remembered-logs.ts'
 import {
@@ -122,6 +123,11 @@ export interface Client extends Administration {
    * its operator.
    */
   yankCell(cellType: string, version: string, order: YankOrder): Promise<YankAnswer>
+  /**
+   * Tells what happens at a node, as it happens, until the iteration or the signal ends. Connections that break are opened again, and what
+   * happened meanwhile comes first; an item of type `gap` says that some of it may be lost, so that whoever keeps a state reads it anew.
+   */
+  subscribe(ask: EventAsk): AsyncIterable<EventItem>
   /** Provider API, "Get Provider Information". */
   info(): Promise<ProviderInfo>
   /** Goals of the agent network: contributing, leaderboards, logs. */
@@ -143,7 +149,8 @@ export function createClient(options: ClientOptions): Client {
   }
   const logs = new RememberedLogs({ transport, network, witnesses: options.witnesses, store: options.checkpoints })
   const trust = { network, publishers, logs }
-  const signing = { sign: requestSigner(transport, network), keys: options.requestKeys }
+  const sign = requestSigner(transport, network)
+  const signing = { sign, keys: options.requestKeys }
   const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
   return {
     request: async (ask) => askForCapability(transport, trust, signing, ask),
@@ -165,6 +172,7 @@ export function createClient(options: ClientOptions): Client {
     annotateCell: (cellType, version, change) => annotate(transport, network, cellType, version, change),
     deleteCell: (cellType, version) => remove(transport, cellType, version),
     yankCell: (cellType, version, order) => yank(transport, cellType, version, order),
+    subscribe: (ask) => subscribe(transport, sign, ask),
     info: () => info(transport),
     goals: goalsClient(transport, network),
     ...administration(transport),

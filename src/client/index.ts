@@ -21,6 +21,7 @@ export {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+export type { EventAsk, EventItem } from './events.ts'
 export type { ContributionSubmission, GoalsClient } from './goals.ts'
 export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'

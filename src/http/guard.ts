@@ -140,16 +140,16 @@ function refuse(
   return sendError(error, request, reply, more)
 }
 
-const severalHosts = (): ProviderError =>
+export const severalHosts = (): ProviderError =>
   new ProviderError('PROV_001', 'found several Host headers, allowed is one (RFC 9112, section 3.2)')
 
-function foreignHost(host: string | undefined): ProviderError {
+export function foreignHost(host: string | undefined): ProviderError {
   const found = host === undefined ? 'no Host' : `Host ${JSON.stringify(host)}`
   const message = `found ${found}, allowed are localhost, addresses and the names in http.allowed_hosts`
   return new ProviderError('PROV_001', message, { status: 421 })
 }
 
-function foreignOrigin(origin: string): ProviderError {
+export function foreignOrigin(origin: string): ProviderError {
   const message = `found Origin ${JSON.stringify(origin)}, allowed are this node's own and those in http.allowed_origins`
   return new ProviderError('PROV_015', message)
 }

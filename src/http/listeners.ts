@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Certificate } from './certificates.ts'
 import { refuseConnection } from './errors.ts'
+import { wantsEvents } from './events/upgrade.ts'
 
 /** Settings of every listener. */
 export const LISTENER = {
@@ -15,6 +16,8 @@ export const LISTENER = {
   requestTimeout: 0,
   /** Milliseconds between two checks of that. */
   connectionsCheckingInterval: 5_000,
+  /** Whoever wants to upgrade to something else gets an answer over HTTP (RFC 9110, section 7.8). */
+  shouldUpgradeCallback: wantsEvents,
 } as const
 /** Milliseconds for the handshake of TLS. */
 const HANDSHAKE_MS = 15_000

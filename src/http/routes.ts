@@ -5,6 +5,7 @@ import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
+import { eventRoutes } from './routes/events.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { goalLogRoutes } from './routes/goal-log.ts'
 import { goalRoutes } from './routes/goals.ts'
@@ -36,6 +37,7 @@ export const ROUTES: readonly Route[] = [
   ...doctorRoutes,
   ...vulnerabilityRoutes,
   ...analyticsRoutes,
+  ...eventRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

@@ -20,6 +20,8 @@ import { BodyRoom } from './body-room.ts'
 import { type Certificate, CertificateRenewal, type CertificateSource, firstCertificate } from './certificates.ts'
 import { CONTRIBUTOR, credentialCheck } from './credentials.ts'
 import { refuseConnection, sendError } from './errors.ts'
+import { EventStream } from './events/event-stream.ts'
+import type { EventStreamLimits } from './events/limits.ts'
 import { type Gate, guard } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
@@ -54,6 +56,10 @@ export interface HttpOptions {
   readonly certificate?: CertificateSource | undefined
   /** Another port that serves the same, for those who watch the node. */
   readonly healthPort?: number | undefined
+  /** Node ids whose keys count as the operator's where the event stream asks for one; none unless given. */
+  readonly operators?: readonly string[]
+  /** Limits of the event stream, where they are not the usual ones. */
+  readonly eventLimits?: Partial<EventStreamLimits>
 }
 
 export interface HttpServer {
@@ -95,6 +101,9 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   const app = createApp(deadlines, stray, certificate)
   registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger)
   registerStrays(app, stray)
+  const { operators = [], eventLimits: limits = {}, metrics, clock } = options
+  const stream = new EventStream({ node, gate, logger, metrics, clock, operators, limits })
+  stream.attach(app.server)
   const shutDown = prepareShutdown(app)
   const also = async (port: number | null | undefined, key: string) => {
     if (port === null || port === undefined) return undefined
@@ -106,17 +115,19 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     // As many may come in one moment as may be here: the kernel drops what does not fit, and clients try again seconds later.
     await app.listen({ host: config.host, port: config.port, backlog: MAX_CONNECTIONS })
   } catch (error) {
-    await app.close()
+    await Promise.all([stream.close(), app.close()])
     const where = `${config.host}:${config.port}`
     throw new StartError(`cannot listen for HTTP on ${where}: ${errorMessage(error)}`, { cause: error })
   }
   app.server.maxConnections = MAX_CONNECTIONS
   deadlines.start()
   const close = (): Promise<void> =>
-    shutDown.run().finally(() => {
-      deadlines.stop()
-      renewal?.stop()
-    })
+    Promise.all([stream.close(), shutDown.run()])
+      .finally(() => {
+        deadlines.stop()
+        renewal?.stop()
+      })
+      .then(() => undefined)
   let renewal: CertificateRenewal | undefined
   try {
     const health = await also(options.healthPort, 'health.port')

@@ -72,6 +72,7 @@ import type { YankReason } from '../../protocol/yank.ts'
 import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { Editor } from '../domain/cells/repository.ts'
+import type { Events } from '../kernel/telemetry/events.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
 
@@ -266,6 +267,8 @@ export interface ProviderNode {
    * not hold, and `PROV_001`, with status 409 where what was said before forbids it.
    */
   yankCell(order: CellYank): Promise<Yanked>
+  /** What happens in this node, as it happens. */
+  readonly events: Pick<Events, 'on'>
   /** Throws `PROV_002` when neither this node nor a peer that it knows holds the package. */
   openPackage(digest: string, signal?: AbortSignal): Promise<PackageSource>
 

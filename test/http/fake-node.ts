@@ -10,6 +10,8 @@ import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
+import { Events } from '../../src/kernel/telemetry/events.ts'
+import { createLogger } from '../../src/kernel/telemetry/logger.ts'
 import type {
   CellAnswerText,
   CellQuery,
@@ -80,6 +82,7 @@ export class FakeNode implements ProviderNode {
   readonly nodeId = 'c'.repeat(40)
   readonly publisher = 'd'.repeat(64)
   readonly publicKey = ''
+  readonly events = new Events(createLogger({ level: 'silent' }))
   readonly queries: CellQuery[] = []
   readonly waits: number[] = []
   readonly searches: unknown[] = []
@@ -277,13 +280,15 @@ export class FakeNode implements ProviderNode {
 
   /** Signatures that hold. */
   readonly signatures = new Set<string>()
+  /** The pseudonym of the key that made them. */
+  signer = 'ed25519:00'
   /** What was asked of signatures. */
   readonly targets: Parameters<ProviderNode['verifyRequest']>[1][] = []
 
   async verifyRequest(token: string, target: Parameters<ProviderNode['verifyRequest']>[1]): Promise<string> {
     this.targets.push(target)
     if (!this.signatures.delete(token)) throw new ProviderError('PROV_004', 'quantum_signature does not hold')
-    return 'ed25519:00'
+    return this.signer
   }
 
   answerLocally(query: CellQuery): CellAnswerText | undefined {

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
-import { type HttpServer, startHttp } from '../../src/http/server.ts'
+import { type HttpOptions, type HttpServer, startHttp } from '../../src/http/server.ts'
 import { systemClock } from '../../src/kernel/base/clock.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import { createLogger } from '../../src/kernel/telemetry/logger.ts'
@@ -41,7 +41,12 @@ export interface Reply {
 }
 
 /** A server on a fake node and a free port; it closes with the test. */
-export async function start(t: TestContext, http: Partial<Config['http']> = {}, level = 'info'): Promise<Harness> {
+export async function start(
+  t: TestContext,
+  http: Partial<Config['http']> = {},
+  level = 'info',
+  more: Pick<HttpOptions, 'operators' | 'eventLimits'> = {},
+): Promise<Harness> {
   const node = new FakeNode()
   const logs: Record<string, unknown>[] = []
   const logger = createLogger({
@@ -69,6 +74,7 @@ export async function start(t: TestContext, http: Partial<Config['http']> = {}, 
     logger,
     metrics: createMetrics(),
     clock: systemClock,
+    ...more,
   })
   t.after(() => server.close())
   const port = Number(new URL(server.url).port)

@@ -23,10 +23,10 @@ const RATES = { anonymous: 0, reader: 0, publisher: 0, admin: 0 }
 /** A node that is asked over HTTP, on a free port unless one is given. */
 export async function nodeWithServer(
   t: TestContext,
-  options: Parameters<typeof nodeInProcess>[1] & { port?: number } = {},
+  options: Parameters<typeof nodeInProcess>[1] & { port?: number; operators?: readonly string[] } = {},
 ): Promise<NodeWithServer> {
   const started = await nodeInProcess(t, options)
-  const server = await serve(started, options.port ?? 0)
+  const server = await serve(started, options.port ?? 0, options.operators ?? [])
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= server.close()
@@ -52,7 +52,7 @@ export async function nodeWithServer(
   }
 }
 
-const serve = ({ node }: NodeInProcess, port: number): Promise<HttpServer> =>
+const serve = ({ node }: NodeInProcess, port: number, operators: readonly string[]): Promise<HttpServer> =>
   startHttp(node, {
     config: {
       host: '127.0.0.1',
@@ -72,4 +72,5 @@ const serve = ({ node }: NodeInProcess, port: number): Promise<HttpServer> =>
     logger: silentLogger,
     metrics: createMetrics(),
     clock: systemClock,
+    operators,
   })

@@ -314,6 +314,18 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    events: Type.Object(
+      {
+        /** Node ids of keys that may listen to everything that happens, as the operator's. */
+        operators: Type.Array(
+          Type.String({ pattern: '^[0-9a-f]{40}$', description: 'a node id, 40 hexadecimal digits' }),
+          {
+            maxItems: 100,
+          },
+        ),
+      },
+      closed,
+    ),
     log: Type.Object({ level: LogLevel }, closed),
   },
   closed,

@@ -88,6 +88,7 @@ test('every key can be set from the environment', () => {
     'p2p.announce': ['/dns4/n/tcp/1', ['/dns4/n/tcp/1']],
     'http.allowed_origins': ['https://a.example', ['https://a.example']],
     'receipts.witnesses': [WITNESS, [WITNESS]],
+    'events.operators': ['c'.repeat(40), ['c'.repeat(40)]],
     'log.level': ['trace', 'trace'],
     'health.min_peers_for_ready': ['3', 3],
     'health.enable_server': ['true', true],
