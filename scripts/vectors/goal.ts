@@ -56,7 +56,10 @@ export function goalVectors(): GoalVector {
     min_score: null,
     mode: 'scalar' as const,
     capacity: 100,
-    invariants: { schema: { properties: { parameters_bytes: { maximum: 1024 } } }, bounds: [{ of: 'risk' as const, max: 1 }] },
+    invariants: {
+      schema: { properties: { parameters_bytes: { maximum: 1024 } } },
+      bounds: [{ of: 'risk' as const, max: 1 }],
+    },
     proofs: [],
   }
   const goal = signGoal(ed25519FromSeed(seed), NETWORK, terms, Date.UTC(2026, 0, 31, 12))

@@ -168,9 +168,7 @@ export const exampleAnswers: { readonly [M in keyof RpcMethods]: RpcMethods[M]['
   contribution_request: {
     type: 'contribution_response',
     id: 19,
-    contributions: [
-      { contribution: contributed.contribution, pack: contributed.pack, result: contributed.result },
-    ],
+    contributions: [{ contribution: contributed.contribution, pack: contributed.pack, result: contributed.result }],
   },
 }
 

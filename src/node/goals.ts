@@ -8,8 +8,8 @@ import type { Standing } from '../domain/goals/leaderboard.ts'
 import { toHex } from '../kernel/base/bytes.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { Part } from '../kernel/base/lifecycle.ts'
-import { EMPTY_ROOT, leafHash } from '../kernel/log/tree.ts'
 import type { MerkleLog } from '../kernel/log/merkle-log.ts'
+import { EMPTY_ROOT, leafHash } from '../kernel/log/tree.ts'
 import type { AnswerTo } from '../network/handlers.ts'
 import { IdIndex } from '../network/sync/id-index.ts'
 import { SetRoot } from '../network/sync/set-root.ts'
@@ -18,7 +18,7 @@ import { goalLog, JoinedGoal } from './flows/joined-goal.ts'
 import { ContributionJudge, type JudgeInit } from './flows/judge-contribution.ts'
 import type { EvaluatorPackages } from './flows/prepare-evaluators.ts'
 import type { Reconciler } from './flows/reconcile.ts'
-import type { GoalLogEntry, GoalProof, Goals, GoalStatus, KnownGoal, Submission } from './goals-api.ts'
+import type { GoalLogEntry, GoalProof, GoalStatus, Goals, KnownGoal, Submission } from './goals-api.ts'
 import type { NodeParts } from './parts.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'keys' | 'store' | 'network'>
@@ -160,7 +160,10 @@ export class NodeGoals implements Goals, Part {
     }
   }
 
-  async log(goalId: string, { from, limit }: { readonly from: number; readonly limit: number }): Promise<GoalLogEntry[]> {
+  async log(
+    goalId: string,
+    { from, limit }: { readonly from: number; readonly limit: number },
+  ): Promise<GoalLogEntry[]> {
     const log = goalLog(this.#parts.store, this.#init.book.find(goalId).digest)
     const entries: GoalLogEntry[] = []
     for (let index = from; index < Math.min(log.size, from + limit); index++) {

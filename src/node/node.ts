@@ -53,10 +53,10 @@ import { Diagnosis } from './flows/diagnose.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
+import type { VerifyProof } from './flows/judge-contribution.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
-import type { VerifyProof } from './flows/judge-contribution.ts'
 import { Liveness } from './flows/liveness.ts'
 import { LogEpochs } from './flows/log-epochs.ts'
 import { LogProofs } from './flows/log-proofs.ts'
@@ -145,10 +145,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   }
 }
 
-async function startIn(
-  lifecycle: Lifecycle,
-  options: NodeOptions,
-): Promise<RunningNode> {
+async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<RunningNode> {
   const { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring } = options
   const { evaluator = noEvaluator, proofs: proofVerifiers = new Map() } = options
   const maintenance = new Maintenance(config.node.maintenance)
@@ -328,7 +325,17 @@ async function startIn(
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
   )
-  const handlers = peerHandlers(parts, { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler, goals })
+  const handlers = peerHandlers(parts, {
+    learner,
+    proofs,
+    relay,
+    yankLane,
+    watcher,
+    witness,
+    publisher,
+    reconciler,
+    goals,
+  })
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)
   const analytics = new Analytics({

@@ -54,19 +54,34 @@ describe('a contribution that is good', () => {
     assert.equal(best?.contributor_id, nodeIdOf(key.publicKey))
     for (let i = 0; i < 4; i++) await submit(contributionOf(digest, packOf({ reward: i })))
     const { entries, total } = node.goals.leaderboard('my-goal', 2)
-    assert.deepEqual([entries.map(({ rank, score }) => [rank, score]), total], [[[1, 3], [2, 2]], 5])
+    assert.deepEqual(
+      [entries.map(({ rank, score }) => [rank, score]), total],
+      [
+        [
+          [1, 3],
+          [2, 2],
+        ],
+        5,
+      ],
+    )
     const status = node.goals.status('my-goal')
     assert.equal(status.log_size, 5)
     assert.equal(status.accepted_contributions, 5)
     for (const root of [status.log_root, status.leaderboard_root, status.set_root]) assert.match(root, HEX)
     const page = await node.goals.log('my-goal', { from: 3, limit: 10 })
-    assert.deepEqual(page.map(({ log_index }) => log_index), [3, 4])
+    assert.deepEqual(
+      page.map(({ log_index }) => log_index),
+      [3, 4],
+    )
     const { leafHash, size, root, inclusion, siblings, peaks } = await node.goals.proof('my-goal', 3)
     assert.ok(verifyInclusion({ leafHash, index: 3, size, root }, inclusion))
     assert.ok(verifyMmrInclusion({ leafHash, index: 3, size, root }, { siblings, peaks }))
     await assert.rejects(node.goals.proof('my-goal', 5), /Log index 5 out of bounds \[0, 5\)/)
     const { capabilities, goal_id } = node.nodeInfo()
-    assert.deepEqual([capabilities.goal_ids, capabilities.accepts_contributions, goal_id], [['my-goal'], true, 'my-goal'])
+    assert.deepEqual(
+      [capabilities.goal_ids, capabilities.accepts_contributions, goal_id],
+      [['my-goal'], true, 'my-goal'],
+    )
     const { counters } = (await node.nodeStatus()).metrics
     assert.deepEqual(counters, { contributions_received_total: 5, contributions_processed_total: 5 })
   })
@@ -110,7 +125,10 @@ describe('a contribution that is refused', () => {
     const cases = {
       INVALID_SIGNATURE: { ...good, contribution: forged },
       INVALID_STRUCTURE: contributionOf(digest, packOf({ reward: 3 }, '', { version: 'v'.repeat(65) })),
-      INVARIANT_VIOLATION: contributionOf(digest, packOf({ reward: 3 }, '', { metadata: { a: '', b: '' }, proofs: seal })),
+      INVARIANT_VIOLATION: contributionOf(
+        digest,
+        packOf({ reward: 3 }, '', { metadata: { a: '', b: '' }, proofs: seal }),
+      ),
       PROOF_INVALID: contributionOf(digest, packOf({ reward: 3 }, '', { proofs: { seal: 'AAAA' } })),
       EVALUATION_TIMEOUT: contributionOf(digest, packOf('timeout', '', { proofs: seal })),
       EVALUATION_ERROR: contributionOf(digest, packOf('error', '', { proofs: seal })),
@@ -206,7 +224,10 @@ describe('a submission', () => {
     assert.deepEqual(node.goals.status('my-goal'), before)
     assert.equal((await submit(record)).rejection_type, 'DUPLICATE')
     const { entries } = await node.audit({})
-    assert.deepEqual(entries.map(({ act }) => act), ['goal_joined', 'goal_left', 'goal_created'])
+    assert.deepEqual(
+      entries.map(({ act }) => act),
+      ['goal_joined', 'goal_left', 'goal_created'],
+    )
   })
 
   it('is not taken where the operator takes none', async (t) => {

@@ -10,7 +10,15 @@ import type { RunningNode } from '../../src/node/node.ts'
 import { newIdentity, startNode as startNetwork, within } from '../network/nodes.ts'
 import { MemorySet } from '../network/sync/memory-set.ts'
 import { NETWORK } from '../support/cells.ts'
-import { contributionOf, FakeEvaluator, goalOf, newContributor, packOf, submissionOf, termsOf } from '../support/goals.ts'
+import {
+  contributionOf,
+  FakeEvaluator,
+  goalOf,
+  newContributor,
+  packOf,
+  submissionOf,
+  termsOf,
+} from '../support/goals.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { hasPeers, nodeInProcess, registerBytes } from '../support/node-pairs.ts'
 
@@ -112,9 +120,16 @@ describe('contributions', () => {
       () => {
         const seen = nodes.map((node) => {
           const { set_root, leaderboard_root } = node.goals.status('my-goal')
-          return { set_root, leaderboard_root, entries: node.goals.leaderboard('my-goal', 5).entries.map((e) => e.pack_hash) }
+          return {
+            set_root,
+            leaderboard_root,
+            entries: node.goals.leaderboard('my-goal', 5).entries.map((e) => e.pack_hash),
+          }
         })
-        assert.deepEqual(seen, seen.map(() => seen[0]))
+        assert.deepEqual(
+          seen,
+          seen.map(() => seen[0]),
+        )
         assert.equal(seen[0]!.entries.length, 5)
       },
       { timeout: 40_000, interval: 200 },

@@ -117,7 +117,12 @@ export class FakeEvaluator implements Evaluator {
     const length = new DataView(input.buffer, input.byteOffset).getUint32(0)
     const { outcome } = JSON.parse(Buffer.from(input.subarray(4 + length)).toString()) as { outcome: Outcome }
     if (typeof outcome === 'object') {
-      return { kind: 'metrics', reward: outcome.reward * seed, risk: outcome.risk ?? 0, complexity: outcome.complexity ?? 0 }
+      return {
+        kind: 'metrics',
+        reward: outcome.reward * seed,
+        risk: outcome.risk ?? 0,
+        complexity: outcome.complexity ?? 0,
+      }
     }
     if (outcome === 'metrics') return { kind: 'metrics', reward: 1, risk: 0, complexity: 0 }
     return outcome === 'timeout' ? { kind: 'timeout' } : { kind: outcome, reason: 'the pack says so' }

@@ -56,7 +56,9 @@ interface KeptState {
   readonly record: string
   readonly contributor: string
   readonly pack: string
-  readonly verdict?: false | { readonly metrics: GoalMetrics; readonly score: number; readonly index: number; readonly at: number }
+  readonly verdict?:
+    | false
+    | { readonly metrics: GoalMetrics; readonly score: number; readonly index: number; readonly at: number }
 }
 
 type Job =

@@ -50,7 +50,8 @@ export function readGoal(text: string, network: string, verifier: SignatureVerif
 function problemOf({ goal_id, invariants }: Goal, text: string): string | undefined {
   const bytes = Buffer.byteLength(text)
   if (bytes > LIMITS.goalBytes) return `the goal has ${bytes} bytes; at most ${LIMITS.goalBytes} are allowed`
-  if (LOOKS_LIKE_DIGEST.test(goal_id)) return 'goal.goal_id looks like a digest: 64 hexadecimal digits name goals already'
+  if (LOOKS_LIKE_DIGEST.test(goal_id))
+    return 'goal.goal_id looks like a digest: 64 hexadecimal digits name goals already'
   const empty = invariants.bounds?.find(({ min, max }) => min !== undefined && max !== undefined && min > max)
   if (empty !== undefined) return `goal.invariants.bounds allow no ${empty.of}: ${empty.min} is above ${empty.max}`
   return invariants.schema && schemaProblem(invariants.schema)

@@ -40,7 +40,8 @@ const MAPS = new Set(['properties', 'dependentSchemas'])
 /** What is wrong with a goal's schema, in words; undefined when it can be used. */
 export function schemaProblem(schema: Readonly<Record<string, unknown>>): string | undefined {
   const bytes = Buffer.byteLength(canonicalJson(schema))
-  if (bytes > LIMITS.goalSchemaBytes) return `the schema has ${bytes} bytes; at most ${LIMITS.goalSchemaBytes} are allowed`
+  if (bytes > LIMITS.goalSchemaBytes)
+    return `the schema has ${bytes} bytes; at most ${LIMITS.goalSchemaBytes} are allowed`
   return problemAt(schema, 'schema')
 }
 
@@ -68,7 +69,9 @@ function keywordProblem(keyword: string, value: unknown, place: string): string 
     const allowed = [...Object.keys(KEYWORDS), ...ONE, ...MANY, ...MAPS].sort().join(', ')
     return `${place} is a keyword that goals cannot use; allowed are ${allowed}`
   }
-  return Check(KEYWORDS[keyword as keyof typeof KEYWORDS], value) ? undefined : `${place} has a value that is not allowed`
+  return Check(KEYWORDS[keyword as keyof typeof KEYWORDS], value)
+    ? undefined
+    : `${place} has a value that is not allowed`
 }
 
 const firstProblem = (schemas: readonly (readonly [string, unknown])[]): string | undefined => {

@@ -39,7 +39,11 @@ export class Leaderboard {
 
   add(standing: Standing): void {
     const before = this.#packs.get(standing.pack) ?? []
-    this.#replace(before, [...before, standing].sort((a, b) => (a.id < b.id ? -1 : 1)), standing.pack)
+    this.#replace(
+      before,
+      [...before, standing].sort((a, b) => (a.id < b.id ? -1 : 1)),
+      standing.pack,
+    )
   }
 
   /** Without effect for one that is not there. */

@@ -81,7 +81,10 @@ export class PendingEvaluations {
   #sleep(): void {
     if (this.#stop.signal.aborted) return
     // What came while the last one ended.
-    if (this.#next().length > 0) return this.wake()
+    if (this.#next().length > 0) {
+      this.wake()
+      return
+    }
     let first = Number.POSITIVE_INFINITY
     for (const [id, { at }] of this.#later) {
       if (this.#contributions.get(id) === undefined) this.#later.delete(id)
@@ -100,7 +103,8 @@ export class PendingEvaluations {
       if (record === undefined) return this.#tryLater(id, 'it cannot be read')
       const judgement = await this.#judge.judge(this.#goal, record, this.#stop.signal)
       if (judgement.kind === 'undetermined') return this.#tryLater(id, judgement.reason)
-      const verdict = judgement.kind === 'accepted' ? { accepted: true as const, ...judgement } : { accepted: false as const }
+      const verdict =
+        judgement.kind === 'accepted' ? { accepted: true as const, ...judgement } : { accepted: false as const }
       await this.#contributions.settle(id, verdict)
       this.#later.delete(id)
       this.#onJudged()

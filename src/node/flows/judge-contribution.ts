@@ -104,7 +104,10 @@ export class ContributionJudge {
         return undetermined(result.reason)
       }
       if (result.kind === 'timeout') {
-        return rejected('EVALUATION_TIMEOUT', `the evaluation with the seed ${seed} takes more than ${fuel} units of fuel`)
+        return rejected(
+          'EVALUATION_TIMEOUT',
+          `the evaluation with the seed ${seed} takes more than ${fuel} units of fuel`,
+        )
       }
       if (result.kind === 'error') {
         return rejected('EVALUATION_ERROR', `the evaluation with the seed ${seed} failed: ${result.reason}`)

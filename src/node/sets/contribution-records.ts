@@ -58,7 +58,11 @@ export class ContributionRecords implements RecordSet {
     const { contribution } = record
     if (!(await isSigned(pooledVerifier, this.#network, contribution))) return 'rejected'
     const id = sha256Hex(canonicalJson(contribution))
-    const { kind } = await this.#contributions.take({ id, record: sha256Hex(text), contribution, text }, undefined, false)
+    const { kind } = await this.#contributions.take(
+      { id, record: sha256Hex(text), contribution, text },
+      undefined,
+      false,
+    )
     return kind === 'taken' ? 'accepted' : 'ignored'
   }
 }

@@ -58,7 +58,10 @@ describe('contributions to a goal', () => {
     const { contributions, entry } = await open(t)
     const key = newContributor()
     const pack = packOf({ reward: 1 })
-    const [one, again] = [admittedOf(contributionOf(entry.digest, pack, key)), admittedOf(contributionOf(entry.digest, pack))]
+    const [one, again] = [
+      admittedOf(contributionOf(entry.digest, pack, key)),
+      admittedOf(contributionOf(entry.digest, pack)),
+    ]
     const [smaller, larger] = one.id < again.id ? [one, again] : [again, one]
     assert.equal((await contributions.take(larger, undefined, false)).kind, 'taken')
     await contributions.settle(larger.id, { accepted: false })
@@ -83,7 +86,9 @@ describe('contributions to a goal', () => {
   it('are judged once, and what is evicted leaves the leaderboard but not the log', async (t) => {
     const { contributions, entry, log } = await open(t, goalOf({ per_contributor: 1 }))
     const key = newContributor()
-    const some = Array.from({ length: 6 }, (_, i) => admittedOf(contributionOf(entry.digest, packOf({ reward: i }), key)))
+    const some = Array.from({ length: 6 }, (_, i) =>
+      admittedOf(contributionOf(entry.digest, packOf({ reward: i }), key)),
+    )
     some.sort((a, b) => (a.id > b.id ? -1 : 1))
     for (const one of some) {
       assert.equal((await contributions.take(one, undefined, false)).kind, 'taken')
@@ -91,7 +96,10 @@ describe('contributions to a goal', () => {
       await Promise.all([contributions.settle(one.id, verdictOf(1)), contributions.settle(one.id, verdictOf(1))])
     }
     const last = some.at(-1)!
-    assert.deepEqual(contributions.board.entries().map(({ id }) => id), [last.id])
+    assert.deepEqual(
+      contributions.board.entries().map(({ id }) => id),
+      [last.id],
+    )
     assert.equal(contributions.size, 1)
     assert.equal(contributions.text(some[0]!.id), undefined)
     assert.equal(log.size, 6)

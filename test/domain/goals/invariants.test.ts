@@ -60,7 +60,12 @@ describe("a goal's schema", () => {
 
 describe('bounds', () => {
   it('are inclusive, and one that is broken is named', () => {
-    const invariants = { bounds: [{ of: 'risk' as const, min: 0, max: 1 }, { of: 'score' as const, min: 5 }] }
+    const invariants = {
+      bounds: [
+        { of: 'risk' as const, min: 0, max: 1 },
+        { of: 'score' as const, min: 5 },
+      ],
+    }
     const result = { reward: 9, risk: 1, complexity: 0, score: 5 }
     assert.equal(brokenBound({ invariants }, result), undefined)
     assert.match(brokenBound({ invariants }, { ...result, risk: 1.5 }) ?? '', /risk is 1.5.*at least 0 and at most 1/)
@@ -81,9 +86,18 @@ describe('a score', () => {
   it('is never minus zero, and there is none that is not finite', () => {
     const weights = { reward: 1, risk: 1, complexity: 1 }
     const zero = meanMetrics([{ reward: -0, risk: -0, complexity: -0 }])
-    assert.deepEqual(Object.values(zero!).map((value) => Object.is(value, 0)), [true, true, true])
+    assert.deepEqual(
+      Object.values(zero!).map((value) => Object.is(value, 0)),
+      [true, true, true],
+    )
     assert.ok(Object.is(scoreOf({ weights: { reward: -1, risk: -1, complexity: -1 } }, zero!), 0))
-    assert.equal(meanMetrics([{ reward: Number.MAX_VALUE, risk: 0, complexity: 0 }, { reward: Number.MAX_VALUE, risk: 0, complexity: 0 }]), undefined)
+    assert.equal(
+      meanMetrics([
+        { reward: Number.MAX_VALUE, risk: 0, complexity: 0 },
+        { reward: Number.MAX_VALUE, risk: 0, complexity: 0 },
+      ]),
+      undefined,
+    )
     assert.equal(scoreOf({ weights }, { reward: Number.MAX_VALUE, risk: Number.MAX_VALUE, complexity: 0 }), undefined)
   })
 })

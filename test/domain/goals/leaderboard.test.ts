@@ -76,9 +76,18 @@ describe('a leaderboard', () => {
         const board = new Leaderboard({ mode: 'pareto', capacity: 1000 })
         for (const one of standings) board.add(one)
         const expected = standings.filter((one) => !standings.some((other) => isSuperior(other, one)))
-        assert.deepEqual(board.entries().map(({ pack }) => pack).sort(), expected.map(({ pack }) => pack).sort())
+        assert.deepEqual(
+          board
+            .entries()
+            .map(({ pack }) => pack)
+            .sort(),
+          expected.map(({ pack }) => pack).sort(),
+        )
         const scores = board.entries().map(({ score }) => score)
-        assert.deepEqual(scores, [...scores].sort((a, b) => b - a))
+        assert.deepEqual(
+          scores,
+          [...scores].sort((a, b) => b - a),
+        )
       }),
       { numRuns: 300 },
     )
@@ -110,7 +119,7 @@ describe('a leaderboard', () => {
 
   it('has a root over its entries in bytes, without clock and text of numbers', () => {
     const board = new Leaderboard({ mode: 'scalar', capacity: 10 })
-    assert.deepEqual(board.root(), EMPTY_ROOT)
+    assert.equal(toHex(board.root()), toHex(EMPTY_ROOT))
     const one = standing({ name: 'one', score: 1.146, metrics: { reward: 1.2, risk: 0.1, complexity: 0.4 } })
     board.add(one)
     const numbers = Buffer.alloc(32)

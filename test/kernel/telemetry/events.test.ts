@@ -142,6 +142,8 @@ test('every event is counted', async () => {
     'cytoplex_log_epochs_total 2',
     'cytoplex_providers_asked_total{answered="false"} 2',
     'cytoplex_providers_probed_total{ok="true",stage="fetch"} 2',
+    'cytoplex_contributions_added_total 2',
+    'cytoplex_leaderboard_updates_total 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
   ]
   for (let scrape = 0; scrape < 2; scrape++) {
