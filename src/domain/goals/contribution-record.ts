@@ -4,7 +4,7 @@ import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { Contribution, ContributionPack } from '../../../protocol/contribution.ts'
 import type { Goal, RejectionType } from '../../../protocol/goal.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import { concatBytes, fromBase64Url, utf8 } from '../../kernel/base/bytes.ts'
+import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { sha256, sha256Hex } from '../../kernel/base/hash.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
@@ -32,13 +32,14 @@ export interface Refused {
 
 /** SHA-256 over version and parameters, each behind its length, so that no two packs have one text. */
 export function packHash({ version, parameters }: Pick<ContributionPack, 'version' | 'parameters'>): string {
-  const parts = [utf8(version), fromBase64Url(parameters)]
-  return sha256Hex(concatBytes(parts.flatMap((part) => [u64(part.length), part])))
+  const parts = [Buffer.from(version), fromBase64Url(parameters)]
+  return sha256Hex(Buffer.concat(parts.flatMap((part) => [u64(part.length), part])))
 }
 
-function u64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
+/** The length of a part, big-endian: none has 4 GiB. */
+function u64(length: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeUInt32BE(length, 4)
   return bytes
 }
 
@@ -52,6 +53,15 @@ export const contributionId = (contribution: Contribution): string => sha256Hex(
 
 /** The text as which a contribution is in the set of its goal. */
 export const recordText = ({ contribution, pack }: ContributionRecord): string => canonicalJson({ contribution, pack })
+
+/** Both at once, for who needs both. */
+export function namedRecord({ contribution, pack }: ContributionRecord): {
+  readonly id: string
+  readonly text: string
+} {
+  const inner = canonicalJson(contribution)
+  return { id: sha256Hex(inner), text: `{"contribution":${inner},"pack":${canonicalJson(pack)}}` }
+}
 
 /** Leading zero bits of a contribution's proof of work. */
 export function workOf(network: string, contribution: Omit<Contribution, 'signature'>): number {
