@@ -96,20 +96,29 @@ export function misshapen(record: ContributionRecord, text: string): Refused | u
   return structure(`the contribution has ${bytes} bytes; at most ${LIMITS.contributionRecordBytes} are allowed`)
 }
 
+/** A goal, where contributions to it come in. */
+interface Place {
+  readonly goal: Goal
+  readonly digest: string
+  readonly network: string
+}
+
 /** Everything that admission to a goal's set asks of a record of the right form, but the signature. Undefined when it may come in. */
-export function inadmissible(
-  { goal, digest, network }: { readonly goal: Goal; readonly digest: string; readonly network: string },
-  { contribution, pack }: ContributionRecord,
-): Refused | undefined {
-  if (contribution.goal !== digest) return { type: 'INVALID_GOAL', reason: 'the contribution is to another goal' }
-  const key = decoded(contribution.public_key)
-  if (key === undefined || nodeIdOf(key) !== contribution.contributor_id) {
-    return { type: 'INVALID_SIGNATURE', reason: 'contributor_id is not the node id of public_key' }
-  }
+export function inadmissible(place: Place, { contribution, pack }: ContributionRecord): Refused | undefined {
   if (decoded(pack.parameters) === undefined) return structure('parameters are not base64url without padding')
   if (packHash(pack) !== contribution.pack_hash) return structure('pack_hash is not the hash of the pack')
   if (extrasOf(pack) !== contribution.extras) {
     return structure('extras is not the hash of metadata and proofs, which a contribution signs where it has them')
+  }
+  return notContributor(place, contribution)
+}
+
+/** The same of one whose hashes were made from its pack. */
+export function notContributor({ goal, digest, network }: Place, contribution: Contribution): Refused | undefined {
+  if (contribution.goal !== digest) return { type: 'INVALID_GOAL', reason: 'the contribution is to another goal' }
+  const key = decoded(contribution.public_key)
+  if (key === undefined || nodeIdOf(key) !== contribution.contributor_id) {
+    return { type: 'INVALID_SIGNATURE', reason: 'contributor_id is not the node id of public_key' }
   }
   return notAdmitted(goal, network, contribution)
 }

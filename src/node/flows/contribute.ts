@@ -4,10 +4,10 @@ import type { ContributionVerdict, GoalMetrics, RejectionType } from '../../../p
 import {
   type ContributionRecord,
   extrasOf,
-  inadmissible,
   isSigned,
   misshapen,
   namedRecord,
+  notContributor,
   packHash,
 } from '../../domain/goals/contribution-record.ts'
 import type { Admitted, Taken } from '../../domain/goals/goal-contributions.ts'
@@ -84,7 +84,7 @@ export class ContributionDesk {
       return refused({ type: 'INVALID_STRUCTURE', reason: 'parameters are not base64url without padding' })
     }
     const { id, text } = namedRecord(record)
-    const wrong = misshapen(record, text) ?? inadmissible({ ...entry, network }, record)
+    const wrong = misshapen(record, text) ?? notContributor({ ...entry, network }, record.contribution)
     if (wrong !== undefined) return refused(wrong)
     const { contribution } = record
     if (!(await isSigned(pooledVerifier, network, contribution))) {
