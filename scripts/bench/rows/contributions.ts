@@ -20,8 +20,8 @@ import type { Row } from '../row.ts'
 
 const CONTRIBUTORS = 64
 const COUNT = 8192
-/** Submissions under way: half of what a node takes. */
-const AT_ONCE = 512
+/** Submissions under way: what a node takes at most, nearly. */
+const AT_ONCE = 1000
 const LEAST = 10_000
 const LEAST_SHARE = 0.5
 

@@ -4,7 +4,7 @@ import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { Contribution, ContributionPack } from '../../../protocol/contribution.ts'
 import type { Goal, RejectionType } from '../../../protocol/goal.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import { concatBytes, fromBase64Url, utf8 } from '../../kernel/base/bytes.ts'
+import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { sha256, sha256Hex } from '../../kernel/base/hash.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
@@ -32,13 +32,14 @@ export interface Refused {
 
 /** SHA-256 over version and parameters, each behind its length, so that no two packs have one text. */
 export function packHash({ version, parameters }: Pick<ContributionPack, 'version' | 'parameters'>): string {
-  const parts = [utf8(version), fromBase64Url(parameters)]
-  return sha256Hex(concatBytes(parts.flatMap((part) => [u64(part.length), part])))
+  const parts = [Buffer.from(version), fromBase64Url(parameters)]
+  return sha256Hex(Buffer.concat(parts.flatMap((part) => [u64(part.length), part])))
 }
 
-function u64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
+/** The length of a part, big-endian: none has 4 GiB. */
+function u64(length: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeUInt32BE(length, 4)
   return bytes
 }
 
@@ -52,6 +53,15 @@ export const contributionId = (contribution: Contribution): string => sha256Hex(
 
 /** The text as which a contribution is in the set of its goal. */
 export const recordText = ({ contribution, pack }: ContributionRecord): string => canonicalJson({ contribution, pack })
+
+/** Both at once, for who needs both. */
+export function namedRecord({ contribution, pack }: ContributionRecord): {
+  readonly id: string
+  readonly text: string
+} {
+  const inner = canonicalJson(contribution)
+  return { id: sha256Hex(inner), text: `{"contribution":${inner},"pack":${canonicalJson(pack)}}` }
+}
 
 /** Leading zero bits of a contribution's proof of work. */
 export function workOf(network: string, contribution: Omit<Contribution, 'signature'>): number {
@@ -86,20 +96,29 @@ export function misshapen(record: ContributionRecord, text: string): Refused | u
   return structure(`the contribution has ${bytes} bytes; at most ${LIMITS.contributionRecordBytes} are allowed`)
 }
 
+/** A goal, where contributions to it come in. */
+interface Place {
+  readonly goal: Goal
+  readonly digest: string
+  readonly network: string
+}
+
 /** Everything that admission to a goal's set asks of a record of the right form, but the signature. Undefined when it may come in. */
-export function inadmissible(
-  { goal, digest, network }: { readonly goal: Goal; readonly digest: string; readonly network: string },
-  { contribution, pack }: ContributionRecord,
-): Refused | undefined {
-  if (contribution.goal !== digest) return { type: 'INVALID_GOAL', reason: 'the contribution is to another goal' }
-  const key = decoded(contribution.public_key)
-  if (key === undefined || nodeIdOf(key) !== contribution.contributor_id) {
-    return { type: 'INVALID_SIGNATURE', reason: 'contributor_id is not the node id of public_key' }
-  }
+export function inadmissible(place: Place, { contribution, pack }: ContributionRecord): Refused | undefined {
   if (decoded(pack.parameters) === undefined) return structure('parameters are not base64url without padding')
   if (packHash(pack) !== contribution.pack_hash) return structure('pack_hash is not the hash of the pack')
   if (extrasOf(pack) !== contribution.extras) {
     return structure('extras is not the hash of metadata and proofs, which a contribution signs where it has them')
+  }
+  return notContributor(place, contribution)
+}
+
+/** The same of one whose hashes were made from its pack. */
+export function notContributor({ goal, digest, network }: Place, contribution: Contribution): Refused | undefined {
+  if (contribution.goal !== digest) return { type: 'INVALID_GOAL', reason: 'the contribution is to another goal' }
+  const key = decoded(contribution.public_key)
+  if (key === undefined || nodeIdOf(key) !== contribution.contributor_id) {
+    return { type: 'INVALID_SIGNATURE', reason: 'contributor_id is not the node id of public_key' }
   }
   return notAdmitted(goal, network, contribution)
 }

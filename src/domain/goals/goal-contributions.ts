@@ -203,9 +203,9 @@ export class GoalContributions {
 
   /** Never rejects. */
   async #write(): Promise<void> {
-    // One turn of patience lets those of the same tick share the first write.
-    await Promise.resolve()
     while (this.#queue.length > 0) {
+      // One turn of patience lets those that are ready share a write.
+      await new Promise((resolve) => setImmediate(resolve))
       const jobs = this.#queue.splice(0, BATCH)
       try {
         const done = await this.#batch(jobs)

@@ -1,5 +1,4 @@
 import type { Goal, GoalMetrics } from '../../../protocol/goal.ts'
-import { concatBytes, fromHex } from '../../kernel/base/bytes.ts'
 import { leafHash, merkleRoot } from '../../kernel/base/merkle.ts'
 
 /** An accepted contribution. */
@@ -131,10 +130,9 @@ const byAll = (a: GoalMetrics, b: GoalMetrics): boolean =>
   a.reward === b.reward && a.risk === b.risk && a.complexity === b.complexity
 
 function entryBytes({ pack, contributor, id, score, metrics }: Standing): Uint8Array {
-  const numbers = new Uint8Array(32)
-  const view = new DataView(numbers.buffer)
+  const numbers = Buffer.alloc(32)
   for (const [i, value] of [score, metrics.reward, metrics.risk, metrics.complexity].entries()) {
-    view.setFloat64(i * 8, value)
+    numbers.writeDoubleBE(value, i * 8)
   }
-  return concatBytes([fromHex(pack), fromHex(contributor), fromHex(id), numbers])
+  return Buffer.concat([Buffer.from(pack + contributor + id, 'hex'), numbers])
 }

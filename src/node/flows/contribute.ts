@@ -3,13 +3,12 @@ import type { Contribution, ContributionPack } from '../../../protocol/contribut
 import type { ContributionVerdict, GoalMetrics, RejectionType } from '../../../protocol/goal.ts'
 import {
   type ContributionRecord,
-  contributionId,
   extrasOf,
-  inadmissible,
   isSigned,
   misshapen,
+  namedRecord,
+  notContributor,
   packHash,
-  recordText,
 } from '../../domain/goals/contribution-record.ts'
 import type { Admitted, Taken } from '../../domain/goals/goal-contributions.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
@@ -84,8 +83,8 @@ export class ContributionDesk {
     if (record === undefined) {
       return refused({ type: 'INVALID_STRUCTURE', reason: 'parameters are not base64url without padding' })
     }
-    const text = recordText(record)
-    const wrong = misshapen(record, text) ?? inadmissible({ ...entry, network }, record)
+    const { id, text } = namedRecord(record)
+    const wrong = misshapen(record, text) ?? notContributor({ ...entry, network }, record.contribution)
     if (wrong !== undefined) return refused(wrong)
     const { contribution } = record
     if (!(await isSigned(pooledVerifier, network, contribution))) {
@@ -95,7 +94,6 @@ export class ContributionDesk {
       return refused({ type: 'INVALID_SIGNATURE', reason })
     }
     await this.#turn(contribution.contributor_id)
-    const id = contributionId(contribution)
     const admitted: Admitted = { id, record: sha256Hex(text), contribution, text }
     const kept = contributions.get(id)
     // One that a peer brought and that was refused is refused again, for the same reason.

@@ -81,7 +81,10 @@ export class PendingEvaluations {
   #sleep(): void {
     if (this.#stop.signal.aborted) return
     // What came while the last one ended.
-    if (this.#next().length > 0) return this.wake()
+    if (this.#next().length > 0) {
+      this.wake()
+      return
+    }
     let first = Number.POSITIVE_INFINITY
     for (const [id, { at }] of this.#later) {
       if (this.#contributions.get(id) === undefined) this.#later.delete(id)

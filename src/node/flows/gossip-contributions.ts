@@ -144,7 +144,7 @@ export class ContributionGossip {
     this.#collecting = true
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      void this.#fetch().finally(() => {
+      void this.#askAll().finally(() => {
         this.#collecting = false
         if (this.#wanted.size > 0) this.#collect(OTHER_MS)
       })
@@ -153,7 +153,7 @@ export class ContributionGossip {
   }
 
   /** Asks one peer after the other for what it may have. Never rejects. */
-  async #fetch(): Promise<void> {
+  async #askAll(): Promise<void> {
     const connected = new Set(this.#parts.network.connectedPeers().map(({ providerId }) => providerId))
     const byPeer = new Map<string, string[]>()
     for (const [id, peers] of this.#wanted) {
@@ -162,10 +162,10 @@ export class ContributionGossip {
       if (peer === undefined || this.#topic.has(id)) this.#wanted.delete(id)
       else byPeer.set(peer, [...(byPeer.get(peer) ?? []), id])
     }
-    await Promise.all(Array.from(byPeer, ([peer, ids]) => this.#fetchFrom(peer, ids)))
+    await Promise.all(Array.from(byPeer, ([peer, ids]) => this.#askFor(peer, ids)))
   }
 
-  async #fetchFrom(peer: string, ids: readonly string[]): Promise<void> {
+  async #askFor(peer: string, ids: readonly string[]): Promise<void> {
     const { network, logger } = this.#parts
     try {
       for (let at = 0; at < ids.length; at += LIMITS.contributionsPerRequest) {

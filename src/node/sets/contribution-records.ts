@@ -1,8 +1,7 @@
 import type { Acceptance } from '../../../protocol/rpc.ts'
-import { inadmissible, isSigned, readRecord } from '../../domain/goals/contribution-record.ts'
+import { contributionId, inadmissible, isSigned, readRecord } from '../../domain/goals/contribution-record.ts'
 import type { GoalEntry } from '../../domain/goals/goal-book.ts'
 import type { GoalChange, GoalContributions } from '../../domain/goals/goal-contributions.ts'
-import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { sha256Hex } from '../../kernel/base/hash.ts'
 import { pooledVerifier } from '../../kernel/identity/verify.ts'
 import type { IdIndex } from '../../network/sync/id-index.ts'
@@ -57,7 +56,7 @@ export class ContributionRecords implements RecordSet {
     }
     const { contribution } = record
     if (!(await isSigned(pooledVerifier, this.#network, contribution))) return 'rejected'
-    const id = sha256Hex(canonicalJson(contribution))
+    const id = contributionId(contribution)
     const { kind } = await this.#contributions.take(
       { id, record: sha256Hex(text), contribution, text },
       undefined,

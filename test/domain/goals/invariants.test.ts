@@ -34,14 +34,14 @@ describe("a goal's schema", () => {
   })
 
   it('may combine schemas, and then every keyword counts', () => {
-    const schema = {
-      if: { properties: { version: { enum: ['1.0', '1.1'] } } },
-      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-      then: { properties: { parameters_bytes: { exclusiveMaximum: 11 } } },
-      else: { not: { properties: { parameters_bytes: { maximum: 20 } } } },
-      propertyNames: { minLength: 2 },
-      anyOf: [{ minProperties: 3 }, { type: ['array', 'null'] }],
-    }
+    // As text, because a schema may have the keyword `then`.
+    const schema = JSON.parse(`{
+      "if": { "properties": { "version": { "enum": ["1.0", "1.1"] } } },
+      "then": { "properties": { "parameters_bytes": { "exclusiveMaximum": 11 } } },
+      "else": { "not": { "properties": { "parameters_bytes": { "maximum": 20 } } } },
+      "propertyNames": { "minLength": 2 },
+      "anyOf": [{ "minProperties": 3 }, { "type": ["array", "null"] }]
+    }`)
     assert.equal(schemaProblem(schema), undefined)
     assert.equal(fulfilsSchema({ invariants: { schema } }, pack()), true)
     assert.equal(fulfilsSchema({ invariants: { schema } }, pack({ version: '2.0' })), false)
