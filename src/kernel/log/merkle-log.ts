@@ -4,7 +4,7 @@ import { KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
 import type { Store, Transaction } from '../storage/store.ts'
 import { decodeEntries, encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
 import { bagPeaks, HASH_BYTES, peakHeights } from './tree.ts'
-import { fastLeafHash, fastNodeHash } from './tree-hashes.ts'
+import { leafHashText, nodeHashText } from './tree-hashes.ts'
 import type { MmrPath } from './verify.ts'
 
 /** Where a log ends. */
@@ -85,20 +85,20 @@ export class MerkleLog {
   /** Adds leaves as {@link append} does; returns the index of the first. What is read and written beside them once is not done for each. */
   appendAll(tx: Transaction, data: readonly Uint8Array[]): number {
     const head = this.#headIn(tx)
-    const peaks = this.#peaks(head, tx)
+    const peaks = this.#peaks(head, tx).map(asText)
     const end = head.size + data.length
     let index = head.size
-    let run: Uint8Array[] = []
+    let run = ''
     for (const leaf of data) {
       if (leaf.length > MAX_LEAF_BYTES) {
         throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${leaf.length}`)
       }
-      let hash = fastLeafHash(leaf)
-      run.push(hash)
+      let hash = leafHashText(leaf)
+      run += hash
       // An odd position has its left sibling already, which is the last peak: together they complete the node above.
       for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
-        hash = fastNodeHash(peaks.pop()!, hash)
-        run.push(hash)
+        hash = nodeHashText(peaks.pop()!, hash)
+        run += hash
       }
       peaks.push(hash)
       const start = index - (index % RUN)
@@ -109,12 +109,12 @@ export class MerkleLog {
         tx.put(leaves, this.#runKey(index), bundleOf(data.slice(start - head.size, index + 1 - head.size)))
       }
       if (!isOfRun || index === start + RUN - 1) {
-        tx.put(hashes, this.#key(index), Buffer.concat(run))
-        run = []
+        tx.put(hashes, this.#key(index), Buffer.from(run, 'latin1'))
+        run = ''
       }
       index++
     }
-    tx.put(heads, this.name, { size: index, peaks: Buffer.concat(peaks).toString('base64url') })
+    tx.put(heads, this.name, { size: index, peaks: Buffer.from(peaks.join(''), 'latin1').toString('base64url') })
     return head.size
   }
 
@@ -145,16 +145,14 @@ export class MerkleLog {
     const last = size - 1
     const leaf = this.leaf(last) ?? this.#missing(last)
     if (leaf.length > MAX_LEAF_BYTES) throw this.#damage(`its leaf ${last} has ${leaf.length} bytes`)
-    let hash = fastLeafHash(leaf)
-    const completed = [hash]
-    for (let position = last; position % 2 === 1; position = (position - 1) / 2) {
-      hash = fastNodeHash(this.#node(this.#store, completed.length - 1, position - 1), hash)
-      completed.push(hash)
+    let hash = leafHashText(leaf)
+    for (let level = 0, position = last; ; level++, position = (position - 1) / 2) {
+      if (asText(this.#node(this.#store, level, position)) !== hash) {
+        throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
+      }
+      if (position % 2 === 0) break
+      hash = nodeHashText(asText(this.#node(this.#store, level, position - 1)), hash)
     }
-    completed.forEach((expected, level) => {
-      if (equalBytes(this.#node(this.#store, level, Math.floor(last / 2 ** level)), expected)) return
-      throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
-    })
     const kept = concatBytes(this.#peaks(head, this.#store))
     if (!equalBytes(kept, concatBytes(this.#peaks({ size, peaks: undefined }, this.#store)))) {
       throw this.#damage(`the peaks of its ${size} leaves are not the hashes of its tree`)
@@ -345,6 +343,9 @@ export class MerkleLog {
 
 /** The last leaf of the run that `index` is in. */
 const runEnd = (index: number): number => index - (index % RUN) + RUN - 1
+
+const asText = (hash: Uint8Array): string =>
+  Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1')
 
 const hashAt = (record: Uint8Array, place: number): Uint8Array =>
   record.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES)

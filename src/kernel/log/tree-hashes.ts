@@ -1,22 +1,25 @@
-import { sha256 } from '../base/hash.ts'
+import { hash } from 'node:crypto'
 import { MAX_LEAF_BYTES } from './tiles.ts'
 import { HASH_BYTES } from './tree.ts'
 
-/** The hashes of `tree.ts` by Node's own SHA-256: a third of the time, for who appends by the thousand. */
+/**
+ * The hashes of `tree.ts` for who appends by the thousand: by Node's own SHA-256, and as text whose characters are the bytes ('latin1'). A text is
+ * made three times as fast as a list of bytes.
+ */
 
-const leaf = new Uint8Array(1 + MAX_LEAF_BYTES)
-const node = new Uint8Array(1 + 2 * HASH_BYTES)
+const leaf = Buffer.alloc(1 + MAX_LEAF_BYTES)
+const node = Buffer.alloc(1 + 2 * HASH_BYTES)
 node[0] = 1
 
 /** SHA-256(0x00 ‖ data), of at most `MAX_LEAF_BYTES`. */
-export function fastLeafHash(data: Uint8Array): Uint8Array {
+export function leafHashText(data: Uint8Array): string {
   leaf.set(data, 1)
-  return sha256(leaf.subarray(0, 1 + data.length))
+  return hash('sha256', leaf.subarray(0, 1 + data.length), 'latin1')
 }
 
 /** SHA-256(0x01 ‖ left ‖ right), of two hashes. */
-export function fastNodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  node.set(left, 1)
-  node.set(right, 1 + HASH_BYTES)
-  return sha256(node)
+export function nodeHashText(left: string, right: string): string {
+  node.latin1Write(left, 1, HASH_BYTES)
+  node.latin1Write(right, 1 + HASH_BYTES, HASH_BYTES)
+  return hash('sha256', node, 'latin1')
 }
