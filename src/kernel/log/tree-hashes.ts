@@ -14,12 +14,19 @@ node[0] = 1
 /** SHA-256(0x00 ‖ data), of at most `MAX_LEAF_BYTES`. */
 export function leafHashText(data: Uint8Array): string {
   leaf.set(data, 1)
-  return hash('sha256', leaf.subarray(0, 1 + data.length), 'latin1')
+  return hash('sha256', leaf.subarray(0, 1 + data.length), 'binary')
 }
 
 /** SHA-256(0x01 ‖ left ‖ right), of two hashes. */
 export function nodeHashText(left: string, right: string): string {
-  node.latin1Write(left, 1, HASH_BYTES)
-  node.latin1Write(right, 1 + HASH_BYTES, HASH_BYTES)
-  return hash('sha256', node, 'latin1')
+  node.write(left, 1, HASH_BYTES, 'latin1')
+  node.write(right, 1 + HASH_BYTES, HASH_BYTES, 'latin1')
+  return hash('sha256', node, 'binary')
+}
+
+/** `nodeHash` of `tree.ts` by Node's own SHA-256: for two hashes. */
+export function nativeNodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  node.set(left, 1)
+  node.set(right, 1 + HASH_BYTES)
+  return hash('sha256', node, 'buffer')
 }
