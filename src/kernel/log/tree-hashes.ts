@@ -28,5 +28,6 @@ export function nodeHashText(left: string, right: string): string {
 export function nativeNodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   node.set(left, 1)
   node.set(right, 1 + HASH_BYTES)
-  return hash('sha256', node, 'buffer')
+  const { buffer, byteOffset } = hash('sha256', node, 'buffer')
+  return new Uint8Array(buffer, byteOffset, HASH_BYTES)
 }

@@ -32,7 +32,11 @@ export interface MmrPath {
 }
 
 /** RFC 9162 §2.1.3.2. `path` goes from the leaf's sibling up. */
-export function verifyInclusion(claim: InclusionClaim, path: readonly Uint8Array[], hashOf: NodeHash = nodeHash): boolean {
+export function verifyInclusion(
+  claim: InclusionClaim,
+  path: readonly Uint8Array[],
+  hashOf: NodeHash = nodeHash,
+): boolean {
   if (!isInside(claim) || !areHashes([claim.leafHash, ...path])) return false
   let hash = claim.leafHash
   let node = claim.index
