@@ -8,7 +8,7 @@ import type { Row } from '../row.ts'
 
 const LEAVES = 100_000
 /** Leaves of one transaction, which is one synced write. */
-const BATCH = 5000
+const BATCH = 20_000
 const LEAST = 0.5
 
 /** The hashes of an append: that of the leaf, and of one node, as there are on average. */

@@ -4,7 +4,7 @@ import { KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
 import type { Store, Transaction } from '../storage/store.ts'
 import { decodeEntries, encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
 import { bagPeaks, HASH_BYTES, peakHeights } from './tree.ts'
-import { fastLeafHash, fastNodeHash } from './tree-hashes.ts'
+import { leafHashText, nativeNodeHash, nodeHashText } from './tree-hashes.ts'
 import type { MmrPath } from './verify.ts'
 
 /** Where a log ends. */
@@ -23,9 +23,14 @@ const heads: Keyspace<Head> = {
     return { size: /^\d{1,16}$/.test(size!) ? Number(size) : Number.NaN, peaks }
   },
 }
-const hashes = byteKeyspace(KEYSPACES.logHashes, 'base64url')
+/** In base64url, of which a reader decodes the hash that it wants. */
+const hashes = textKeyspace(KEYSPACES.logHashes)
 // Each byte as the character of its number: JSON, which most leaves are, takes no more room than it has bytes.
-const leaves = byteKeyspace(KEYSPACES.logLeaves, 'latin1')
+const leaves: Keyspace<Uint8Array> = {
+  ...textKeyspace(KEYSPACES.logLeaves),
+  encode: asText,
+  decode: (text) => new Uint8Array(Buffer.from(text, 'latin1')),
+}
 
 /** Names keep out `!`, which ends them in keys. */
 const NAME = /^$|^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/
@@ -34,6 +39,9 @@ type Reader = Pick<Transaction, 'get'>
 
 /** Leaves that are appended together are kept together, as far as they fill whole runs: a record of a run costs little more than one of a leaf. */
 const RUN = 16
+/** Levels of the tree from which on nodes that were read are remembered, and how many are: of 16 million leaves all, in 3 MB. */
+const INNER_LEVEL = 10
+const MAX_INNER = 16_384
 /** Hashes in front of those of the leaf in its run: each leaf completes as many as its number has ones at its end, and one. */
 const BEFORE = Array.from({ length: RUN }, (_, leaf) =>
   Array.from({ length: leaf }, (_, before) => completedBy(before)).reduce((sum, count) => sum + count, 0),
@@ -51,11 +59,13 @@ export class LogDamageError extends Error {
  *
  * A leaf's record holds the hashes that it completes: its own, then those of the perfect subtrees that end with it. So an append
  * writes two hashes on average and rewrites none, and every node of the tree is found by one read, or two. Of a run, the records of all leaves are
- * one, under the key of the last. Nothing is kept in memory: what was appended is visible exactly when its transaction is durable.
+ * one, under the key of the last. Nothing is kept in memory but a bounded number of high nodes: what was appended is visible exactly when its transaction is durable.
  */
 export class MerkleLog {
   readonly name: string
   readonly #store: Store
+  /** Nodes of high levels, which most proofs have in common. What is durable of them never changes. */
+  readonly #inner = new Map<string, Uint8Array>()
 
   /** `name` is empty for the node's own log. */
   constructor(store: Store, name: string) {
@@ -85,20 +95,20 @@ export class MerkleLog {
   /** Adds leaves as {@link append} does; returns the index of the first. What is read and written beside them once is not done for each. */
   appendAll(tx: Transaction, data: readonly Uint8Array[]): number {
     const head = this.#headIn(tx)
-    const peaks = this.#peaks(head, tx)
+    const peaks = this.#peaks(head, tx).map(asText)
     const end = head.size + data.length
     let index = head.size
-    let run: Uint8Array[] = []
+    let run = ''
     for (const leaf of data) {
       if (leaf.length > MAX_LEAF_BYTES) {
         throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${leaf.length}`)
       }
-      let hash = fastLeafHash(leaf)
-      run.push(hash)
+      let hash = leafHashText(leaf)
+      run += hash
       // An odd position has its left sibling already, which is the last peak: together they complete the node above.
       for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
-        hash = fastNodeHash(peaks.pop()!, hash)
-        run.push(hash)
+        hash = nodeHashText(peaks.pop()!, hash)
+        run += hash
       }
       peaks.push(hash)
       const start = index - (index % RUN)
@@ -109,12 +119,12 @@ export class MerkleLog {
         tx.put(leaves, this.#runKey(index), bundleOf(data.slice(start - head.size, index + 1 - head.size)))
       }
       if (!isOfRun || index === start + RUN - 1) {
-        tx.put(hashes, this.#key(index), Buffer.concat(run))
-        run = []
+        tx.put(hashes, this.#key(index), Buffer.from(run, 'latin1').toString('base64url'))
+        run = ''
       }
       index++
     }
-    tx.put(heads, this.name, { size: index, peaks: Buffer.concat(peaks).toString('base64url') })
+    tx.put(heads, this.name, { size: index, peaks: Buffer.from(peaks.join(''), 'latin1').toString('base64url') })
     return head.size
   }
 
@@ -145,16 +155,14 @@ export class MerkleLog {
     const last = size - 1
     const leaf = this.leaf(last) ?? this.#missing(last)
     if (leaf.length > MAX_LEAF_BYTES) throw this.#damage(`its leaf ${last} has ${leaf.length} bytes`)
-    let hash = fastLeafHash(leaf)
-    const completed = [hash]
-    for (let position = last; position % 2 === 1; position = (position - 1) / 2) {
-      hash = fastNodeHash(this.#node(this.#store, completed.length - 1, position - 1), hash)
-      completed.push(hash)
+    let hash = leafHashText(leaf)
+    for (let level = 0, position = last; ; level++, position = (position - 1) / 2) {
+      if (asText(this.#node(this.#store, level, position)) !== hash) {
+        throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
+      }
+      if (position % 2 === 0) break
+      hash = nodeHashText(asText(this.#node(this.#store, level, position - 1)), hash)
     }
-    completed.forEach((expected, level) => {
-      if (equalBytes(this.#node(this.#store, level, Math.floor(last / 2 ** level)), expected)) return
-      throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
-    })
     const kept = concatBytes(this.#peaks(head, this.#store))
     if (!equalBytes(kept, concatBytes(this.#peaks({ size, peaks: undefined }, this.#store)))) {
       throw this.#damage(`the peaks of its ${size} leaves are not the hashes of its tree`)
@@ -184,7 +192,7 @@ export class MerkleLog {
   /** Path of RFC 9162 §2.1.3.1 from the leaf at `index` to the root at `size`, the leaf's sibling first. Throws `RangeError`. */
   inclusion(index: number, size: number): Uint8Array[] {
     this.#checkIndex(index, size)
-    const reader = once(this.#store)
+    const reader = new Once(this.#store)
     const path: Uint8Array[] = []
     let start = 0
     let end = size
@@ -204,17 +212,18 @@ export class MerkleLog {
   /** The same proof in the form of a Merkle Mountain Range. Throws `RangeError`. */
   mmrInclusion(index: number, size: number): MmrPath {
     this.#checkIndex(index, size)
+    const reader = new Once(this.#store)
     const siblings: Uint8Array[] = []
     const peaks: Uint8Array[] = []
     let start = 0
     for (const height of peakHeights(size)) {
       const end = start + 2 ** height
       if (index < start || index >= end) {
-        peaks.push(this.#subtree(start, end))
+        peaks.push(this.#subtree(start, end, reader))
       } else {
         for (let level = 0; level < height; level++) {
           const position = Math.floor(index / 2 ** level)
-          siblings.push(this.#node(this.#store, level, position % 2 === 1 ? position - 1 : position + 1))
+          siblings.push(this.#node(reader, level, position % 2 === 1 ? position - 1 : position + 1))
         }
       }
       start = end
@@ -251,7 +260,7 @@ export class MerkleLog {
   tile(level: number, index: number, width: number): Uint8Array | undefined {
     const first = index * TILE_WIDTH
     if (first + width > Math.floor(this.size / TILE_WIDTH ** level)) return undefined
-    const reader = once(this.#store)
+    const reader = new Once(this.#store)
     return concatBytes(Array.from({ length: width }, (_, i) => this.#node(reader, level * TILE_HEIGHT, first + i)))
   }
 
@@ -296,18 +305,29 @@ export class MerkleLog {
       next += 2 ** height
       return peak
     })
-    return bagPeaks(peaks)
+    return bagPeaks(peaks, nativeNodeHash)
   }
 
   /** The hash at `position` among the perfect subtrees of 2^`level` leaves. */
   #node(reader: Reader, level: number, position: number): Uint8Array {
+    if (level < INNER_LEVEL || !(reader instanceof Once)) return this.#stored(reader, level, position)
+    const key = `${level}/${position}`
+    const known = this.#inner.get(key)
+    if (known !== undefined) return known
+    const hash = this.#stored(reader, level, position)
+    if (this.#inner.size >= MAX_INNER) this.#inner.clear()
+    this.#inner.set(key, hash)
+    return hash
+  }
+
+  #stored(reader: Reader, level: number, position: number): Uint8Array {
     const last = (position + 1) * 2 ** level - 1
     const end = runEnd(last)
     const atEnd = reader.get(hashes, this.#key(end))
     const ofEnd = completedBy(end)
-    if (atEnd?.length === (BEFORE[RUN - 1]! + ofEnd) * HASH_BYTES) return hashAt(atEnd, BEFORE[last % RUN]! + level)
+    if (atEnd?.length === charactersOf(BEFORE[RUN - 1]! + ofEnd)) return hashAt(atEnd, BEFORE[last % RUN]! + level)
     const record = (last === end ? atEnd : reader.get(hashes, this.#key(last))) ?? this.#missing(last)
-    if (record.length !== completedBy(last) * HASH_BYTES)
+    if (record.length !== charactersOf(completedBy(last)))
       throw this.#damage(`the record of its leaf ${last} is cut off`)
     return hashAt(record, level)
   }
@@ -346,8 +366,22 @@ export class MerkleLog {
 /** The last leaf of the run that `index` is in. */
 const runEnd = (index: number): number => index - (index % RUN) + RUN - 1
 
-const hashAt = (record: Uint8Array, place: number): Uint8Array =>
-  record.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES)
+function asText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
+
+/** Characters of so many hashes in base64url. */
+const charactersOf = (count: number): number => Math.ceil((count * HASH_BYTES * 4) / 3)
+
+/** The hash at a place of a record. */
+function hashAt(record: string, place: number): Uint8Array {
+  const start = place * HASH_BYTES
+  // Three bytes are four characters.
+  const group = Math.floor(start / 3)
+  const text = record.slice(group * 4, Math.ceil((start + HASH_BYTES) / 3) * 4)
+  const skipped = start - group * 3
+  return new Uint8Array(Buffer.from(text, 'base64url').subarray(skipped, skipped + HASH_BYTES))
+}
 
 /** How many hashes the leaf at `index` completes. */
 function completedBy(index: number): number {
@@ -368,27 +402,20 @@ function bundleOf(leaves: readonly Uint8Array[]): Uint8Array {
   return bundle
 }
 
-/** Reads each record once: the nodes of a run stand together. */
-function once(reader: Reader): Reader {
-  const known = new Map<string, unknown>()
-  return {
-    get<Value>(space: Keyspace<Value>, key: string): Value | undefined {
-      if (!known.has(key)) known.set(key, reader.get(space, key))
-      return known.get(key) as Value | undefined
-    },
+/** Reads each durable record once: the nodes of a run stand together. */
+class Once implements Reader {
+  readonly #store: Store
+  readonly #known = new Map<string, unknown>()
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  get<Value>(space: Keyspace<Value>, key: string): Value | undefined {
+    if (!this.#known.has(key)) this.#known.set(key, this.#store.get(space, key))
+    return this.#known.get(key) as Value | undefined
   }
 }
 
 /** Leaves left of the split of RFC 9162 §2.1.1: the largest power of two below `width`. */
 const leftWidth = (width: number): number => 2 ** peakHeights(width - 1)[0]!
-
-function byteKeyspace(
-  number: Parameters<typeof textKeyspace>[0],
-  encoding: 'base64url' | 'latin1',
-): Keyspace<Uint8Array> {
-  return {
-    ...textKeyspace(number),
-    encode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(encoding),
-    decode: (text) => new Uint8Array(Buffer.from(text, encoding)),
-  }
-}

@@ -10,7 +10,7 @@ import type { SignatureVerifier } from '../identity/verify-pure.ts'
 import { type NodeCheckpoint, openLogNote } from './certified-checkpoint.ts'
 import { witnessKey } from './cosignature.ts'
 import type { NoteKey } from './note.ts'
-import { leafHash } from './tree.ts'
+import { leafHash, type NodeHash, nodeHash } from './tree.ts'
 import { verifyConsistency, verifyInclusion, verifyMmrInclusion } from './verify.ts'
 
 /** Proof files, as anybody verifies them without asking anybody. Browser-safe. */
@@ -72,6 +72,7 @@ export function verifyProofFile(
   verifier: SignatureVerifier,
   file: ProofFile,
   { network, providerId: expected = file.provider_id, origin }: ProofExpectation,
+  hashOf: NodeHash = nodeHash,
 ): ProvenLeaf {
   const { provider_id: providerId, log_index: index, tree_size: size } = file
   if (file.network !== network) throw new Error(`the file is of the network ${file.network}, expected ${network}`)
@@ -100,7 +101,7 @@ export function verifyProofFile(
   const leaf = fromBase64Url(file.leaf)
   const claim = { leafHash: leafHash(leaf), index, size, root: checkpoint.root }
   const mmr = { siblings: file.mmr.siblings.map(fromHex), peaks: file.mmr.peaks.map(fromHex) }
-  if (!verifyInclusion(claim, file.inclusion.map(fromHex)) || !verifyMmrInclusion(claim, mmr)) {
+  if (!verifyInclusion(claim, file.inclusion.map(fromHex), hashOf) || !verifyMmrInclusion(claim, mmr, hashOf)) {
     throw new Error(`the leaf ${index} is not in the log of ${size} leaves that was signed`)
   }
 

@@ -21,7 +21,9 @@ export const EMPTY_ROOT = sha256(new Uint8Array())
 export const leafHash = (data: Uint8Array): Uint8Array => sha256(concatBytes([LEAF, data]))
 
 /** SHA-256(0x01 ‖ left ‖ right). */
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array => sha256(concatBytes([NODE, left, right]))
+export type NodeHash = (left: Uint8Array, right: Uint8Array) => Uint8Array
+
+export const nodeHash: NodeHash = (left, right) => sha256(concatBytes([NODE, left, right]))
 
 /** Heights of the peaks of a tree with `size` leaves, tallest first. Arithmetic, because bit operators stop at 32 bits. */
 export function peakHeights(size: number): number[] {
@@ -35,6 +37,6 @@ export function peakHeights(size: number): number[] {
 }
 
 /** Root of the tree with these peaks, tallest first. */
-export function bagPeaks(peaks: readonly Uint8Array[]): Uint8Array {
-  return peaks.length === 0 ? EMPTY_ROOT : peaks.reduceRight((bag, peak) => nodeHash(peak, bag))
+export function bagPeaks(peaks: readonly Uint8Array[], hashOf: NodeHash = nodeHash): Uint8Array {
+  return peaks.length === 0 ? EMPTY_ROOT : peaks.reduceRight((bag, peak) => hashOf(peak, bag))
 }

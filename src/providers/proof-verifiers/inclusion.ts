@@ -1,6 +1,7 @@
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import { type ProvenLeaf, parseProofFile, verifyProofFile } from '../../kernel/log/proof-file.ts'
+import { nativeNodeHash } from '../../kernel/log/tree-hashes.ts'
 import type { ProofVerifier } from '../../kernel/plugins/packages/proof-verifiers.ts'
 import { argumentOf } from './argument.ts'
 
@@ -34,7 +35,7 @@ export function createInclusionVerifier(_signal: AbortSignal, { network, logs }:
 
 function verified(proof: Uint8Array, network: string): ProvenLeaf | undefined {
   try {
-    return verifyProofFile(nativeVerifier, parseProofFile(proof), { network })
+    return verifyProofFile(nativeVerifier, parseProofFile(proof), { network }, nativeNodeHash)
   } catch {
     return undefined
   }
