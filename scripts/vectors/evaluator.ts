@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools'
 import { toHex, utf8 } from '../../src/kernel/base/bytes.ts'
 import { sha256Hex } from '../../src/kernel/base/hash.ts'
-import { evaluateOnce } from '../../src/providers/evaluators/evaluate.ts'
+import { evaluateOnce, Memories } from '../../src/providers/evaluators/evaluate.ts'
 import { instrument } from '../../src/providers/evaluators/instrument.ts'
 
 /** A module, and its verdicts. */
@@ -92,7 +92,9 @@ const MOST_FUEL = 100_000
 
 function caseOf(name: string, module: Uint8Array, input: Uint8Array): EvaluatorCase {
   const compiled = new WebAssembly.Module(instrument(module).withPages(PAGES))
-  const verdictWith = (fuel: number) => evaluateOnce(compiled, { fuel, seed: SEED, input }).evaluation
+  const memories = new Memories()
+  const verdictWith = (fuel: number) =>
+    evaluateOnce(compiled, memories.cleared(PAGES), { fuel, seed: SEED, input }).evaluation
   const evaluation = verdictWith(MOST_FUEL)
   const { kind } = evaluation
   if (kind === 'undetermined') throw new Error(`${name}: ${evaluation.reason}`)

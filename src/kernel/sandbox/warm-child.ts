@@ -87,9 +87,10 @@ export class WarmChild {
     stdin.write(message)
   }
 
-  /** Ends the process. No answer is told after this. */
+  /** Ends the process, and waits for that. No answer is told after this. */
   kill(reason: string): void {
     this.#killedFor ??= reason
+    this.hold(true)
     this.#child.kill('SIGKILL')
   }
 

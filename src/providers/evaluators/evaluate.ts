@@ -1,4 +1,5 @@
 import { EVALUATOR_LIMITS } from '../../../protocol/evaluator.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
 import type { Evaluation } from '../../kernel/plugins/packages/evaluators.ts'
 import type { MeteredExports } from './instrument.ts'
 import type { EvaluateAnswer, EvaluateMessage } from './messages.ts'
@@ -6,23 +7,57 @@ import type { EvaluateAnswer, EvaluateMessage } from './messages.ts'
 /** Bytes of a result: three numbers of 64 bits. */
 const RESULT_BYTES = 24
 
-/** Runs a metered module once, in an instance of its own. */
+/** Pages of all memories that are kept. */
+const KEPT_PAGES = 2 * LIMITS.goalMemoryPages
+
+/** The memories that evaluations have, one after another: making one takes longer than a small evaluation, and longer still to give it back. */
+export class Memories {
+  /** By pages, which no memory changes. */
+  readonly #kept = new Map<number, WebAssembly.Memory>()
+  #pages = 0
+
+  /** A memory of zeros, which is its caller's until the next call. Throws where there is none. */
+  cleared(pages: number): WebAssembly.Memory {
+    const found = this.#kept.get(pages)
+    if (found !== undefined) {
+      new Uint8Array(found.buffer).fill(0)
+      return found
+    }
+    for (const other of this.#kept.keys()) {
+      if (this.#pages + pages <= KEPT_PAGES) break
+      this.#kept.delete(other)
+      this.#pages -= other
+    }
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    this.#kept.set(pages, memory)
+    this.#pages += pages
+    return memory
+  }
+}
+
+/** Runs a metered module once, in an instance of its own, with a memory of zeros. */
 export function evaluateOnce(
   compiled: WebAssembly.Module,
+  memory: WebAssembly.Memory,
   { fuel, seed, input }: Pick<EvaluateMessage, 'fuel' | 'seed' | 'input'>,
 ): EvaluateAnswer {
   let exports: MeteredExports | undefined
   try {
-    exports = new WebAssembly.Instance(compiled).exports as unknown as MeteredExports
+    exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as MeteredExports
     exports.fuel.value = BigInt(fuel)
-    const evaluation = called(exports, seed, input)
+    const evaluation = called(exports, memory, seed, input)
     return { evaluation, used: fuel - Number(exports.fuel.value) }
   } catch (thrown) {
     return { evaluation: failed(thrown, exports), used: fuel }
   }
 }
 
-function called({ memory, start, alloc, evaluate }: MeteredExports, seed: number, input: Uint8Array): Evaluation {
+function called(
+  { start, alloc, evaluate }: MeteredExports,
+  memory: WebAssembly.Memory,
+  seed: number,
+  input: Uint8Array,
+): Evaluation {
   start?.()
   const size = memory.buffer.byteLength
   const pointer = alloc(input.length) >>> 0

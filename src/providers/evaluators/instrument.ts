@@ -8,13 +8,12 @@ import { type EvaluatorModule, KIND, preamble, readModule, SECTION } from './mod
 export interface MeteredModule {
   /** Pages that it needs at least. */
   readonly pages: number
-  /** Its bytes with a memory of so many pages, neither more nor less. */
+  /** Its bytes. It imports `env.memory`, of so many pages, neither more nor less. */
   withPages(pages: number): Uint8Array<ArrayBuffer>
 }
 
 /** What a metered module exports. */
 export interface MeteredExports {
-  readonly memory: WebAssembly.Memory
   /** Fuel that is left: set before the first call; below zero once it was exhausted. */
   readonly fuel: { value: bigint }
   /** Below zero once the slots of stack were not enough. */
@@ -31,8 +30,9 @@ export function instrument(bytes: Uint8Array): MeteredModule {
   const globals = { fuel: module.globalCount, stack: module.globalCount + 1 }
   const before = new BinaryWriter()
   before.append(preamble())
-  keep(before, module, SECTION.type, SECTION.function, SECTION.table)
+  keep(before, module, SECTION.type)
   const after = new BinaryWriter()
+  keep(after, module, SECTION.function, SECTION.table)
   section(after, SECTION.global, globalSection(module))
   section(after, SECTION.export, exportSection(module, globals))
   keep(after, module, SECTION.element)
@@ -43,7 +43,7 @@ export function instrument(bytes: Uint8Array): MeteredModule {
     withPages(pages) {
       const out = new BinaryWriter()
       out.append(before.bytes)
-      section(out, SECTION.memory, memorySection(pages))
+      section(out, SECTION.import, importSection(pages))
       out.append(after.bytes)
       return Uint8Array.from(out.bytes)
     },
@@ -62,9 +62,12 @@ function section(out: BinaryWriter, id: number, content: Uint8Array): void {
   out.sized(content)
 }
 
-function memorySection(pages: number): Uint8Array {
+function importSection(pages: number): Uint8Array {
   const out = new BinaryWriter()
-  out.byte(1, 1)
+  out.u32(1)
+  out.sized(new TextEncoder().encode('env'))
+  out.sized(new TextEncoder().encode('memory'))
+  out.byte(KIND.memory, 1)
   out.u32(pages)
   out.u32(pages)
   return out.bytes
@@ -83,7 +86,6 @@ function globalSection({ globalCount, globals }: EvaluatorModule): Uint8Array {
 
 function exportSection({ alloc, evaluate, start }: EvaluatorModule, { fuel, stack }: MeterGlobals): Uint8Array {
   const exports: [string, number, number][] = [
-    ['memory', KIND.memory, 0],
     ['alloc', KIND.function, alloc],
     ['evaluate', KIND.function, evaluate],
     ['fuel', KIND.global, fuel],

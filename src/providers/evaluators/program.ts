@@ -2,7 +2,7 @@
 import { errorMessage } from '../../kernel/base/errors.ts'
 import { answerMessages } from '../../kernel/sandbox/warm-program.ts'
 import { RefusedModule } from './binary.ts'
-import { evaluateOnce } from './evaluate.ts'
+import { evaluateOnce, Memories } from './evaluate.ts'
 import { instrument, type MeteredModule } from './instrument.ts'
 import {
   dispatchMessage,
@@ -23,6 +23,7 @@ interface Loaded {
 }
 
 const slots = new Map<number, Loaded>()
+const memories = new Memories()
 
 answerMessages(MESSAGE_BYTES, (message) => dispatchMessage(message, { load, evaluate }))
 
@@ -50,7 +51,7 @@ function evaluate({ slot, pages, ...message }: EvaluateMessage): EvaluateAnswer 
     return unevaluated({ kind: 'error', reason })
   }
   try {
-    return evaluateOnce(compiledFor(loaded, pages), message)
+    return evaluateOnce(compiledFor(loaded, pages), memories.cleared(pages), message)
   } catch (error) {
     return unevaluated({ kind: 'undetermined', reason: errorMessage(error) })
   }

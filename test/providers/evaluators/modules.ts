@@ -1,6 +1,6 @@
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools'
 import type { Evaluation } from '../../../src/kernel/plugins/packages/evaluators.ts'
-import { evaluateOnce } from '../../../src/providers/evaluators/evaluate.ts'
+import { evaluateOnce, Memories } from '../../../src/providers/evaluators/evaluate.ts'
 import { instrument } from '../../../src/providers/evaluators/instrument.ts'
 import type { EvaluateAnswer } from '../../../src/providers/evaluators/messages.ts'
 
@@ -43,7 +43,11 @@ export async function evaluated(
 ): Promise<EvaluateAnswer> {
   const { pages, ...request } = { ...DEFAULTS, ...options }
   const bytes = await assembled(typeof parts === 'string' ? parts : evaluatorText(parts))
-  return evaluateOnce(new WebAssembly.Module(instrument(bytes).withPages(pages)), request)
+  return evaluateOnce(
+    new WebAssembly.Module(instrument(bytes).withPages(pages)),
+    new Memories().cleared(pages),
+    request,
+  )
 }
 
 /** The first number of a result. Throws where there is none. */
