@@ -75,6 +75,13 @@ const change = (verb: 'join' | 'leave'): Record<number, Produce> => ({
   404: (at) => at.admin(post(`${GOALS}/${freshId()}/${verb}`)),
 })
 
+/** The same of what a goal's log has under a path of its own; `wrong` cannot be asked. */
+const ofLog = (path: string, wrong: string): Record<number, Produce> => ({
+  200: async (at) => at.send({ path: `/api/v1/log/${await contributed(at)}/${path}` }),
+  400: (at) => at.send({ path: `/api/v1/log/${wrong}` }),
+  404: (at) => at.send({ path: `/api/v1/log/none/${path}` }),
+})
+
 const json = { 'Content-Type': 'application/json' }
 
 export const goalCases: Record<string, Record<number, Produce>> = {
@@ -98,6 +105,11 @@ export const goalCases: Record<string, Record<number, Produce>> = {
   },
   'GET /api/v1/status/{goal_id}': about('/api/v1/status'),
   'GET /api/v1/log/{goal_id}': about('/api/v1/log'),
+  'GET /api/v1/log/{goal_id}/checkpoint': ofLog('checkpoint', 'a.b/checkpoint'),
+  'GET /api/v1/log/{goal_id}/inclusion': ofLog('inclusion?log_index=0', 'none/inclusion'),
+  'GET /api/v1/log/{goal_id}/consistency': ofLog('consistency?from=1', 'none/consistency?from=first'),
+  'GET /api/v1/log/{goal_id}/proof': ofLog('proof?log_index=0', 'none/proof'),
+  'GET /api/v1/log/{goal_id}/tile/{path}': ofLog('tile/0/000.p/1', 'a.b/tile/0/000.p/1'),
   'GET /api/v1/policy/{goal_id}': {
     ...about('/api/v1/policy'),
     409: async (at) => at.send({ path: `/api/v1/policy/${(await left(at)).id}` }),

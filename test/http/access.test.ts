@@ -48,8 +48,6 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':issue_id', 'i')
     .replace(':provider_id/ban', '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX/ban')
     .replace(':provider_id', 'partner')
-    .replace(':goal_id', 'any')
-    .replace(':log_index', '0')
     .replace(':policy_id', '0'.repeat(12))
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
@@ -58,6 +56,8 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':goal_id', 'goal')
     .replace('*', '0/000.p/1')
     .replace('/vulnerabilities/:id', `/vulnerabilities/CVE-1${method === 'DELETE' ? '?cell_type=adder' : ''}`)
+    .replace(':goal_id', 'any')
+    .replace(':log_index', '0')
   const federation = FEDERATION_BODIES[path]
   if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))

