@@ -3,6 +3,7 @@ import { clientFor } from './cell-transfer.ts'
 import { registerGoalContribute } from './goal-contribute.ts'
 import { registerGoalCreate } from './goal-create.ts'
 import { type GoalFlags, goalVerb } from './goal-options.ts'
+import { registerGoalProof } from './goal-proof.ts'
 import { registerGoalLeaderboard, registerGoalPolicy } from './goal-ranking.ts'
 import { registerGoalList, registerGoalShow } from './goal-show.ts'
 import { printJson, printLine, safe } from './output.ts'
@@ -26,6 +27,7 @@ export function registerGoalCommands(program: Command): void {
   registerGoalContribute(goal)
   registerGoalLeaderboard(goal)
   registerGoalPolicy(goal)
+  registerGoalProof(goal)
 }
 
 async function join(id: string, flags: GoalFlags): Promise<void> {

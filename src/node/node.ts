@@ -55,7 +55,7 @@ import { PackageFetcher } from './flows/fetch-package.ts'
 import { GoalLogs } from './flows/goal-logs.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
-import type { VerifyProof } from './flows/judge-contribution.ts'
+import { goalLog } from './flows/joined-goal.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
@@ -276,7 +276,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await Promise.all([parts.knownLogs.load(), cosignatures.load()])
   await lifecycle.start(new LogMarks(parts, epochs))
   const proofs = new LogProofs(parts, epochs, cosignatures)
-  const goalLogs = new GoalLogs(parts, epochs, () => undefined)
+  const goalLogs = new GoalLogs(parts, epochs, (goalId) => goalLog(store, goalBook.find(goalId).digest))
   const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures })
   const watcher = new LogWatcher(parts, {
     own: (record) => publisher.heard(record),
@@ -403,7 +403,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await lifecycle.start(goals)
   const anchoring = new LogAnchoring(parts, {
     anchors,
-    logs: () => [{ name: log.name, goal: null, log }],
+    logs: () => [{ name: log.name, goal: null, log }, ...goals.logs()],
     epochs,
     cosignatures,
     maySign: () => publisher.maySign,

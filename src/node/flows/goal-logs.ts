@@ -19,7 +19,7 @@ export class GoalLogs {
   /** Kept for the checkpoint that each has signed last. */
   readonly #readers = new Map<string, { readonly log: MerkleLog; readonly reader: LogReader }>()
 
-  /** `find` gives the log of a goal; undefined for a goal that is not known, or has none here. */
+  /** `find` gives the log of a goal, named `goal/…`; undefined for a goal that has none here. */
   constructor(parts: Parts, epochs: Pick<LogEpochs, 'newest'>, find: (goalId: string) => MerkleLog | undefined) {
     this.#parts = parts
     this.#epochs = epochs
@@ -41,7 +41,8 @@ export class GoalLogs {
       log,
       keys,
       network: config.network.name,
-      origin: () => logOrigin(keys.providerId, goalId, this.#epochs.newest),
+      // By the goal's digest, after which its log is named: an alias may mean another goal one day.
+      origin: () => logOrigin(keys.providerId, log.name.slice(log.name.indexOf('/') + 1), this.#epochs.newest),
       cosignatures: () => [],
     })
     if (this.#readers.size >= LIMITS.goalTopics) this.#readers.clear()

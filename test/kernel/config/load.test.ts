@@ -74,7 +74,6 @@ test('every key can be set from the environment', () => {
   const values: Record<string, [text: string, value: unknown]> = {
     'network.name': ['test-1', 'test-1'],
     'cells.sign_uploads': ['false', false],
-    'goals.accept_contributions': ['false', false],
     'http.open_reading': ['false', false],
     'http.api_key': ['a-shared-secret', '••••'],
     'federation.enabled': ['false', false],
