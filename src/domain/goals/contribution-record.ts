@@ -9,6 +9,7 @@ import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import { sha256, sha256Hex } from '../../kernel/base/hash.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
+import { extrasText, leadingZeros, packBytes, workText } from '../../kernel/identity/contribution-bytes.ts'
 import { nodeIdOf } from '../../kernel/identity/ids.ts'
 import { decoded, signedBytes } from '../../kernel/identity/signed.ts'
 import type { AsyncSignatureVerifier } from '../../kernel/identity/verify-pure.ts'
@@ -30,22 +31,14 @@ export interface Refused {
   readonly reason: string
 }
 
-/** SHA-256 over version and parameters, each behind its length, so that no two packs have one text. */
-export function packHash({ version, parameters }: Pick<ContributionPack, 'version' | 'parameters'>): string {
-  const parts = [Buffer.from(version), fromBase64Url(parameters)]
-  return sha256Hex(Buffer.concat(parts.flatMap((part) => [u64(part.length), part])))
-}
-
-/** The length of a part, big-endian: none has 4 GiB. */
-function u64(length: number): Buffer {
-  const bytes = Buffer.alloc(8)
-  bytes.writeUInt32BE(length, 4)
-  return bytes
-}
+/** SHA-256 of version and parameters, in hexadecimal. */
+export const packHash = ({ version, parameters }: Pick<ContributionPack, 'version' | 'parameters'>): string =>
+  sha256Hex(packBytes(version, fromBase64Url(parameters)))
 
 /** What a contribution says of its pack's metadata and proofs; undefined where there are none. */
-export function extrasOf({ metadata, proofs }: Pick<ContributionPack, 'metadata' | 'proofs'>): string | undefined {
-  return metadata === undefined && proofs === undefined ? undefined : sha256Hex(canonicalJson({ metadata, proofs }))
+export function extrasOf(pack: Pick<ContributionPack, 'metadata' | 'proofs'>): string | undefined {
+  const text = extrasText(pack)
+  return text && sha256Hex(text)
 }
 
 /** The name of a contribution: SHA-256 of its RFC 8785 bytes, signature included. */
@@ -64,16 +57,8 @@ export function namedRecord({ contribution, pack }: ContributionRecord): {
 }
 
 /** Leading zero bits of a contribution's proof of work. */
-export function workOf(network: string, contribution: Omit<Contribution, 'signature'>): number {
-  const text = canonicalJson({ ...contribution, signature: undefined })
-  const digest = sha256(`cytoplex/${network}/contribution-work/v1\n${text}`)
-  let bits = 0
-  for (const byte of digest) {
-    bits += Math.clz32(byte) - 24
-    if (byte !== 0) break
-  }
-  return bits
-}
+export const workOf = (network: string, contribution: Omit<Contribution, 'signature'>): number =>
+  leadingZeros(sha256(workText(network, contribution)))
 
 /** Reads a record as it travels; undefined for what is not in the one form that it can have. */
 export function readRecord(text: string): ContributionRecord | undefined {

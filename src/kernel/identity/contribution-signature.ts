@@ -2,8 +2,8 @@ import { getPublicKey, sign } from '@noble/ed25519'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import type { Contribution, ContributionPack } from '../../../protocol/contribution.ts'
-import { concatBytes, toBase64Url, toHex, utf8 } from '../base/bytes.ts'
-import { canonicalJson } from '../base/canonical-json.ts'
+import { toBase64Url, toHex, utf8 } from '../base/bytes.ts'
+import { extrasText, leadingZeros, packBytes, workText } from './contribution-bytes.ts'
 import { nodeIdOf } from './ids.ts'
 import type { RequestKey } from './quantum-signature.ts'
 import { signedBytes } from './signed.ts'
@@ -21,22 +21,14 @@ export function contributorKey(seed: Uint8Array): RequestKey {
   return { publicKey: getPublicKey(own), sign: (message) => sign(message, own) }
 }
 
-/** SHA-256 over version and parameters, each behind its length, so that no two packs have one text. Lower-case hexadecimal. */
-export function packHash(version: string, parameters: Uint8Array): string {
-  const parts = [utf8(version), parameters].flatMap((part) => [u64(part.length), part])
-  return toHex(sha256(concatBytes(parts)))
-}
+/** SHA-256 of {@link packBytes}, lower-case hexadecimal. */
+export const packHash = (version: string, parameters: Uint8Array): string =>
+  toHex(sha256(packBytes(version, parameters)))
 
 /** SHA-256 of what a pack has of metadata and proofs (base64url), which its contributor signs; undefined where it has neither. */
-export function packExtras({ metadata, proofs }: Pick<ContributionPack, 'metadata' | 'proofs'>): string | undefined {
-  if (metadata === undefined && proofs === undefined) return undefined
-  return toHex(sha256(utf8(canonicalJson({ metadata, proofs }))))
-}
-
-function u64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
-  return bytes
+export function packExtras(pack: Pick<ContributionPack, 'metadata' | 'proofs'>): string | undefined {
+  const text = extrasText(pack)
+  return text === undefined ? undefined : toHex(sha256(utf8(text)))
 }
 
 /** What a contribution is made of. */
@@ -72,13 +64,9 @@ export async function signContribution(
   return { ...unsigned, signature: toBase64Url(signature) }
 }
 
-/** Zero bits at the beginning of the hash of a contribution with its `work`; the signature is no part of it. */
-export function workBits(network: string, contribution: object): number {
-  const record = canonicalJson({ ...contribution, signature: undefined })
-  return leadingZeros(sha256(utf8(workContext(network) + record)))
-}
-
-const workContext = (network: string): string => `cytoplex/${network}/contribution-work/v1\n`
+/** Zero bits at the beginning of the hash of a contribution with its `work`. */
+export const workBits = (network: string, contribution: object): number =>
+  leadingZeros(sha256(utf8(workText(network, contribution))))
 
 /** Tries one number after the other. `work` is the last property in canonical order, so what is before it is hashed once. */
 async function findWork(
@@ -88,8 +76,7 @@ async function findWork(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const end = '"}'
-  const record = canonicalJson({ ...bare, work: '' })
-  const before = sha256.create().update(utf8(workContext(network) + record.slice(0, -end.length)))
+  const before = sha256.create().update(utf8(workText(network, { ...bare, work: '' }).slice(0, -end.length)))
   for (let tried = 0; ; tried++) {
     const work = tried.toString(16)
     if (
@@ -106,13 +93,4 @@ async function findWork(
     await new Promise((resolve) => setTimeout(resolve))
     signal?.throwIfAborted()
   }
-}
-
-function leadingZeros(hash: Uint8Array): number {
-  let bits = 0
-  for (const byte of hash) {
-    if (byte !== 0) return bits + Math.clz32(byte) - 24
-    bits += 8
-  }
-  return bits
 }

@@ -33,6 +33,7 @@ test('packs are hashed, and contributions signed, as the published vectors say',
   const made = await signContribution(contributorKey(fromHex(contributor_seed)), network, {
     goal: contribution.goal,
     packHash: contribution.pack_hash,
+    extras: contribution.extras,
     difficulty: 0,
   })
   assert.deepEqual(made, contribution)
