@@ -81,7 +81,8 @@ describe('a mesh', () => {
     const score = hub.router.getScore(freeloader.providerId)
     assert.ok(score < 0 && score >= THRESHOLDS.gossipThreshold, `${score}: it is still told what there is`)
     assert.equal(hub.scores.of(freeloader.providerId).score, 100, 'to relay nothing is no lie')
-    assert.equal(hub.scores.of(spammer.providerId).score, 95)
+    const spam = hub.scores.of(spammer.providerId).score
+    assert.ok(spam >= 95 && spam < 96, `${spam}: five for one invalid message, less what was forgiven since`)
     for (const { providerId } of honest) {
       assert.ok(mesh().has(providerId))
       assert.ok(hub.router.getScore(providerId) >= 0)

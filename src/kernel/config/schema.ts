@@ -243,10 +243,10 @@ export const ConfigSchema = Type.Object(
       {
         /** Whether contributions are taken from clients. */
         accept_contributions: Type.Boolean(),
-        /** A key of the document that decides nothing here: every node evaluates for itself (SECURITY 27), and takes no other's word. */
-        serve_evaluations: Type.Boolean(),
         /** Of one contributor; what is faster waits. 0: no limit. */
         contributions_per_minute: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+        /** A key of the document that decides nothing here: every node evaluates for itself (SECURITY 27), and takes no other's word. */
+        serve_evaluations: Type.Boolean(),
       },
       closed,
     ),

@@ -45,6 +45,7 @@ export class FileBlobWriter implements BlobWriter {
   /** A small blob on its way to the disk. */
   #written: Promise<void> | undefined
   #discarded = false
+  #discarding: Promise<void> | undefined
   /** What is being done with the file. */
   readonly #using = new Set<Promise<unknown>>()
 
@@ -139,8 +140,14 @@ export class FileBlobWriter implements BlobWriter {
     this.#moved = true
   }
 
-  async discard(): Promise<void> {
+  discard(): Promise<void> {
     this.#discarded = true
+    // Who closes the store waits for what who wrote has begun.
+    this.#discarding ??= this.#letGo()
+    return this.#discarding
+  }
+
+  async #letGo(): Promise<void> {
     // The number of the file may be another file's the moment after it was closed: nothing may use it any more.
     while (this.#using.size > 0) await Promise.allSettled(this.#using)
     this.#chunks?.close()

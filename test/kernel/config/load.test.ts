@@ -194,7 +194,11 @@ log_level: INFO
     tau_host: 'tau.example',
     tau_port: 2,
   })
-  assert.deepEqual(goals, { accept_contributions: false, serve_evaluations: false })
+  assert.deepEqual(goals, {
+    accept_contributions: false,
+    contributions_per_minute: 600,
+    serve_evaluations: false,
+  })
   assert.deepEqual(health, { min_peers_for_ready: 5, max_sync_lag_for_ready: 6, enable_server: true, port: 3 })
   assert.deepEqual([http.ws_port, http.host, log.level], [4, '127.0.0.1', 'info'])
   assert.match(String(origins.get('p2p.port')), /^file /)
