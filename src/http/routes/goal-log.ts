@@ -7,7 +7,7 @@ import { type Route, route } from '../route.ts'
 import { absent, BYTES_TYPE, sendTile } from './log.ts'
 
 const params = Type.Object({ goal_id: GoalId })
-const shared = { method: 'GET', access: 'open', family: 'discovery', bodyLimit: 0, params } as const
+const shared = { method: 'GET', access: 'reader', family: 'discovery', bodyLimit: 0, params } as const
 
 /** `GET /api/v1/log/{goal_id}/consistency`: of this node's own log of the goal. */
 const GoalConsistencyQuery = Type.Pick(ConsistencyQuery, ['from', 'to'])
