@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { chmod, copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises'
@@ -15,6 +15,8 @@ import { createPublisherKeys, publisherKeys, savePublisherKeyFile } from '../../
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { decodeYankToken } from '../../src/kernel/identity/yank-signature.ts'
 import { digestOf, fakeNode, type Seen, sendCell, sendJson, sendPackage, signCell } from '../client/fake-node.ts'
+import type { Outcome } from './launch.ts'
+import { warmCytoplex } from './warm.ts'
 
 const MAIN = resolve('src/cli/main.ts')
 const SMALL = resolve('node_modules/source-map/lib/mappings.wasm')
@@ -26,23 +28,13 @@ const scratch = mkdtempSync(join(tmpdir(), 'cytoplex-cell-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
 const newFolder = (): string => mkdtempSync(join(scratch, 'case-'))
 
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs `cytoplex cell …` in `folder`, as a process with an environment of its own. */
-function cell(folder: string, ...args: readonly string[]): Promise<Ran> {
+/** Runs `cytoplex cell …` in `folder`, in an environment of its own. */
+function cell(folder: string, ...args: readonly string[]): Promise<Outcome> {
   const env = { PATH: process.env.PATH, HOME: folder, XDG_CACHE_HOME: resolve('node_modules/.cache'), NO_COLOR: '1' }
-  const { promise, resolve: done } = Promise.withResolvers<Ran>()
-  execFile(process.execPath, [MAIN, 'cell', ...args], { cwd: folder, env }, (error, stdout, stderr) => {
-    done({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-  })
-  return promise
+  return warmCytoplex(['cell', ...args], env, folder)
 }
 
-const ok = async (folder: string, ...args: readonly string[]): Promise<Ran> => {
+const ok = async (folder: string, ...args: readonly string[]): Promise<Outcome> => {
   const ran = await cell(folder, ...args)
   assert.equal(ran.code, 0, ran.stderr)
   return ran

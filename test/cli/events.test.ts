@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ADMIN_KEY, start } from '../http/harness.ts'
-import { cytoplex, nextLine, outcome, spawnCytoplex } from './launch.ts'
+import { nextLine, outcome, spawnCytoplex } from './launch.ts'
+import { warmCytoplex } from './warm.ts'
 
 const EVIL = '/dns4/\u001b[2Jevil/tcp/1'
 const PEER = '12D3KooWGRUrfzzCsTZMCyGzBHa1uVuvuBxAsfBSwqmVyVhcfAtX'
@@ -21,7 +22,7 @@ test('events are followed: as lines for people and as JSON, what is hostile in t
   await outcome(child)
 
   const private_ = ['events', 'peers', 'tau', ...target, '--api-key', ADMIN_KEY, '--json', '--limit', '2']
-  const { code, stdout } = await cytoplex(private_)
+  const { code, stdout } = await warmCytoplex(private_)
   assert.equal(code, 0)
   const lines = stdout.trim().split('\n')
   assert.equal(lines.length, 2)
@@ -30,17 +31,17 @@ test('events are followed: as lines for people and as JSON, what is hostile in t
   assert.deepEqual(types, ['peer_connected', 'tau_commit'])
 
   const since = `${'0'.repeat(16)}-0`
-  const resumed = await cytoplex(['events', 'tau', ...target, '--since', since, '--limit', '1'])
+  const resumed = await warmCytoplex(['events', 'tau', ...target, '--since', since, '--limit', '1'])
   assert.match(resumed.stdout, /^Events may be missing here \(other_run\)\.\n.* tau_commit g /)
 })
 
 test('what cannot be followed: exit codes and reasons', async (t) => {
   const { server } = await start(t, {}, 'silent')
   const target = ['--node', server.url]
-  const refused = await cytoplex(['events', 'peers', ...target])
+  const refused = await warmCytoplex(['events', 'peers', ...target])
   assert.equal(refused.code, 4)
   assert.match(refused.stderr, /peers is for the operator/)
-  assert.equal((await cytoplex(['events', 'everything', ...target])).code, 2)
-  assert.equal((await cytoplex(['events', '--limit', '0', ...target])).code, 2)
-  assert.equal((await cytoplex(['events', '--node', 'http://127.0.0.1:1'])).code, 5)
+  assert.equal((await warmCytoplex(['events', 'everything', ...target])).code, 2)
+  assert.equal((await warmCytoplex(['events', '--limit', '0', ...target])).code, 2)
+  assert.equal((await warmCytoplex(['events', '--node', 'http://127.0.0.1:1'])).code, 5)
 })

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { contractServer } from '../contract/server.ts'
 import { ADMIN_KEY } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
-import { cytoplex } from './launch.ts'
+import { warmCytoplex } from './warm.ts'
 
 test('a policy is added, shown and removed; a package pinned and unpinned', async (t) => {
   const server = await contractServer(t)
   const target = ['--node', server.url, '--api-key', ADMIN_KEY]
-  const run = (...args: string[]) => cytoplex([...args, ...target])
+  const run = (...args: string[]) => warmCytoplex([...args, ...target])
 
   const added = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '2MiB')
   const [, id = ''] = /^([0-9a-f]{12}) follows capability sql\.\* \^1\.0\.0\.\n/.exec(added.stdout) ?? []
@@ -47,7 +47,7 @@ test('mistakes are told before a node is asked: exit 2', async () => {
     [['follow', 'add', '--capability', 'a', '--max-bytes', '1GB'], /--max-bytes: found "1GB", allowed is/],
     [['pin', 'a@1@2'], /found "a@1@2", allowed is the digest/],
   ] as const) {
-    const { code, stderr } = await cytoplex([...args, ...target])
+    const { code, stderr } = await warmCytoplex([...args, ...target])
     assert.equal(code, 2, stderr)
     assert.match(stderr, reason)
   }

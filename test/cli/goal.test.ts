@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ADMIN_KEY, start } from '../http/harness.ts'
 import { EVALUATOR, termsOf } from '../support/fake-goals.ts'
-import { cleanEnvironment, cytoplex, temporary } from './launch.ts'
+import { cleanEnvironment, temporary } from './launch.ts'
+import { warmCytoplex } from './warm.ts'
 
 const GOAL = 'my-goal'
 
 async function withNode(t: Parameters<typeof start>[0]) {
   const { node, server } = await start(t)
   const env = cleanEnvironment()
-  const run = (...args: string[]) => cytoplex(['goal', ...args, '--node', server.url, '--api-key', ADMIN_KEY], env)
+  const run = (...args: string[]) => warmCytoplex(['goal', ...args, '--node', server.url, '--api-key', ADMIN_KEY], env)
   const folder = temporary()
   const file = (name: string, content: string): string => {
     writeFileSync(join(folder, name), content)
@@ -125,7 +126,7 @@ test('mistakes are told before a node is asked: exit 2', async () => {
     [['goal', 'contribute', GOAL, '/dev/null', '--version', '1', '--goal-digest', 'x'], /--goal-digest: found "x"/],
     [['goal', 'contribute', GOAL, '/dev/null', '--version', '1', '--proof', 'zk'], /--proof: found "zk"/],
   ] as const) {
-    const { code, stderr } = await cytoplex([...args, ...target])
+    const { code, stderr } = await warmCytoplex([...args, ...target])
     assert.equal(code, 2, `${args.join(' ')}: ${stderr}`)
     assert.match(stderr, reason)
   }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { PeerList } from '../../protocol/peers.ts'
 import { providerInfo } from '../support/provider-info.ts'
-import { cytoplex } from './launch.ts'
+import { warmCytoplex } from './warm.ts'
 
 const PROVIDER = '12D3KooWHM7rryjwQRAp4mV2chMnv9kMBxnSLEE59QVPzNkzaNMb'
 const EVIL = 'a\u001b[2J\u202eb'
@@ -81,8 +81,8 @@ const answers =
 test('status of a node that is ready', async (context) => {
   const url = await fakeNode(context, answers([200, 'READY']))
   const [asText, asJson] = await Promise.all([
-    cytoplex(['status', '--node', url]),
-    cytoplex(['status', '--node', url, '--json']),
+    warmCytoplex(['status', '--node', url]),
+    warmCytoplex(['status', '--node', url, '--json']),
   ])
   assert.deepEqual([asText.code, asText.stderr], [0, ''])
   assert.match(asText.stdout, /^READY\n/)
@@ -95,8 +95,8 @@ test('status of one that is degraded, and of one that is not ready', async (cont
   const degraded = await fakeNode(context, answers([200, 'DEGRADED: lag 6']))
   const not = await fakeNode(context, answers([503, 'NOT READY: no peers']))
   const [first, second] = await Promise.all([
-    cytoplex(['status', '--node', degraded]),
-    cytoplex(['status', '--node', not]),
+    warmCytoplex(['status', '--node', degraded]),
+    warmCytoplex(['status', '--node', not]),
   ])
   assert.deepEqual([first.code, first.stdout.split('\n')[0]], [0, 'DEGRADED: lag 6'])
   assert.deepEqual([second.code, second.stdout.split('\n')[0]], [1, 'NOT READY: no peers'])
@@ -106,7 +106,10 @@ test('status of one that is degraded, and of one that is not ready', async (cont
 test('peers and seeds', async (context) => {
   const url = await fakeNode(context, answers([200, 'READY']))
   const target = ['--node', url, '--api-key', 'the-right-one']
-  const [asText, asJson] = await Promise.all([cytoplex(['peers', ...target]), cytoplex(['peers', ...target, '--json'])])
+  const [asText, asJson] = await Promise.all([
+    warmCytoplex(['peers', ...target]),
+    warmCytoplex(['peers', ...target, '--json']),
+  ])
   assert.deepEqual([asText.code, asText.stderr], [0, ''])
   assert.match(
     asText.stdout,
@@ -130,13 +133,13 @@ test('peers are banned, listed and let in again', async (context) => {
     return [200, { provider_id: PROVIDER, peer_score: { score: 100, banned: false, trusted: false } }]
   })
   const target = ['--node', url, '--api-key', 'the-right-one']
-  const made = await cytoplex(['peers', 'ban', PROVIDER, '--reason', 'sends garbage', ...target])
+  const made = await warmCytoplex(['peers', 'ban', PROVIDER, '--reason', 'sends garbage', ...target])
   assert.deepEqual([made.code, made.stdout], [0, `${PROVIDER} is banned until you lift it.\n`])
-  const listed = await cytoplex(['peers', 'banned', ...target])
+  const listed = await warmCytoplex(['peers', 'banned', ...target])
   assert.match(listed.stdout, new RegExp(`^${PROVIDER} +2026-01-01T00:00:00.000Z +lifted +a\\\\u001b`, 'm'))
-  const lifted = await cytoplex(['peers', 'unban', PROVIDER, ...target, '--json'])
+  const lifted = await warmCytoplex(['peers', 'unban', PROVIDER, ...target, '--json'])
   assert.equal(JSON.parse(lifted.stdout).peer_score.score, 100)
-  const wrong = await cytoplex(['peers', 'ban', PROVIDER, '--hours', 'two', ...target])
+  const wrong = await warmCytoplex(['peers', 'ban', PROVIDER, '--hours', 'two', ...target])
   assert.equal(wrong.code, 2)
   assert.deepEqual(asked, [
     `POST /api/v1/peers/${PROVIDER}/ban`,
@@ -147,14 +150,14 @@ test('peers are banned, listed and let in again', async (context) => {
 
 test('without the right key: exit 4', async (context) => {
   const url = await fakeNode(context, answers([200, 'READY']))
-  const { code, stdout, stderr } = await cytoplex(['peers', '--node', url, '--json'])
+  const { code, stdout, stderr } = await warmCytoplex(['peers', '--node', url, '--json'])
   assert.deepEqual([code, stdout], [4, ''])
   assert.equal(JSON.parse(stderr).error.code, 'PROV_016')
 })
 
 test('nobody there: exit 5, and the reason', async (context) => {
   const url = await fakeNode(context, () => [200, {}])
-  const other = await cytoplex(['status', '--node', url])
+  const other = await warmCytoplex(['status', '--node', url])
   assert.equal(other.code, 1)
   assert.match(other.stderr, /^cytoplex: http.* answered, but not as a Cytoplex node does\n$/)
 
@@ -163,7 +166,7 @@ test('nobody there: exit 5, and the reason', async (context) => {
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
-  const { code, stderr } = await cytoplex(['status', '--node', `http://127.0.0.1:${port}`])
+  const { code, stderr } = await warmCytoplex(['status', '--node', `http://127.0.0.1:${port}`])
   assert.equal(code, 5)
   assert.match(stderr, /^cytoplex: no node answered: .*ECONNREFUSED.*\n$/)
 })

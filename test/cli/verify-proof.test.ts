@@ -9,7 +9,8 @@ import { Command } from 'commander'
 import type { proofFileVectors } from '../../scripts/vectors/proof-files.ts'
 import { registerGoalProof } from '../../src/cli/goal-proof.ts'
 import { readVectors } from '../vectors/read.ts'
-import { cleanEnvironment, cytoplex, LAUNCHER, outcome, temporary } from './launch.ts'
+import { cleanEnvironment, LAUNCHER, outcome, temporary } from './launch.ts'
+import { warmCytoplex } from './warm.ts'
 
 const NETWORK = ['--network', 'vectors']
 const { files } = readVectors<ReturnType<typeof proofFileVectors>>('proof-files.json')
@@ -22,7 +23,7 @@ function written(text: string): string {
   return file
 }
 
-const verify = (file: string, ...flags: string[]) => cytoplex(['verify', 'proof', file, ...NETWORK, ...flags])
+const verify = (file: string, ...flags: string[]) => warmCytoplex(['verify', 'proof', file, ...NETWORK, ...flags])
 
 test('verify proof says what a file proves, for people and as JSON', async () => {
   const file = written(textOf('with an older checkpoint'))
@@ -65,7 +66,7 @@ test('verify proof fails with one line and exit code 1, for whatever does not ho
   const json = await verify(written(textOf('a hash less')), '--json')
   assert.equal(json.code, 1)
   assert.equal(JSON.parse(json.stderr).error.code, 'INTEGRITY')
-  assert.equal((await cytoplex(['verify', 'proof'])).code, 2)
+  assert.equal((await warmCytoplex(['verify', 'proof'])).code, 2)
 })
 
 /** A node that answers with `body`; what it was asked for is in `asked`. */
