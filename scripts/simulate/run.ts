@@ -80,7 +80,7 @@ if (values.record) {
     series('sent per node and announcement', 'bytes', ({ bytes }) => bytes),
     series('last arrival', 'ms', ({ lastMs }) => lastMs),
   ])
-  const note = `Whole nodes in one process, over links that take ${values.delay} ms and lose ${100 * loss} % of messages once; a tenth of the clocks are up to two minutes wrong; twenty nodes announce, ten serve the DHT; a node has 20 connections at most. All share one core: times of the larger ones are those of the core, hops and messages are not; seed ${seed}. Dashed: growth like the logarithm of the number of nodes.`
+  const note = `Whole nodes in one process, over links that take ${values.delay} ms and lose ${100 * loss} % of messages once; a tenth of the clocks are up to two minutes wrong; twenty nodes announce, ten serve the DHT; the others have 24 connections at most. All share one core: times of the larger ones are those of the core, hops and messages are not; seed ${seed}. Dashed: growth like the logarithm of the number of nodes.`
   await writeFile(PLOT, drawn)
   await writeFile(RESULTS, `# Simulated federations\n\n${note}\n\n${table}\n\n![plots](results.svg)\n`)
 }

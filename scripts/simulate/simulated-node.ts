@@ -16,8 +16,8 @@ interface Heard {
   readonly hops: number
 }
 
-/** Connections of a node at most: with more, a simulated federation would be a full mesh, which real ones are not. */
-const MAX_CONNECTIONS = 20
+/** Connections of a node at most: with more, a simulated federation would be a full mesh, which real ones are not. Who serves the DHT has the default. */
+const MAX_CONNECTIONS = 24
 
 /** What a simulated node is made from. */
 export interface SimulatedNodeInit {
@@ -83,7 +83,7 @@ export class SimulatedNode {
       CYTOPLEX_NETWORK_NAME: 'simulation',
       CYTOPLEX_P2P_DHT_MODE: servesDht ? 'server' : 'client',
       CYTOPLEX_P2P_SEEDS: seeds.join(','),
-      CYTOPLEX_P2P_MAX_CONNECTIONS: String(MAX_CONNECTIONS),
+      ...(servesDht ? {} : { CYTOPLEX_P2P_MAX_CONNECTIONS: String(MAX_CONNECTIONS) }),
     }
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + skewMs }
     const logger = pino({ level: process.env.SIMULATE_LOG ?? 'silent' }, pino.destination(2))
