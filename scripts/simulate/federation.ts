@@ -43,6 +43,8 @@ const DHT_SERVERS = 10
 const SKEWED = 0.1
 const SKEW_MS = 120_000
 const IDLE_MS = 5000
+/** Milliseconds from the last start until nodes have told each other everything, and are idle. */
+const SETTLE_MS = 20_000
 const PARTITION_MS = 10_000
 const CHURNED = 0.1
 const LIMIT_MS = 180_000
@@ -92,6 +94,7 @@ class Federation {
     const joinedMs = performance.now() - begun
     this.#say('joined')
 
+    await pause(SETTLE_MS)
     const idle = await this.#trafficOf(() => pause(IDLE_MS))
     const startedAt = performance.now()
     const registeredAt = new Map<string, number>()
