@@ -65,8 +65,6 @@ export const LIMITS = {
   goalBytes: 96 * 1024,
   /** Bytes of a goal's schema (RFC 8785): each contribution is checked by it. */
   goalSchemaBytes: 16 * 1024,
-  /** Bytes of an evaluator: each child process that evaluates holds it, compiled. */
-  evaluatorBytes: 16 * 1024 * 1024,
   /** Bytes of an announced contribution: the record without the pack is a few hundred. */
   contributionAnnounceBytes: 4 * 1024,
   /** Records that are asked for, or offered, in one message: their ids stay far below a frame. */

@@ -5,6 +5,7 @@ import { ProofFile } from '../../protocol/proof-file.ts'
 import type { ProvenLeaf } from '../client/index.ts'
 import { askNode } from './ask-node.ts'
 import { networkFlag } from './cell-keys.ts'
+import { clientFor } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { outputFlag, writeWhole } from './output-file.ts'
@@ -44,7 +45,9 @@ async function goalProof(goal: string, index: number, flags: ProofFlags): Promis
   const { answer: proof } = await askNode(flags, `/api/v1/log/${goal}/proof?${query}`, ProofFile)
   const { verifyProof } = await import('../client/index.ts')
   const proven = verifyProof(proof, { network: flags.network })
-  asked(goal, index, flags.since, proven)
+  // Logs are named after the digest of the goal: what an id means is the node's word.
+  const { digest } = await clientFor(flags).goals.get(goal)
+  asked(digest, index, flags.since, proven)
   await writeWhole(file, `${JSON.stringify(proof, null, 1)}\n`, flags.force === true)
   if (flags.json) return printJson({ file, ...provenJson(proven) })
   printProven(proven)
@@ -53,8 +56,8 @@ async function goalProof(goal: string, index: number, flags: ProofFlags): Promis
 }
 
 /** Throws when what the node proved is something else. */
-function asked(goal: string, index: number, since: number | undefined, proven: ProvenLeaf): void {
-  if (proven.goalId === goal && proven.index === index && proven.older?.size === since) return
+function asked(digest: string, index: number, since: number | undefined, proven: ProvenLeaf): void {
+  if (proven.goalId === digest && proven.index === index && proven.older?.size === since) return
   throw new CliError(
     `the node sent a proof of leaf ${proven.index} of ${safe(proven.origin)}`,
     EXIT.failure,

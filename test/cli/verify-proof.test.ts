@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { Command } from 'commander'
+import { test } from 'node:test'
 import type { proofFileVectors } from '../../scripts/vectors/proof-files.ts'
-import { registerGoalProof } from '../../src/cli/goal-proof.ts'
 import { readVectors } from '../vectors/read.ts'
 import { cleanEnvironment, LAUNCHER, outcome, temporary } from './launch.ts'
 import { warmCytoplex } from './warm.ts'
@@ -67,51 +63,4 @@ test('verify proof fails with one line and exit code 1, for whatever does not ho
   assert.equal(json.code, 1)
   assert.equal(JSON.parse(json.stderr).error.code, 'INTEGRITY')
   assert.equal((await warmCytoplex(['verify', 'proof'])).code, 2)
-})
-
-/** A node that answers with `body`; what it was asked for is in `asked`. */
-async function answering(t: TestContext, body: string) {
-  const asked: string[] = []
-  const server = createServer((request, response) => {
-    asked.push(request.url!)
-    response.setHeader('Content-Type', 'application/json').end(body)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  return { asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
-}
-
-/** Runs `cytoplex goal proof` in this process. */
-async function goalProof(t: TestContext, ...args: string[]): Promise<string> {
-  const program = new Command('cytoplex').exitOverride()
-  registerGoalProof(program.command('goal'))
-  let printed = ''
-  const write = t.mock.method(process.stdout, 'write', (text: string) => {
-    printed += text
-    return true
-  })
-  try {
-    await program.parseAsync(['goal', 'proof', ...args, ...NETWORK], { from: 'user' })
-    return printed
-  } finally {
-    write.mock.restore()
-  }
-}
-
-test('goal proof writes what it verified, and nothing else', async (t) => {
-  const { url, asked } = await answering(t, textOf('with an older checkpoint'))
-  const out = join(temporary(), 'proof.json')
-  const printed = await goalProof(t, 'fast', '4', '--since', '5', '--out', out, '--node', url)
-  assert.match(printed, /verified: leaf 4 of 7/)
-  assert.deepEqual(asked, ['/api/v1/log/fast/proof?log_index=4&since=5'])
-  assert.equal((await verify(out)).code, 0)
-  const since = ['--since', '5', '--node', url]
-  await assert.rejects(goalProof(t, 'fast', '4', ...since, '--out', out), /exists; --force replaces it/)
-  const other = join(temporary(), 'other.json')
-  await assert.rejects(goalProof(t, 'fast', '3', ...since, '--out', other), /sent a proof of leaf 4/)
-  await assert.rejects(goalProof(t, 'slow', '4', ...since, '--out', other), /sent a proof of leaf 4/)
-  await assert.rejects(goalProof(t, 'fast', '-1', ...since, '--out', other))
-  const wrong = await answering(t, textOf('a hash less'))
-  await assert.rejects(goalProof(t, 'fast', '4', '--node', wrong.url, '--out', other), { code: 'INTEGRITY' })
-  assert.throws(() => readFileSync(other))
 })

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../../protocol/limits.ts'
+import { EVALUATOR_LIMITS } from '../../../protocol/evaluator.ts'
 import { concatBytes } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import type { Evaluator } from '../../kernel/plugins/packages/evaluators.ts'
@@ -87,8 +87,8 @@ export class EvaluatorPackages {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(FETCH_MS)])
     const source = await this.#open(digest, signal)
     try {
-      if (source.size > LIMITS.evaluatorBytes) {
-        return `the evaluator has ${source.size} bytes; at most ${LIMITS.evaluatorBytes} are allowed`
+      if (source.size > EVALUATOR_LIMITS.moduleBytes) {
+        return `the evaluator has ${source.size} bytes; at most ${EVALUATOR_LIMITS.moduleBytes} are allowed`
       }
       const pieces: Uint8Array[] = []
       // A piece is valid only until the next one.
