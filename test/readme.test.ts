@@ -96,6 +96,16 @@ test('README: the curl lines work as printed', async (t) => {
   assert.deepEqual(await readFile(join(home, folder, 'mappings.wasm')), original)
 })
 
+test('README: the goal is created, contributed to and proven as printed', async (t) => {
+  const home = await temporaryFolder(t)
+  const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
+  t.after(() => node.stop())
+  const output = await paste(t, block('goal'), home)
+  assert.match(output, /accepted: score 0\.\d+ at log index 0/)
+  assert.match(output, /^1 +0\.\d+ /m)
+  assert.match(output, /leaf 0/)
+})
+
 test('README: doctor finds nothing wrong with a node that has a peer', async (t) => {
   const home = await temporaryFolder(t)
   const seed = await startNodeProcess({ dataDir: join(home, 'seed') })
