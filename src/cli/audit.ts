@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { AuditList } from '../../protocol/audit.ts'
 import { askNode } from './ask-node.ts'
+import { wholeNumber } from './number-flags.ts'
 import { printJson, printLine, printTable } from './output.ts'
 import { type TargetOptions, targetOptions } from './target.ts'
 
@@ -16,8 +17,8 @@ export function registerAudit(program: Command): void {
     program
       .command('audit')
       .description('list what administrators did, newest first')
-      .option('--limit <count>', 'acts to list, 500 at most', wholeNumber, 50)
-      .option('--before <index>', 'only acts before this leaf of the log', wholeNumber),
+      .option('--limit <count>', 'acts to list, 500 at most', wholeNumber('--limit'), 50)
+      .option('--before <index>', 'only acts before this leaf of the log', wholeNumber('--before')),
   )
     .addHelpText(
       'after',
@@ -42,9 +43,4 @@ async function audit({ limit, before, ...options }: AuditOptions): Promise<void>
     )
   }
   if (answer.next_before !== null) printLine(`\nEarlier acts: --before ${answer.next_before}`)
-}
-
-function wholeNumber(text: string): number {
-  if (/^[0-9]{1,15}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('allowed is a whole number')
 }

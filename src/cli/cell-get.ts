@@ -2,9 +2,10 @@ import type { Command } from 'commander'
 import type { Cell } from '../client/index.ts'
 import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
-import { number, publisherFlag, range } from './cell-options.ts'
+import { publisherFlag, range } from './cell-options.ts'
 import { bytesText, clientFor, downloadToFile, extensionOf, type NodeFlags } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { anyNumber } from './number-flags.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { outputFlag } from './output-file.ts'
 import { targetOptions } from './target.ts'
@@ -29,7 +30,7 @@ export function registerGet(cell: Command): void {
         .argument('<cell>', 'cell type, or sha256:… of a package')
         .option('--version <range>', 'version or npm semver range (default: the highest)', range('--version'))
         .option('--publisher <id>', 'accept only cells of this publisher; repeat for more', publisherFlag)
-        .option('--wait <seconds>', 'how long to search', number('--wait'))
+        .option('--wait <seconds>', 'how long to search', anyNumber('--wait', 0))
         .option('-o, --output <file>', 'file to write (default: <type>-<version>.<extension>)', outputFlag)
         .option('--force', 'replace an existing file'),
     ),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { number } from './cell-options.ts'
 import { clientFor, type NodeFlags } from './cell-transfer.ts'
+import { anyNumber } from './number-flags.ts'
 import { printJson, printLine, printTable } from './output.ts'
 import { targetOptions } from './target.ts'
 
@@ -22,8 +22,8 @@ export function registerList(cell: Command): void {
         '--search <text>',
         'only those with a close name, or these words in their description or tags, best first',
       )
-      .option('--limit <n>', 'at most so many cell types (default: 50)', number('--limit'))
-      .option('--offset <n>', 'leave out the first ones', number('--offset')),
+      .option('--limit <n>', 'at most so many cell types (default: 50)', anyNumber('--limit', 0))
+      .option('--offset <n>', 'leave out the first ones', anyNumber('--offset', 0)),
   )
     .addHelpText('after', '\nExample:\n  $ cytoplex cell list --capability query-sql')
     .action(list)

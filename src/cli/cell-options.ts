@@ -10,6 +10,7 @@ import { schemaFinding } from '../kernel/base/schema-findings.ts'
 import { type CellDescription, unsignedManifest } from './cell-description.ts'
 import { readPackage } from './cell-package.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { anyNumber } from './number-flags.ts'
 
 /** Flags that describe a cell, as commander gives them. */
 export interface CellFlags {
@@ -43,17 +44,6 @@ const annotationsSchema = Compile(Annotations)
 /** Collects a flag that may be given more than once. */
 export const repeated = (value: string, before: readonly string[] = []): string[] => [...before, value]
 
-/** Parses the number of a flag. Throws `CliError`, exit code 2. */
-export function number(flag: string): (value: string) => number {
-  return (value) => {
-    const parsed = Number(value)
-    if (value.trim() === '' || !Number.isFinite(parsed) || parsed < 0) {
-      throw new CliError(`${flag}: found ${JSON.stringify(value)}, allowed is a number from 0 on`, EXIT.usage)
-    }
-    return parsed
-  }
-}
-
 /** Parses the npm semver range of a flag. Throws `CliError`, exit code 2. */
 export function range(flag: string): (value: string) => string {
   return (value) => {
@@ -77,8 +67,8 @@ export function cellFlags(command: Command): Command {
     .option('--dependency <name@range>', 'capability that it needs; repeat for more', repeated)
     .option('--label <key=value>', 'signed attribute; repeat for more', repeated)
     .option('--platform <name>', 'platform that it runs on; repeat for more (default: any)', repeated)
-    .option('--memory-gb <n>', 'memory that it needs', number('--memory-gb'))
-    .option('--cpu-cores <n>', 'processor cores that it needs', number('--cpu-cores'))
+    .option('--memory-gb <n>', 'memory that it needs', anyNumber('--memory-gb', 0))
+    .option('--cpu-cores <n>', 'processor cores that it needs', anyNumber('--cpu-cores', 0))
     .option('--gpu', 'it needs a GPU')
     .option('--format <name>', 'packaging format (default: from the content)')
     .option('--media-type <type>', 'media type (default: from the content)')

@@ -3,8 +3,9 @@ import type { DeviceInfo, OptimizationPriority, Preferences, SecurityLevel } fro
 import type { Cell } from '../client/index.ts'
 import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
-import { number, publisherFlag, range } from './cell-options.ts'
+import { publisherFlag, range } from './cell-options.ts'
 import { bytesText, clientFor, downloadToFile, type NodeFlags } from './cell-transfer.ts'
+import { anyNumber } from './number-flags.ts'
 import { printJson, printLine, printTable, safe } from './output.ts'
 import { outputFlag } from './output-file.ts'
 import { targetOptions } from './target.ts'
@@ -40,10 +41,10 @@ export function registerRequest(cell: Command): void {
           range('--range'),
         )
         .option('--specific', 'ask for a cell type')
-        .option('--wait <seconds>', 'how long to wait (default: 5)', number('--wait'))
+        .option('--wait <seconds>', 'how long to wait (default: 5)', anyNumber('--wait', 0))
         .option('--platform <name>', 'platform of the device')
-        .option('--memory-gb <n>', 'memory of the device', number('--memory-gb'))
-        .option('--cpu-cores <n>', 'processor cores of the device', number('--cpu-cores'))
+        .option('--memory-gb <n>', 'memory of the device', anyNumber('--memory-gb', 0))
+        .option('--cpu-cores <n>', 'processor cores of the device', anyNumber('--cpu-cores', 0))
         .option('--gpu', 'the device has a GPU')
         .addOption(new Option('--optimize <for>', 'what matters most').choices(['memory', 'speed', 'battery']))
         .addOption(new Option('--security <level>', 'what is enough').choices(['standard', 'high', 'maximum']))

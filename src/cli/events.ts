@@ -1,6 +1,7 @@
-import { Argument, type Command, InvalidArgumentError } from 'commander'
+import { Argument, type Command } from 'commander'
 import { EVENT_CHANNELS, type EventChannel } from '../../protocol/events.ts'
 import type { EventItem } from '../client/index.ts'
+import { wholeNumber } from './number-flags.ts'
 import { paint, printLine, safe } from './output.ts'
 import { resolveTarget, type TargetOptions, targetOptions } from './target.ts'
 
@@ -23,7 +24,7 @@ export function registerEvents(program: Command): void {
     .addArgument(new Argument('[channel...]', 'what to hear of').choices(CHANNELS).default(PUBLIC, PUBLIC.join(' ')))
     .option('--goal <id>', 'only events of this goal')
     .option('--since <cursor>', 'begin with what happened after the event with this cursor')
-    .option('--limit <count>', 'end after so many events', wholeNumber)
+    .option('--limit <count>', 'end after so many events', wholeNumber('--limit', 1))
     .addHelpText(
       'after',
       `
@@ -53,9 +54,4 @@ function described(item: EventItem): string {
   const { type, goal_id, data, timestamp } = item
   const goal = goal_id === undefined ? '' : ` ${goal_id}`
   return safe(`${new Date(Math.min(timestamp, LAST_MS)).toISOString()} ${type}${goal} ${JSON.stringify(data)}`)
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('allowed is a whole number above 0')
 }

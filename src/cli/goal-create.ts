@@ -8,7 +8,8 @@ import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { repeated } from './cell-options.ts'
 import { clientFor } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
-import { anyNumber, type GoalFlags, wholeNumber, withExample } from './goal-options.ts'
+import { type GoalFlags, withExample } from './goal-options.ts'
+import { anyNumber, wholeNumber } from './number-flags.ts'
 import { printJson, printLine, safe } from './output.ts'
 
 interface CreateFlags extends GoalFlags {

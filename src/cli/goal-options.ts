@@ -17,27 +17,6 @@ export function goalVerb(parent: Command, name: string, description: string, exa
 export const withExample = (verb: Command, example: string): Command =>
   targetOptions(networkFlag(verb)).addHelpText('after', `\nExample:\n  ${example}`)
 
-/** Parses a whole number of a flag. Throws `CliError`, exit code 2. */
-export function wholeNumber(flag: string, minimum = 0): (value: string) => number {
-  return (value) => {
-    const parsed = /^(?:0|[1-9][0-9]{0,15})$/.test(value) ? Number(value) : Number.NaN
-    if (Number.isSafeInteger(parsed) && parsed >= minimum) return parsed
-    throw new CliError(
-      `${flag}: found ${JSON.stringify(value)}, allowed is a whole number from ${minimum} on`,
-      EXIT.usage,
-    )
-  }
-}
-
-/** Parses any number of a flag. Throws `CliError`, exit code 2. */
-export function anyNumber(flag: string): (value: string) => number {
-  return (value) => {
-    const parsed = value.trim() === '' ? Number.NaN : Number(value)
-    if (Number.isFinite(parsed)) return parsed
-    throw new CliError(`${flag}: found ${JSON.stringify(value)}, allowed is a number`, EXIT.usage)
-  }
-}
-
 /** `text` before and after the first `=`. Throws `CliError`, exit code 2. */
 export function pairOf(flag: string, text: string): [name: string, value: string] {
   const at = text.indexOf('=')

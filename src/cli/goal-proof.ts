@@ -7,6 +7,7 @@ import { askNode } from './ask-node.ts'
 import { networkFlag } from './cell-keys.ts'
 import { clientFor } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { wholeNumber } from './number-flags.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { outputFlag, writeWhole } from './output-file.ts'
 import { type TargetOptions, targetOptions } from './target.ts'
@@ -28,9 +29,13 @@ export function registerGoalProof(goal: Command): void {
         .command('proof')
         .description("fetch the proof that a contribution is in the goal's log, and verify it")
         .argument('<goal>', 'id of the goal', goalId)
-        .argument('<index>', 'place in the log, from 0 on', leafIndex)
+        .argument('<index>', 'place in the log, from 0 on', wholeNumber('<index>'))
         .option('-o, --out <file>', 'file to write (default: <goal>-<index>.proof.json)', outputFlag)
-        .option('--since <size>', 'prove as well that the log only grew since it had so many leaves', leafIndex)
+        .option(
+          '--since <size>',
+          'prove as well that the log only grew since it had so many leaves',
+          wholeNumber('--since'),
+        )
         .option('--force', 'replace an existing file'),
     ),
   )
@@ -68,9 +73,4 @@ function asked(digest: string, index: number, since: number | undefined, proven:
 function goalId(text: string): string {
   if (Check(GoalId, text)) return text
   throw new InvalidArgumentError('allowed are 1 to 64 letters, digits, - and _')
-}
-
-function leafIndex(text: string): number {
-  if (/^(0|[1-9][0-9]{0,14})$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('allowed is a whole number from 0 on')
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { Goal } from '../../protocol/goal.ts'
 import { clientFor } from './cell-transfer.ts'
-import { type GoalFlags, goalVerb, wholeNumber, withExample } from './goal-options.ts'
+import { type GoalFlags, goalVerb, withExample } from './goal-options.ts'
+import { wholeNumber } from './number-flags.ts'
 import { printJson, printLine, printTable, safe } from './output.ts'
 
 interface ListFlags extends GoalFlags {

@@ -41,15 +41,13 @@ export class RouteMeter {
 /** Registers the HTTP metrics, and returns how to make a route's meter. */
 export function createMeters(metrics: Metrics, ended: RequestEnded): (route: string) => RouteMeter {
   const meters: RouteMeter[] = []
-  const requests = metrics.counter({
+  metrics.counted({
     name: 'cytoplex_http_requests_total',
     help: 'HTTP requests, by route and status',
     labels: ['route', 'status'],
-    collect() {
-      requests.reset()
-      for (const meter of meters) {
-        for (const [status, count] of meter.statuses)
-          requests.inc({ route: meter.route, status: String(status) }, count)
+    *read() {
+      for (const { route, statuses } of meters) {
+        for (const [status, count] of statuses) yield [{ route, status: String(status) }, count]
       }
     },
   })

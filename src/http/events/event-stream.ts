@@ -176,35 +176,24 @@ export class EventStream {
     const heard = metrics.gauge({
       name: 'cytoplex_events_subscriptions',
       help: 'Pairs of channel and goal that clients of the event stream listen to',
-      collect: (): void => heard.set([...this.#connections.keys()].reduce((sum, one) => sum + one.subscriptions, 0)),
+      collect: (): void => heard.set(this.#connections.keys().reduce((sum, one) => sum + one.subscriptions, 0)),
     })
-    const sent = metrics.counter({
+    metrics.counted({
       name: 'cytoplex_events_sent_total',
       help: 'Events that were sent to clients',
-      collect: () => {
-        let sum = this.#sent
-        for (const connection of this.#connections.keys()) sum += connection.sent
-        sent.reset()
-        sent.inc(sum)
-      },
+      read: () => [[{}, this.#connections.keys().reduce((sum, { sent }) => sum + sent, this.#sent)]],
     })
-    const refused = metrics.counter({
+    metrics.counted({
       name: 'cytoplex_events_refused_total',
       help: 'Connections to the event stream that were not opened, by HTTP status',
       labels: ['status'],
-      collect: () => {
-        refused.reset()
-        for (const [status, count] of this.#refused) refused.inc({ status }, count)
-      },
+      read: () => this.#refused.entries().map(([status, count]) => [{ status }, count]),
     })
-    const dropped = metrics.counter({
+    metrics.counted({
       name: 'cytoplex_events_dropped_total',
       help: 'Connections to the event stream that this node ended, by reason',
       labels: ['reason'],
-      collect: () => {
-        dropped.reset()
-        for (const [reason, count] of this.#ended) dropped.inc({ reason }, count)
-      },
+      read: () => this.#ended.entries().map(([reason, count]) => [{ reason }, count]),
     })
   }
 }

@@ -21,7 +21,6 @@ import {
 } from '../../../protocol/goal-api.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { toHex } from '../../kernel/base/bytes.ts'
-import { ProviderError } from '../../kernel/base/errors.ts'
 import type { GoalProof, Submission } from '../../node/goals-api.ts'
 import { base64UrlOf } from '../base64.ts'
 import { callerOf, sendData } from '../respond.ts'
@@ -139,9 +138,8 @@ export const goalRoutes: readonly Route[] = [
     handler:
       ({ node: { goals } }) =>
       async (request, reply) => {
-        const { goal_id, log_index: index } = request.params
-        if (index < 0) throw outOfBounds(index, goals.status(goal_id).log_size)
-        sendData(request, reply, 200, proofBody(goal_id, await goals.proof(goal_id, index)))
+        const { goal_id, log_index } = request.params
+        sendData(request, reply, 200, proofBody(goal_id, await goals.proof(goal_id, log_index)))
       },
   }),
   route({
@@ -276,6 +274,3 @@ function proofBody(goal_id: string, proof: GoalProof): Record<string, unknown> {
     inclusion: inclusion.map(toHex),
   }
 }
-
-const outOfBounds = (index: number, size: number): ProviderError =>
-  new ProviderError('PROV_001', `Log index ${index} out of bounds [0, ${size})`, { status: 404 })

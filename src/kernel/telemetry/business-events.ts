@@ -121,14 +121,11 @@ function tally<Label extends string>(
   const bump = (key: string, count: number): void => {
     sums.set(key, (sums.get(key) ?? 0) + count)
   }
-  const counter = metrics.counter<Label>({
+  metrics.counted<Label>({
     name,
     help,
     labels,
-    collect() {
-      counter.reset()
-      for (const [key, sum] of sums) counter.inc(labelsOf(labels, key.split(SEPARATOR)), sum)
-    },
+    read: () => sums.entries().map(([key, sum]) => [labelsOf(labels, key.split(SEPARATOR)), sum]),
   })
   return {
     labels,

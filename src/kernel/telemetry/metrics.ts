@@ -13,12 +13,19 @@ export interface MetricOptions<Label extends string> {
   readonly collect?: () => void | Promise<void>
 }
 
+/** How often something happened, with these labels. */
+type Count<Label extends string> = readonly [labels: Partial<Record<Label, string>>, count: number]
+
 /** The node's metrics: a registry of its own, and constructors that register in it. Registering a name twice throws. */
 export interface Metrics {
   readonly registry: Registry
   /** Everything as a scrape reads it, without those metrics of libraries that Prometheus' linter objects to. */
   text(): Promise<string>
   counter<Label extends string = never>(options: MetricOptions<Label>): Counter<Label>
+  /** A counter of what is counted elsewhere: its values are read at each scrape. */
+  counted<Label extends string = never>(
+    options: Omit<MetricOptions<Label>, 'collect'> & { readonly read: () => Iterable<Count<Label>> },
+  ): void
   gauge<Label extends string = never>(options: MetricOptions<Label>): Gauge<Label>
   /** `buckets`: upper bounds, ascending, in the unit of the name. */
   histogram<Label extends string = never>(
@@ -36,6 +43,13 @@ export function createMetrics(): Metrics {
     registry,
     text: () => exposition(registry),
     counter: (options) => new Counter(configuration(registry, options)),
+    counted({ read, ...options }) {
+      const collect = (): void => {
+        counter.reset()
+        for (const [labels, count] of read()) counter.inc(labels, count)
+      }
+      const counter = new Counter(configuration(registry, { ...options, collect }))
+    },
     gauge: (options) => new Gauge(configuration(registry, options)),
     histogram: (options) =>
       new Histogram({

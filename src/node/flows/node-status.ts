@@ -110,13 +110,10 @@ export class NodeReport {
   register(metrics: Metrics): void {
     const { state } = this.#reconciler
     for (const what of ['received', 'processed'] as const) {
-      const counter = metrics.counter({
+      metrics.counted({
         name: `ian_contributions_${what}_total`,
         help: `Contributions that were ${what}`,
-        collect: () => {
-          counter.reset()
-          counter.inc(this.#goals.counts[what])
-        },
+        read: () => [[{}, this.#goals.counts[what]]],
       })
     }
     metrics.untyped({

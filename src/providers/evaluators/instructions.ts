@@ -1,4 +1,4 @@
-import { type BinaryReader, RefusedModule } from './binary.ts'
+import { type BinaryReader, type BinaryWriter, RefusedModule } from './binary.ts'
 
 /** What follows an opcode. */
 type Immediate = 'none' | 'index' | 'zero' | 'zeros' | 'memory' | 'i32' | 'i64' | 'f32' | 'f64'
@@ -180,4 +180,16 @@ export function readValueType(reader: BinaryReader): number {
   if (type >= TYPE.f64 && type <= TYPE.i32) return type
   const feature = type === 0x7b ? 'SIMD' : 'reference types or garbage collection'
   throw new RefusedModule(`it uses ${feature} (type 0x${type.toString(16)}); allowed are i32, i64, f32 and f64`)
+}
+
+/** Writes an instruction with an index behind it. */
+export function op(out: BinaryWriter, opcode: number, index: number): void {
+  out.byte(opcode)
+  out.u32(index)
+}
+
+/** Writes an instruction with an integer behind it. */
+export function constant(out: BinaryWriter, opcode: number, value: bigint): void {
+  out.byte(opcode)
+  out.signed(value)
 }

@@ -1,11 +1,20 @@
 import { EVALUATOR_LIMITS } from '../../../protocol/evaluator.ts'
 import { type BinaryReader, BinaryWriter, RefusedModule } from './binary.ts'
-import { OP, onlyIndex, plainInstruction, readOpcode, readValueType, skipImmediate, TYPE } from './instructions.ts'
+import {
+  constant,
+  OP,
+  onlyIndex,
+  op,
+  plainInstruction,
+  readOpcode,
+  readValueType,
+  skipImmediate,
+  TYPE,
+} from './instructions.ts'
 import type { EvaluatorModule, FunctionType } from './module.ts'
+import { type FloatLocals, writeWithOneNaN } from './one-nan.ts'
+import { OperandCount } from './operands.ts'
 
-/** The one NaN that is seen as bits, of 64 and of 32. */
-const NAN64 = 0x7ff8000000000000n
-const NAN32 = 0x7fc00000n
 /** Bytes that memory.copy and memory.fill move for one unit of fuel, as a power of two. */
 const BYTES_PER_UNIT_LOG2 = 3
 
@@ -15,13 +24,6 @@ interface Segment {
   readonly start: number
   /** Units of fuel. */
   cost: number
-}
-
-/** What is open: the function itself, a block, a loop or an if. */
-interface Frame {
-  /** Operands when it began. */
-  readonly height: number
-  readonly results: number
 }
 
 /** Indices of the globals that are added. */
@@ -44,11 +46,9 @@ export class FunctionMeter {
   readonly #reader: BinaryReader
   readonly #code = new BinaryWriter()
   readonly #segments: Segment[] = [{ start: 0, cost: 0 }]
-  readonly #frames: Frame[]
+  readonly #operands: OperandCount
   /** The last of the segments. */
   #segment = this.#segments[0]!
-  #height = 0
-  #highest = 0
   #locals = 0
   #calls = false
 
@@ -57,7 +57,7 @@ export class FunctionMeter {
     this.#globals = globals
     this.#type = module.types[module.functions[index]!]!
     this.#reader = module.bodies[index]!
-    this.#frames = [{ height: 0, results: this.#type.results.length }]
+    this.#operands = new OperandCount(this.#type.results.length)
   }
 
   /** The body, without its length. Throws `RefusedModule`. */
@@ -69,9 +69,9 @@ export class FunctionMeter {
     }
     const groups = this.#readLocals()
     this.#segment.cost = this.#locals - this.#type.params.length
-    while (this.#frames.length > 0) this.#instruction()
+    while (this.#operands.depth > 0) this.#instruction()
     if (!reader.done) throw new RefusedModule('it is no WebAssembly module: a function is longer than its code')
-    const frame = EVALUATOR_LIMITS.frameOverhead + this.#locals + this.#highest
+    const frame = EVALUATOR_LIMITS.frameOverhead + this.#locals + this.#operands.highest
     if (frame > EVALUATOR_LIMITS.frameSlots) {
       throw new RefusedModule(
         `a function has a frame of ${frame} slots (parameters, locals, operands), allowed are at most ${EVALUATOR_LIMITS.frameSlots}`,
@@ -92,11 +92,8 @@ export class FunctionMeter {
   get #number(): number {
     return this.#locals + 1
   }
-  get #float32(): number {
-    return this.#locals + 2
-  }
-  get #float64(): number {
-    return this.#locals + 3
+  get #floats(): FloatLocals {
+    return { float32: this.#locals + 2, float64: this.#locals + 3 }
   }
 
   #readLocals(): { count: number; bytes: Uint8Array } {
@@ -173,24 +170,20 @@ export class FunctionMeter {
         return
       case OP.if:
         this.#segment.cost++
-        this.#operands(1, 0)
+        this.#operands.change(1, 0)
         this.#open(start)
         this.#newSegment()
         return
       case OP.else:
-        this.#height = this.#frame.height
+        this.#operands.drop()
         this.#keep(start)
         this.#newSegment()
         return
-      case OP.end: {
-        const { height, results } = this.#frame
-        this.#frames.pop()
-        this.#height = height
-        this.#operands(0, results)
+      case OP.end:
+        this.#operands.close()
         this.#keep(start)
-        if (this.#frames.length > 0) this.#newSegment()
+        if (this.#operands.depth > 0) this.#newSegment()
         return
-      }
       case OP.br:
         reader.u32()
         this.#leave(start)
@@ -198,7 +191,7 @@ export class FunctionMeter {
       case OP.brIf:
         reader.u32()
         this.#segment.cost++
-        this.#operands(1, 0)
+        this.#operands.change(1, 0)
         this.#keep(start)
         this.#newSegment()
         return
@@ -211,8 +204,8 @@ export class FunctionMeter {
         return
       case OP.return:
         this.#segment.cost++
-        op(this.#code, OP.br, this.#frames.length - 1)
-        this.#height = this.#frame.height
+        op(this.#code, OP.br, this.#operands.depth - 1)
+        this.#operands.drop()
         this.#newSegment()
         return
       case OP.call:
@@ -234,37 +227,10 @@ export class FunctionMeter {
     const after = this.#reader.at
     skipImmediate(this.#reader, immediate)
     this.#segment.cost++
-    this.#operands(takes, leaves)
+    this.#operands.change(takes, leaves)
     const code = this.#code
+    if (writeWithOneNaN(code, opcode, this.#reader.since(after), this.#floats)) return
     switch (opcode) {
-      case OP.f32Store:
-        this.#bits32()
-        code.byte(OP.i32Store)
-        code.append(this.#reader.since(after))
-        return
-      case OP.f64Store:
-        this.#bits64()
-        code.byte(OP.i64Store)
-        code.append(this.#reader.since(after))
-        return
-      case OP.i32ReinterpretF32:
-        this.#bits32()
-        return
-      case OP.i64ReinterpretF64:
-        this.#bits64()
-        return
-      case OP.f32Copysign:
-        op(code, OP.localSet, this.#float32)
-        code.byte(OP.f32Const, 0, 0, 0x80, 0x3f) // 1
-        this.#unlessNaN(this.#float32, OP.f32Ne)
-        code.byte(OP.f32Copysign)
-        return
-      case OP.f64Copysign:
-        op(code, OP.localSet, this.#float64)
-        code.byte(OP.f64Const, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f) // 1
-        this.#unlessNaN(this.#float64, OP.f64Ne)
-        code.byte(OP.f64Copysign)
-        return
       case OP.memoryCopy:
       case OP.memoryFill:
         op(code, OP.localSet, this.#number)
@@ -281,29 +247,6 @@ export class FunctionMeter {
     }
   }
 
-  /** Turns the float on the operand stack into its bits. */
-  #bits32(): void {
-    op(this.#code, OP.localSet, this.#float32)
-    constant(this.#code, OP.i32Const, NAN32)
-    this.#unlessNaN(this.#float32, OP.f32Ne, OP.i32ReinterpretF32)
-  }
-
-  #bits64(): void {
-    op(this.#code, OP.localSet, this.#float64)
-    constant(this.#code, OP.i64Const, NAN64)
-    this.#unlessNaN(this.#float64, OP.f64Ne, OP.i64ReinterpretF64)
-  }
-
-  /** Chooses between what is on the operand stack, for a NaN, and the local, converted. */
-  #unlessNaN(local: number, notEqual: number, ...convert: readonly number[]): void {
-    const code = this.#code
-    op(code, OP.localGet, local)
-    code.byte(...convert)
-    op(code, OP.localGet, local)
-    op(code, OP.localGet, local)
-    code.byte(notEqual, OP.select)
-  }
-
   #call(start: number, type: FunctionType, more: number): void {
     const code = this.#code
     this.#calls = true
@@ -313,7 +256,7 @@ export class FunctionMeter {
     this.#keep(start)
     op(code, OP.globalGet, this.#globals.fuel)
     op(code, OP.localSet, this.#fuel)
-    this.#operands(type.params.length + more, type.results.length)
+    this.#operands.change(type.params.length + more, type.results.length)
   }
 
   #typeOf(index: number | undefined): FunctionType {
@@ -334,7 +277,7 @@ export class FunctionMeter {
   #leave(start: number): void {
     this.#segment.cost++
     this.#keep(start)
-    this.#height = this.#frame.height
+    this.#operands.drop()
     this.#newSegment()
   }
 
@@ -345,23 +288,13 @@ export class FunctionMeter {
         `it has blocks of the type 0x${type.toString(16)}; allowed are those without parameters that leave nothing or one number`,
       )
     }
-    this.#frames.push({ height: this.#height, results: type === TYPE.nothing ? 0 : 1 })
-    if (this.#frames.length > EVALUATOR_LIMITS.nesting) {
+    this.#operands.open(type === TYPE.nothing ? 0 : 1)
+    if (this.#operands.depth > EVALUATOR_LIMITS.nesting) {
       throw new RefusedModule(
         `it has more than ${EVALUATOR_LIMITS.nesting} blocks within each other, which are not allowed`,
       )
     }
     this.#keep(start)
-  }
-
-  get #frame(): Frame {
-    return this.#frames.at(-1)!
-  }
-
-  /** Counts operands. In code that nothing reaches there may be fewer than are taken. */
-  #operands(takes: number, leaves: number): void {
-    this.#height = Math.max(this.#frames.at(-1)?.height ?? 0, this.#height - takes) + leaves
-    this.#highest = Math.max(this.#highest, this.#height)
   }
 
   #newSegment(): void {
@@ -373,15 +306,4 @@ export class FunctionMeter {
   #keep(start: number): void {
     this.#code.append(this.#reader.since(start))
   }
-}
-
-/** An instruction with an index behind it. */
-function op(out: BinaryWriter, opcode: number, index: number): void {
-  out.byte(opcode)
-  out.u32(index)
-}
-
-function constant(out: BinaryWriter, opcode: number, value: bigint): void {
-  out.byte(opcode)
-  out.signed(value)
 }
