@@ -32,9 +32,8 @@ const NAME = /^$|^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/
 const EMPTY: Head = { size: 0, peaks: '' }
 
 /**
- * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store.
- *
- * Nothing is kept in memory: what was appended is visible exactly when its transaction is durable.
+ * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store. Nothing is kept in
+ * memory: what was appended is visible exactly when its transaction is durable.
  */
 export class MerkleLog {
   readonly name: string
@@ -130,19 +129,15 @@ export class MerkleLog {
     this.#checkIndex(index, size)
     const reader = new Once(this.#store)
     const path: Uint8Array[] = []
-    let start = 0
-    let end = size
-    while (end - start > 1) {
-      const middle = start + leftWidth(end - start)
-      if (index < middle) {
-        path.push(this.#subtree(middle, end, reader))
-        end = middle
-      } else {
-        path.push(this.#subtree(start, middle, reader))
-        start = middle
-      }
+    for (let level = 0, width = 1; width < size; level++, width *= 2) {
+      const position = Math.floor(index / width)
+      const sibling = position % 2 === 1 ? position - 1 : position + 1
+      const start = sibling * width
+      if (start + width <= size) path.push(this.#tree.node(reader, level, sibling))
+      // What is behind the last perfect subtree of a level is one node, too, if there is anything.
+      else if (start < size) path.push(this.#subtree(start, size, reader))
     }
-    return path.reverse()
+    return path
   }
 
   /** The same proof in the form of a Merkle Mountain Range. Throws `RangeError`. */
