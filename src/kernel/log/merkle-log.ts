@@ -1,17 +1,19 @@
 import { concatBytes, equalBytes } from '../base/bytes.ts'
-import { errorMessage } from '../base/errors.ts'
 import { KEYSPACES, type Keyspace, textKeyspace } from '../storage/keyspaces.ts'
 import type { Store, Transaction } from '../storage/store.ts'
-import { decodeEntries, encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
+import { LeafRecords } from './leaf-records.ts'
+import { LogDamageError } from './log-damage.ts'
+import { encodeEntries, MAX_LEAF_BYTES, TILE_HEIGHT, TILE_WIDTH } from './tiles.ts'
 import { bagPeaks, HASH_BYTES, peakHeights } from './tree.ts'
 import { leafHashText, nativeNodeHash, nodeHashText } from './tree-hashes.ts'
+import { type Reader, TreeRecords } from './tree-records.ts'
 import type { MmrPath } from './verify.ts'
 
 /** Where a log ends. */
 interface Head {
   readonly size: number
-  /** The peaks of the tree, tallest first, in base64url; undefined where a version wrote it that kept the size alone. */
-  readonly peaks: string | undefined
+  /** The peaks of the tree, tallest first, in base64url. */
+  readonly peaks: string
 }
 
 /** Log name → number of its leaves, and the peaks. They stand in the hashes too: what differs is damaged. */
@@ -19,59 +21,33 @@ const heads: Keyspace<Head> = {
   ...textKeyspace(KEYSPACES.logs),
   encode: ({ size, peaks }) => `${size} ${peaks}`,
   decode(text) {
-    const [size, peaks] = text.split(' ')
+    const [size, peaks = ''] = text.split(' ')
     return { size: /^\d{1,16}$/.test(size!) ? Number(size) : Number.NaN, peaks }
   },
-}
-/** In base64url, of which a reader decodes the hash that it wants. */
-const hashes = textKeyspace(KEYSPACES.logHashes)
-// Each byte as the character of its number: JSON, which most leaves are, takes no more room than it has bytes.
-const leaves: Keyspace<Uint8Array> = {
-  ...textKeyspace(KEYSPACES.logLeaves),
-  encode: asText,
-  decode: (text) => new Uint8Array(Buffer.from(text, 'latin1')),
 }
 
 /** Names keep out `!`, which ends them in keys. */
 const NAME = /^$|^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/
 
-type Reader = Pick<Transaction, 'get'>
-
-/** Leaves that are appended together are kept together, as far as they fill whole runs: a record of a run costs little more than one of a leaf. */
-const RUN = 16
-/** Levels of the tree from which on nodes that were read are remembered, and how many are: of 16 million leaves all, in 3 MB. */
-const INNER_LEVEL = 10
-const MAX_INNER = 16_384
-/** Hashes in front of those of the leaf in its run: each leaf completes as many as its number has ones at its end, and one. */
-const BEFORE = Array.from({ length: RUN }, (_, leaf) =>
-  Array.from({ length: leaf }, (_, before) => completedBy(before)).reduce((sum, count) => sum + count, 0),
-)
-
 const EMPTY: Head = { size: 0, peaks: '' }
 
-/** The records of a log do not fit each other. */
-export class LogDamageError extends Error {
-  override readonly name = 'LogDamageError'
-}
-
 /**
- * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store.
- *
- * A leaf's record holds the hashes that it completes: its own, then those of the perfect subtrees that end with it. So an append
- * writes two hashes on average and rewrites none, and every node of the tree is found by one read, or two. Of a run, the records of all leaves are
- * one, under the key of the last. Nothing is kept in memory but a bounded number of high nodes: what was appended is visible exactly when its transaction is durable.
+ * An append-only log with the tree of RFC 9162 over its leaves. Several logs, each with a name, share a store. Nothing is kept in
+ * memory: what was appended is visible exactly when its transaction is durable.
  */
 export class MerkleLog {
   readonly name: string
   readonly #store: Store
-  /** Nodes of high levels, which most proofs have in common. What is durable of them never changes. */
-  readonly #inner = new Map<string, Uint8Array>()
+  readonly #leaves: LeafRecords
+  readonly #tree: TreeRecords
 
   /** `name` is empty for the node's own log. */
   constructor(store: Store, name: string) {
     if (!NAME.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot name a log: ${NAME.source} is allowed`)
     this.#store = store
     this.name = name
+    this.#leaves = new LeafRecords(name)
+    this.#tree = new TreeRecords(name)
   }
 
   /** Leaves that are durable. */
@@ -95,36 +71,11 @@ export class MerkleLog {
   /** Adds leaves as {@link append} does; returns the index of the first. What is read and written beside them once is not done for each. */
   appendAll(tx: Transaction, data: readonly Uint8Array[]): number {
     const head = this.#headIn(tx)
-    const peaks = this.#peaks(head, tx).map(asText)
-    const end = head.size + data.length
-    let index = head.size
-    let run = ''
-    for (const leaf of data) {
-      if (leaf.length > MAX_LEAF_BYTES) {
-        throw new RangeError(`a leaf has at most ${MAX_LEAF_BYTES} bytes, this one ${leaf.length}`)
-      }
-      let hash = leafHashText(leaf)
-      run += hash
-      // An odd position has its left sibling already, which is the last peak: together they complete the node above.
-      for (let position = index; position % 2 === 1; position = (position - 1) / 2) {
-        hash = nodeHashText(peaks.pop()!, hash)
-        run += hash
-      }
-      peaks.push(hash)
-      const start = index - (index % RUN)
-      const isOfRun = start >= head.size && start + RUN <= end
-      if (!isOfRun) {
-        tx.put(leaves, this.#key(index), leaf)
-      } else if (index === start + RUN - 1) {
-        tx.put(leaves, this.#runKey(index), bundleOf(data.slice(start - head.size, index + 1 - head.size)))
-      }
-      if (!isOfRun || index === start + RUN - 1) {
-        tx.put(hashes, this.#key(index), Buffer.from(run, 'latin1').toString('base64url'))
-        run = ''
-      }
-      index++
-    }
-    tx.put(heads, this.name, { size: index, peaks: Buffer.from(peaks.join(''), 'latin1').toString('base64url') })
+    const peaks = this.#peaks(head).map(asText)
+    this.#leaves.append(tx, head.size, data)
+    this.#tree.append(tx, head.size, peaks, data)
+    const text = Buffer.from(peaks.join(''), 'latin1').toString('base64url')
+    tx.put(heads, this.name, { size: head.size + data.length, peaks: text })
     return head.size
   }
 
@@ -142,29 +93,22 @@ export class MerkleLog {
   check(): void {
     const head = this.#headIn(this.#store)
     const { size } = head
-    const beyond = [
-      this.#store.get(hashes, this.#key(size)),
-      this.#store.get(hashes, this.#key(runEnd(size))),
-      this.#store.get(leaves, this.#key(size)),
-      this.#store.get(leaves, this.#runKey(runEnd(size))),
-    ]
-    if (beyond.some((record) => record !== undefined)) {
-      throw this.#damage(`it ends with ${size} leaves, but holds a leaf ${size}`)
-    }
+    if (this.leaf(size) !== undefined) throw this.#damage(`it ends with ${size} leaves, but holds a leaf ${size}`)
+    this.#tree.check(this.#store, size)
     if (size === 0) return
     const last = size - 1
     const leaf = this.leaf(last) ?? this.#missing(last)
     if (leaf.length > MAX_LEAF_BYTES) throw this.#damage(`its leaf ${last} has ${leaf.length} bytes`)
     let hash = leafHashText(leaf)
     for (let level = 0, position = last; ; level++, position = (position - 1) / 2) {
-      if (asText(this.#node(this.#store, level, position)) !== hash) {
+      if (asText(this.#tree.node(this.#store, level, position)) !== hash) {
         throw this.#damage(`the hashes of its leaf ${last} are not those of the leaf`)
       }
       if (position % 2 === 0) break
-      hash = nodeHashText(asText(this.#node(this.#store, level, position - 1)), hash)
+      hash = nodeHashText(asText(this.#tree.node(this.#store, level, position - 1)), hash)
     }
-    const kept = concatBytes(this.#peaks(head, this.#store))
-    if (!equalBytes(kept, concatBytes(this.#peaks({ size, peaks: undefined }, this.#store)))) {
+    const kept = concatBytes(this.#peaks(head))
+    if (!equalBytes(kept, concatBytes(this.#perfect(0, size, this.#store)))) {
       throw this.#damage(`the peaks of its ${size} leaves are not the hashes of its tree`)
     }
   }
@@ -177,16 +121,7 @@ export class MerkleLog {
 
   /** The leaf at `index`; undefined when there is none. */
   leaf(index: number): Uint8Array | undefined {
-    const leaf = this.#store.get(leaves, this.#key(index))
-    if (leaf !== undefined) return leaf
-    const end = runEnd(index)
-    const bundle = this.#store.get(leaves, this.#runKey(end))
-    if (bundle === undefined) return undefined
-    try {
-      return decodeEntries(bundle, RUN)[index % RUN]
-    } catch (error) {
-      throw this.#damage(`the leaves up to ${end}: ${errorMessage(error)}`)
-    }
+    return this.#leaves.get(this.#store, index)
   }
 
   /** Path of RFC 9162 §2.1.3.1 from the leaf at `index` to the root at `size`, the leaf's sibling first. Throws `RangeError`. */
@@ -194,19 +129,15 @@ export class MerkleLog {
     this.#checkIndex(index, size)
     const reader = new Once(this.#store)
     const path: Uint8Array[] = []
-    let start = 0
-    let end = size
-    while (end - start > 1) {
-      const middle = start + leftWidth(end - start)
-      if (index < middle) {
-        path.push(this.#subtree(middle, end, reader))
-        end = middle
-      } else {
-        path.push(this.#subtree(start, middle, reader))
-        start = middle
-      }
+    for (let level = 0, width = 1; width < size; level++, width *= 2) {
+      const position = Math.floor(index / width)
+      const sibling = position % 2 === 1 ? position - 1 : position + 1
+      const start = sibling * width
+      if (start + width <= size) path.push(this.#tree.node(reader, level, sibling))
+      // What is behind the last perfect subtree of a level is one node, too, if there is anything.
+      else if (start < size) path.push(this.#subtree(start, size, reader))
     }
-    return path.reverse()
+    return path
   }
 
   /** The same proof in the form of a Merkle Mountain Range. Throws `RangeError`. */
@@ -223,7 +154,7 @@ export class MerkleLog {
       } else {
         for (let level = 0; level < height; level++) {
           const position = Math.floor(index / 2 ** level)
-          siblings.push(this.#node(reader, level, position % 2 === 1 ? position - 1 : position + 1))
+          siblings.push(this.#tree.node(reader, level, position % 2 === 1 ? position - 1 : position + 1))
         }
       }
       start = end
@@ -261,7 +192,7 @@ export class MerkleLog {
     const first = index * TILE_WIDTH
     if (first + width > Math.floor(this.size / TILE_WIDTH ** level)) return undefined
     const reader = new Once(this.#store)
-    return concatBytes(Array.from({ length: width }, (_, i) => this.#node(reader, level * TILE_HEIGHT, first + i)))
+    return concatBytes(Array.from({ length: width }, (_, i) => this.#tree.node(reader, level * TILE_HEIGHT, first + i)))
   }
 
   /** The bundle of `width` leaves at `index`; undefined when the log does not have them all (yet). */
@@ -282,16 +213,8 @@ export class MerkleLog {
   }
 
   /** Tallest first. */
-  #peaks({ size, peaks }: Head, reader: Reader): Uint8Array[] {
+  #peaks({ size, peaks }: Head): Uint8Array[] {
     const heights = peakHeights(size)
-    if (peaks === undefined) {
-      let next = 0
-      return heights.map((height) => {
-        const peak = this.#node(reader, height, next / 2 ** height)
-        next += 2 ** height
-        return peak
-      })
-    }
     const bytes = Buffer.from(peaks, 'base64url')
     if (bytes.length !== heights.length * HASH_BYTES) throw this.#damage(`it keeps no ${heights.length} peaks`)
     return heights.map((_, i) => bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))
@@ -299,37 +222,17 @@ export class MerkleLog {
 
   /** Root of the leaves from `start` to before `end`, where `start` is a multiple of a power of two not below their number. */
   #subtree(start: number, end: number, reader: Reader = this.#store): Uint8Array {
+    return bagPeaks(this.#perfect(start, end, reader), nativeNodeHash)
+  }
+
+  /** Roots of the perfect subtrees that these leaves are, tallest first. */
+  #perfect(start: number, end: number, reader: Reader): Uint8Array[] {
     let next = start
-    const peaks = peakHeights(end - start).map((height) => {
-      const peak = this.#node(reader, height, next / 2 ** height)
+    return peakHeights(end - start).map((height) => {
+      const root = this.#tree.node(reader, height, next / 2 ** height)
       next += 2 ** height
-      return peak
+      return root
     })
-    return bagPeaks(peaks, nativeNodeHash)
-  }
-
-  /** The hash at `position` among the perfect subtrees of 2^`level` leaves. */
-  #node(reader: Reader, level: number, position: number): Uint8Array {
-    if (level < INNER_LEVEL || !(reader instanceof Once)) return this.#stored(reader, level, position)
-    const key = `${level}/${position}`
-    const known = this.#inner.get(key)
-    if (known !== undefined) return known
-    const hash = this.#stored(reader, level, position)
-    if (this.#inner.size >= MAX_INNER) this.#inner.clear()
-    this.#inner.set(key, hash)
-    return hash
-  }
-
-  #stored(reader: Reader, level: number, position: number): Uint8Array {
-    const last = (position + 1) * 2 ** level - 1
-    const end = runEnd(last)
-    const atEnd = reader.get(hashes, this.#key(end))
-    const ofEnd = completedBy(end)
-    if (atEnd?.length === charactersOf(BEFORE[RUN - 1]! + ofEnd)) return hashAt(atEnd, BEFORE[last % RUN]! + level)
-    const record = (last === end ? atEnd : reader.get(hashes, this.#key(last))) ?? this.#missing(last)
-    if (record.length !== charactersOf(completedBy(last)))
-      throw this.#damage(`the record of its leaf ${last} is cut off`)
-    return hashAt(record, level)
   }
 
   #checkSize(size: number): void {
@@ -345,61 +248,17 @@ export class MerkleLog {
     }
   }
 
-  #key(index: number): string {
-    return `${this.name}!${index.toString(36).padStart(11, '0')}`
-  }
-
-  /** Of the leaves of the run that ends with `index`. */
-  #runKey(index: number): string {
-    return `${this.#key(index)}+`
-  }
-
   #missing(index: number): never {
     throw this.#damage(`the record of its leaf ${index} is missing`)
   }
 
   #damage(reason: string): LogDamageError {
-    return new LogDamageError(`the log "${this.name}" is damaged: ${reason}`)
+    return new LogDamageError(this.name, reason)
   }
 }
-
-/** The last leaf of the run that `index` is in. */
-const runEnd = (index: number): number => index - (index % RUN) + RUN - 1
 
 function asText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
-}
-
-/** Characters of so many hashes in base64url. */
-const charactersOf = (count: number): number => Math.ceil((count * HASH_BYTES * 4) / 3)
-
-/** The hash at a place of a record. */
-function hashAt(record: string, place: number): Uint8Array {
-  const start = place * HASH_BYTES
-  // Three bytes are four characters.
-  const group = Math.floor(start / 3)
-  const text = record.slice(group * 4, Math.ceil((start + HASH_BYTES) / 3) * 4)
-  const skipped = start - group * 3
-  return new Uint8Array(Buffer.from(text, 'base64url').subarray(skipped, skipped + HASH_BYTES))
-}
-
-/** How many hashes the leaf at `index` completes. */
-function completedBy(index: number): number {
-  let count = 1
-  for (let rest = index; rest % 2 === 1; rest = (rest - 1) / 2) count++
-  return count
-}
-
-/** The leaves of a run, each behind its length: what `encodeEntries` gives, without lists of lists. */
-function bundleOf(leaves: readonly Uint8Array[]): Uint8Array {
-  const bundle = Buffer.allocUnsafe(leaves.reduce((size, leaf) => size + 2 + leaf.length, 0))
-  let at = 0
-  for (const leaf of leaves) {
-    at = bundle.writeUInt16BE(leaf.length, at)
-    bundle.set(leaf, at)
-    at += leaf.length
-  }
-  return bundle
 }
 
 /** Reads each durable record once: the nodes of a run stand together. */

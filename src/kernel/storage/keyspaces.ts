@@ -37,11 +37,11 @@ export const KEYSPACES = {
   yanks: 16,
   /** Cell type → the vulnerabilities that were recorded of it, in order of their ids. */
   vulnerabilities: 17,
-  /** Log name → number of its leaves. */
+  /** Log name → number of its leaves, and the peaks of its tree. */
   logs: 20,
-  /** `<log name>!<leaf index>` → hashes of the tree that this leaf completes. */
+  /** `<log name>!<stratum><record>` → hashes of five levels of the tree above 32 neighbours of their lowest. */
   logHashes: 21,
-  /** `<log name>!<leaf index>` → the leaf as it was appended. */
+  /** `<log name>!<leaf index>` → the leaf as it was appended; `<log name>!<last leaf index>+` → 32 that were appended together. */
   logLeaves: 22,
   /** Day → the random key of that day's digests; deleted when no report of that day is accepted any more. */
   analyticsKeys: 30,

@@ -4,6 +4,7 @@ import { naiveLeaf, naiveNode } from './naive-tree.ts'
 /** RFC 9162 §2.1 over a tree of any size of which nothing is stored: the root of a perfect subtree comes from a function. */
 export class FunctionTree {
   readonly #perfect: (level: number, position: number) => Uint8Array
+  readonly #ragged = new Map<string, Uint8Array>()
 
   /** `perfect` gives the root of the 2^`level` leaves at `position`. */
   constructor(perfect: (level: number, position: number) => Uint8Array) {
@@ -44,8 +45,11 @@ export class FunctionTree {
   #range(start: number, end: number): Uint8Array {
     const level = Math.log2(end - start)
     if (Number.isInteger(level)) return this.#perfect(level, start / (end - start))
+    const key = `${start}-${end}`
     const middle = start + split(end - start)
-    return naiveNode(this.#range(start, middle), this.#range(middle, end))
+    const hash = this.#ragged.get(key) ?? naiveNode(this.#range(start, middle), this.#range(middle, end))
+    this.#ragged.set(key, hash)
+    return hash
   }
 
   #path(index: number, start: number, end: number): Uint8Array[] {
