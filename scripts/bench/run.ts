@@ -9,6 +9,7 @@ import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
 import { contributions } from './rows/contributions.ts'
+import { convergence } from './rows/convergence.ts'
 import { dht } from './rows/dht.ts'
 import { evaluations } from './rows/evaluations.ts'
 import { httpDownload } from './rows/http-download.ts'
@@ -48,6 +49,7 @@ const ROWS: readonly Row[] = [
   analyticsOverview,
   dht,
   contributions,
+  convergence,
   logAppends,
   logProofs,
   evaluations,
