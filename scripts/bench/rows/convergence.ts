@@ -25,7 +25,10 @@ export const convergence: Row = {
     const started = async (name: string, seeds?: readonly string[]) => {
       const worker = await context.worker('goal-node')
       const dataDir = await context.folder(`convergence-${name}`)
-      return { worker, ...(await worker.call<Started>('start', { dataDir, ...(seeds === undefined ? {} : { seeds }) })) }
+      return {
+        worker,
+        ...(await worker.call<Started>('start', { dataDir, ...(seeds === undefined ? {} : { seeds }) })),
+      }
     }
     const nodes: Worker[] = []
     const seeds: string[] = []
@@ -66,7 +69,8 @@ export const convergence: Row = {
       ours: () => seconds(nodes),
       baseline: () => seconds([alone]),
     })
-    const note = 'processes of their own, TCP, evaluated by each in its sandbox, durable; baseline: all of them at one node without peers'
+    const note =
+      'processes of their own, TCP, evaluated by each in its sandbox, durable; baseline: all of them at one node without peers'
     const line = bounded(convergence.title, 's', ours, MOST_SECONDS, note)
     return [{ ...line, baseline: median(baseline), ratio: median(ours) / median(baseline) }]
   },
