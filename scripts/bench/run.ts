@@ -9,6 +9,7 @@ import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
 import { contributions } from './rows/contributions.ts'
+import { convergence } from './rows/convergence.ts'
 import { dht } from './rows/dht.ts'
 import { evaluations } from './rows/evaluations.ts'
 import { httpDownload } from './rows/http-download.ts'
@@ -48,6 +49,7 @@ const ROWS: readonly Row[] = [
   analyticsOverview,
   dht,
   contributions,
+  convergence,
   logAppends,
   logProofs,
   evaluations,
@@ -62,9 +64,9 @@ const USAGE = `Measures this node against baselines that run in the same run, an
   --json FILE   the figures as JSON
   --record      writes the table and the machine to RESULTS.md beside this script
 
-All rows take twenty minutes: million-cells fills a store for three minutes and leaves 3 GB free again, log-proofs one of 2 GB for two,
-mixed-clients runs for one, upload-2gib needs 4 GiB of disk while it runs. p2p-helia installs Helia from the npm registry the first time,
-360 MB in the temporary folder.
+All rows take twenty-five minutes: million-cells fills a store for three minutes and leaves 3 GB free again, log-proofs one of 2 GB for two,
+mixed-clients runs for one, convergence for up to three, upload-2gib needs 4 GiB of disk while it runs. p2p-helia installs Helia from the
+npm registry the first time, 360 MB in the temporary folder.
 
 BENCH_CPU_PROF=<folder> writes a CPU profile of every process there.`
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 /** The parts that processes play: one file each in `roles/`. */
 export type Role =
   | 'node'
+  | 'goal-node'
   | 'fixture'
   | 'echo'
   | 'file-server'

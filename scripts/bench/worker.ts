@@ -4,6 +4,7 @@ import type { Command, Commands, Reply, Role } from './worker-process.ts'
 /** Loaded when played, so that a process holds nothing that its role does not need. */
 const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }>>> = {
   node: () => import('./roles/node.ts'),
+  'goal-node': () => import('./roles/goal-node.ts'),
   fixture: () => import('./roles/fixture.ts'),
   echo: () => import('./roles/echo.ts'),
   'file-server': () => import('./roles/file-server.ts'),

@@ -31,6 +31,7 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'addresses',
       'DHT',
       'contributions through the pipeline',
+      'three nodes converge',
       'log appends',
       'inclusion proof',
       'verification',

@@ -10,7 +10,8 @@ import { type Amount, type Asked, doAll, doFor } from '../concurrent.ts'
 import { ADMIN_KEY } from '../upload-body.ts'
 import { renumber, wasmOf } from '../wasm.ts'
 
-let node: RunningNode
+/** The node that this process runs, once it was started. */
+export let node: RunningNode
 let http: HttpServer | undefined
 
 /** Where a node of a benchmark listens. */
@@ -33,7 +34,10 @@ async function start({
   uploadBytesPerSecond?: number
 }): Promise<Started> {
   const { config } = loadConfig({
-    env: { CYTOPLEX_P2P_UPLOAD_BYTES_PER_SECOND: String(uploadBytesPerSecond) },
+    env: {
+      CYTOPLEX_P2P_UPLOAD_BYTES_PER_SECOND: String(uploadBytesPerSecond),
+      CYTOPLEX_GOALS_CONTRIBUTIONS_PER_MINUTE: '0',
+    },
     flags: {
       data_dir: dataDir,
       'p2p.host': '127.0.0.1',
@@ -74,7 +78,7 @@ async function register({ size, number }: { size: number; number: number }): Pro
   return await registerBytes(wasmOf(size, number), number)
 }
 
-async function registerBytes(bytes: Uint8Array, number: number): Promise<string> {
+export async function registerBytes(bytes: Uint8Array, number: number): Promise<string> {
   const staged = await node.stagePackage(once(bytes))
   const { manifest } = await node.registerCell({
     metadata: {

@@ -1,13 +1,9 @@
 import { pino } from 'pino'
-import type { GoalTerms } from '../../../protocol/goal.ts'
-import { type ContributionRecord, packHash } from '../../../src/domain/goals/contribution-record.ts'
+import type { ContributionRecord } from '../../../src/domain/goals/contribution-record.ts'
 import { signGoal } from '../../../src/domain/goals/goal-record.ts'
-import { toBase64Url, utf8 } from '../../../src/kernel/base/bytes.ts'
 import { canonicalJson } from '../../../src/kernel/base/canonical-json.ts'
 import { systemClock } from '../../../src/kernel/base/clock.ts'
 import { sha256Hex } from '../../../src/kernel/base/hash.ts'
-import { nodeIdOf } from '../../../src/kernel/identity/ids.ts'
-import { ed25519FromSeed, newSeed, signObject } from '../../../src/kernel/identity/keys.ts'
 import { signedBytes } from '../../../src/kernel/identity/signed.ts'
 import { pooledVerifier } from '../../../src/kernel/identity/verify.ts'
 import { Events } from '../../../src/kernel/telemetry/events.ts'
@@ -17,29 +13,13 @@ import { ContributionJudge } from '../../../src/node/flows/judge-contribution.ts
 import { alternate, type Measurement, median } from '../measure.ts'
 import { newStore } from '../new-store.ts'
 import type { Row } from '../row.ts'
+import { contributor, submissionOf, TERMS } from '../signed-contributions.ts'
 
-const CONTRIBUTORS = 64
 const COUNT = 8192
 /** Submissions under way: what a node takes at most, nearly. */
 const AT_ONCE = 1000
 const LEAST = 10_000
 const LEAST_SHARE = 0.5
-
-const TERMS: GoalTerms = {
-  goal_id: 'bench',
-  name: 'bench',
-  description: '',
-  evaluator: { digest: `sha256:${'00'.repeat(32)}`, fuel: 1, memory_pages: 1 },
-  seeds: [1],
-  admission: { kind: 'open', difficulty: 0 },
-  per_contributor: 10_000,
-  weights: { reward: 1, risk: -0.5, complexity: -0.01 },
-  min_score: null,
-  mode: 'scalar',
-  capacity: 100,
-  invariants: {},
-  proofs: [],
-}
 
 export const contributions: Row = {
   name: 'contributions',
@@ -66,7 +46,7 @@ export const contributions: Row = {
       store,
       network: { publish: async () => undefined },
     } as unknown as ConstructorParameters<typeof JoinedGoal>[0]
-    const signers = Array.from({ length: CONTRIBUTORS }, () => ed25519FromSeed(newSeed()))
+    const make = contributor(network)
     const count = context.quick ? 256 : COUNT
     let goals = 0
 
@@ -74,18 +54,7 @@ export const contributions: Row = {
     const prepare = () => {
       const goal = signGoal(keys.identity, network, { ...TERMS, name: `bench ${goals++}` }, Date.now())
       const digest = sha256Hex(canonicalJson(goal))
-      const records = Array.from({ length: count }, (_, number): ContributionRecord => {
-        const key = signers[number % signers.length]!
-        const pack = { version: '1.0', parameters: toBase64Url(utf8(`parameters ${number}`)) }
-        const unsigned = {
-          type: 'contribution' as const,
-          goal: digest,
-          contributor_id: nodeIdOf(key.publicKey),
-          pack_hash: packHash(pack),
-          public_key: toBase64Url(key.publicKey),
-        }
-        return { contribution: { ...unsigned, signature: signObject(key, network, 'contribution', unsigned) }, pack }
-      })
+      const records = Array.from({ length: count }, (_, number) => make(digest, number))
       return { entry: { goal, digest, joined: true }, records }
     }
 
@@ -105,15 +74,8 @@ export const contributions: Row = {
         const { entry, records } = prepare()
         const joined = new JoinedGoal(parts, judge, entry, () => undefined)
         const desk = new ContributionDesk({ config }, judge)
-        return perSecond(records, async ({ contribution, pack }) => {
-          const { contributor_id, public_key, signature } = contribution
-          const verdict = await desk.submit(joined, {
-            goal_id: TERMS.goal_id,
-            agent_pack: pack,
-            contributor_id,
-            public_key,
-            signature,
-          })
+        return perSecond(records, async (record) => {
+          const verdict = await desk.submit(joined, submissionOf(TERMS.goal_id, record))
           if (!verdict.accepted) throw new Error(verdict.reason)
         })
       },

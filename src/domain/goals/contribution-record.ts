@@ -102,7 +102,7 @@ export function inadmissible(place: Place, { contribution, pack }: ContributionR
 export function notContributor({ goal, digest, network }: Place, contribution: Contribution): Refused | undefined {
   if (contribution.goal !== digest) return { type: 'INVALID_GOAL', reason: 'the contribution is to another goal' }
   const key = decoded(contribution.public_key)
-  if (key === undefined || nodeIdOf(key) !== contribution.contributor_id) {
+  if (key === undefined || nodeIdOf(key, sha256) !== contribution.contributor_id) {
     return { type: 'INVALID_SIGNATURE', reason: 'contributor_id is not the node id of public_key' }
   }
   return notAdmitted(goal, network, contribution)

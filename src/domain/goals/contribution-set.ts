@@ -51,9 +51,12 @@ export class ContributionSet<M extends Member> {
     const evicted = new Map<string, M>()
     for (const [contributor, some] of Map.groupBy(candidates, (candidate) => candidate.contributor)) {
       const before = this.#ofContributor.get(contributor) ?? []
-      const all = [...before, ...some]
-      // Most contributors have room, and then their order does not matter.
-      if (all.length > this.#perContributor) all.sort(byId)
+      // Most contributors have room, and then those before are not looked at.
+      if (before.length + some.length <= this.#perContributor) {
+        for (const one of some) added.set(one.id, one)
+        continue
+      }
+      const all = [...before, ...some].sort(byId)
       for (const one of all.slice(0, this.#perContributor)) if (!this.#members.has(one.id)) added.set(one.id, one)
       for (const one of all.slice(this.#perContributor)) if (this.#members.has(one.id)) evicted.set(one.id, one)
     }

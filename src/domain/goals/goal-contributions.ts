@@ -78,13 +78,24 @@ type Job =
       readonly reject: (error: unknown) => void
     }
 
+/** What a write says of a contribution that was accepted. */
+interface Accepted {
+  readonly job: Job
+  readonly id: string
+  readonly state: KeptState
+  readonly verdict: Verdict & { readonly accepted: true }
+}
+
 const texts = textKeyspace(KEYSPACES.contributions)
 const states = jsonKeyspace<KeptState>(KEYSPACES.contributionStates)
 const allCounts = jsonKeyspace<Counts>(KEYSPACES.goals)
 const COUNTS = 'counts!'
 
-/** Contributions that one write to the disk carries at most: bounds the memory of a burst, not its speed. */
-const BATCH = 1024
+/**
+ * Contributions that one write to the disk carries at most. Of a burst, others are verified while the disk is busy with some; and a write costs as
+ * much as verifying a few dozen.
+ */
+const BATCH = 256
 
 /**
  * The contributions to one goal: the set that nodes share, the verdicts of this node, its log of what it accepted, and the leaderboard that follows
@@ -234,14 +245,20 @@ export class GoalContributions {
         tx.delete(texts, this.#key(id))
         tx.delete(states, this.#key(id))
       }
+      const accepted: Accepted[] = []
       for (const job of jobs) {
         if (outcomes.has(job)) continue
         const { id } = job.kind === 'take' ? job.admitted : job
         const isHere = job.kind === 'take' ? added.has(id) : this.#pending.has(id) && !gone.has(id)
         if (!isHere || handled.has(id)) continue
         handled.add(id)
-        settled.set(job, job.kind === 'take' ? this.#putNew(tx, job) : this.#putVerdict(tx, job.id, job.verdict))
+        settled.set(job, undefined)
+        const state = job.kind === 'take' ? this.#putText(tx, job.admitted) : tx.get(states, this.#key(id))
+        if (state === undefined) continue
+        if (job.verdict?.accepted) accepted.push({ job, id, state, verdict: job.verdict })
+        else tx.put(states, this.#key(id), job.verdict === undefined ? state : { ...state, verdict: false })
       }
+      for (const [job, standing] of this.#putAccepted(tx, accepted)) settled.set(job, standing)
       tx.put(allCounts, COUNTS + this.#digest, this.#counted(settled))
     })
     return this.#applied(jobs, plan, settled, outcomes)
@@ -298,33 +315,24 @@ export class GoalContributions {
     })
   }
 
-  #putNew(tx: Transaction, { admitted, verdict }: Job & { kind: 'take' }): Standing | undefined {
-    const { id, record, contribution, text } = admitted
-    const state = { record, contributor: contribution.contributor_id, pack: contribution.pack_hash }
+  #putText(tx: Transaction, { id, record, contribution, text }: Admitted): KeptState {
     tx.put(texts, this.#key(id), text)
-    if (verdict !== undefined) return this.#putState(tx, id, state, verdict)
-    tx.put(states, this.#key(id), state)
-    return undefined
+    return { record, contributor: contribution.contributor_id, pack: contribution.pack_hash }
   }
 
-  #putVerdict(tx: Transaction, id: string, verdict: Verdict): Standing | undefined {
-    const state = tx.get(states, this.#key(id))
-    return state && this.#putState(tx, id, state, verdict)
-  }
-
-  /** What is accepted gets its leaf in the transaction that says so. */
-  #putState(tx: Transaction, id: string, state: KeptState, verdict: Verdict): Standing | undefined {
-    if (!verdict.accepted) {
-      tx.put(states, this.#key(id), { ...state, verdict: false })
-      return undefined
-    }
-    const { metrics, score } = verdict
-    const { contributor, pack } = state
-    const leaf = { goal: this.#digest, contributor_id: contributor, pack_hash: pack, score, metrics }
-    const index = this.log.append(tx, utf8(canonicalJson(leaf)))
-    const kept = { metrics, score, index, at: this.#clock.now() }
-    tx.put(states, this.#key(id), { ...state, verdict: kept })
-    return standingOf(id, contributor, pack, kept)
+  /** What is accepted gets its leaf in the transaction that says so, all of a write together. */
+  #putAccepted(tx: Transaction, accepted: readonly Accepted[]): (readonly [Job, Standing])[] {
+    if (accepted.length === 0) return []
+    const leaves = accepted.map(({ state: { contributor, pack }, verdict: { metrics, score } }) =>
+      utf8(canonicalJson({ goal: this.#digest, contributor_id: contributor, pack_hash: pack, score, metrics })),
+    )
+    const first = this.log.appendAll(tx, leaves)
+    const at = this.#clock.now()
+    return accepted.map(({ job, id, state, verdict: { metrics, score } }, i) => {
+      const kept = { metrics, score, index: first + i, at }
+      tx.put(states, this.#key(id), { ...state, verdict: kept })
+      return [job, standingOf(id, state.contributor, state.pack, kept)]
+    })
   }
 
   #counted(settled: ReadonlyMap<Job, Standing | undefined>): Counts {

@@ -29,6 +29,7 @@ export class Leaderboard {
   readonly #sorted: Standing[] = []
   #board: readonly Standing[] | undefined
   #root: Uint8Array | undefined
+  readonly #leaves = new WeakMap<Standing, Uint8Array>()
 
   constructor({ mode, capacity }: Pick<Goal, 'mode' | 'capacity'>) {
     this.#mode = mode
@@ -63,8 +64,17 @@ export class Leaderboard {
    * risk and complexity as big-endian IEEE 754 binary64.
    */
   root(): Uint8Array {
-    this.#root ??= merkleRoot(this.entries().map((entry) => leafHash(entryBytes(entry))))
+    this.#root ??= merkleRoot(this.entries().map((entry) => this.#leafOf(entry)))
     return this.#root
+  }
+
+  /** Most entries stay from one root to the next. */
+  #leafOf(entry: Standing): Uint8Array {
+    const known = this.#leaves.get(entry)
+    if (known !== undefined) return known
+    const leaf = leafHash(entryBytes(entry))
+    this.#leaves.set(entry, leaf)
+    return leaf
   }
 
   #replace(before: readonly Standing[], after: readonly Standing[], pack: string): void {

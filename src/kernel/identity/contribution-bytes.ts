@@ -1,12 +1,22 @@
 import type { ContributionPack } from '../../../protocol/contribution.ts'
-import { concatBytes, utf8 } from '../base/bytes.ts'
+import { utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
 
 /** What is hashed about contributions to goals; with which SHA-256 is for the caller to say. Browser-safe. */
 
 /** What a pack's hash is over: version and parameters, each behind its length, so that no two packs have the same bytes. */
 export function packBytes(version: string, parameters: Uint8Array): Uint8Array {
-  return concatBytes([utf8(version), parameters].flatMap((part) => [u64(part.length), part]))
+  const parts = [utf8(version), parameters]
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + 8 + part.length, 0))
+  const view = new DataView(bytes.buffer)
+  let at = 0
+  for (const part of parts) {
+    // No part has as many bytes as the upper half could say.
+    view.setUint32(at + 4, part.length)
+    bytes.set(part, at + 8)
+    at += 8 + part.length
+  }
+  return bytes
 }
 
 /** What the hash of a pack's metadata and proofs is over; undefined where it has neither. */
@@ -26,10 +36,4 @@ export function leadingZeros(hash: Uint8Array): number {
     bits += 8
   }
   return bits
-}
-
-function u64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
-  return bytes
 }

@@ -3,8 +3,8 @@ import { sha256 } from '../../kernel/base/hash.ts'
 import type { RecordSet } from './record-set.ts'
 import { Turns } from './turns.ts'
 
-/** Records that are taken in at once, and their characters: they are verified in one go, some milliseconds, and share a write to the disk. */
-const AT_ONCE = 16
+/** Records that are taken in at once, and their characters: they are verified in one go, some milliseconds, and share a write, which costs as much. */
+const AT_ONCE = 64
 const CHARACTERS_AT_ONCE = 64 * 1024
 
 /** What became of records, in their order. Stops soon after one that is rejected, which is then the last. */

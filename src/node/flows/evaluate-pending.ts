@@ -5,8 +5,9 @@ import { errorMessage } from '../../kernel/base/errors.ts'
 import type { NodeParts } from '../parts.ts'
 import type { ContributionJudge } from './judge-contribution.ts'
 
-/** Contributions of one goal that are evaluated at once: enough to keep every child process of a pool busy. */
-const AT_ONCE = 64
+/** Contributions of one goal that are evaluated at once, and their characters: enough to keep the processes of a pool busy while the disk is. */
+const AT_ONCE = 256
+const CHARACTERS_AT_ONCE = 4 * 1024 * 1024
 /** Milliseconds until one that could not be judged is tried again, doubled each time up to the most. */
 const RETRY_MS = 1000
 const MOST_RETRY_MS = 5 * 60_000
@@ -24,6 +25,8 @@ export class PendingEvaluations {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #isStarted = false
+  /** Of the records that are being evaluated. */
+  #characters = 0
 
   /** `onJudged` hears of each verdict. */
   constructor(
@@ -63,7 +66,13 @@ export class PendingEvaluations {
   /** Never rejects. */
   async #run(): Promise<void> {
     for (let ids = this.#next(); ids.length > 0 && !this.#stop.signal.aborted; ids = this.#next()) {
-      await Promise.all(ids.map((id) => this.#evaluate(id)))
+      const begun: Promise<void>[] = []
+      for (const id of ids) {
+        // What is begun has read its text already.
+        if (this.#characters > CHARACTERS_AT_ONCE) break
+        begun.push(this.#evaluate(id))
+      }
+      await Promise.all(begun)
     }
   }
 
@@ -96,8 +105,11 @@ export class PendingEvaluations {
 
   async #evaluate(id: string): Promise<void> {
     const { logger } = this.#parts
+    let characters = 0
     try {
       const text = this.#contributions.text(id)
+      characters = text?.length ?? 0
+      this.#characters += characters
       const record = text === undefined ? undefined : readRecord(text)
       // It was evicted meanwhile, or is damaged on disk.
       if (record === undefined) return this.#tryLater(id, 'it cannot be read')
@@ -112,6 +124,8 @@ export class PendingEvaluations {
       if (this.#stop.signal.aborted) return
       logger.warn({ contribution: id, err: error }, 'a contribution could not be judged')
       this.#tryLater(id, errorMessage(error))
+    } finally {
+      this.#characters -= characters
     }
   }
 

@@ -175,10 +175,17 @@ export class ContributionGossip {
         }
         const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_MS)])
         const { contributions } = await network.request(peer, 'contribution_request', body, { signal })
-        for (const { contribution, pack } of contributions) {
-          const id = contributionId(contribution)
-          if (!body.contributions.includes(id)) throw new Error('it answered with what it was not asked for')
-          const acceptance = await this.#topic.set.accept(recordText({ contribution, pack }), peer)
+        const brought = contributions.map(({ contribution, pack }) => ({
+          id: contributionId(contribution),
+          text: recordText({ contribution, pack }),
+        }))
+        if (!brought.every(({ id }) => body.contributions.includes(id))) {
+          throw new Error('it answered with what it was not asked for')
+        }
+        // Together, so that they share a write to the disk.
+        const acceptances = await Promise.all(brought.map(({ text }) => this.#topic.set.accept(text, peer)))
+        for (const [i, { id }] of brought.entries()) {
+          const acceptance = acceptances[i]
           if (acceptance === 'rejected') {
             network.scores.record(peer, 'invalid_contribution')
             throw new Error('it brought a contribution that does not hold')
