@@ -10,13 +10,20 @@ import { scriptedLog } from '../support/scripted-logs.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 
-async function knownLogs(t: TestContext) {
+/** Digest of a goal that is joined. */
+const GOAL = 'ab'.repeat(32)
+
+async function knownLogs(t: TestContext, joined: Set<string> = new Set([GOAL])) {
   const clock = new TestClock()
   clock.advance(Date.now() - clock.now())
   const { store } = await temporaryStore(t)
-  const known = new KnownLogs({ store, clock, logger: silentLogger, network: NETWORK })
-  await known.load()
-  return { known, clock, store }
+  const goals = { isJoined: (digest: string) => joined.has(digest), joined: () => [...joined] }
+  const open = async () => {
+    const known = new KnownLogs({ store, clock, logger: silentLogger, network: NETWORK, goals })
+    await known.load()
+    return known
+  }
+  return { known: await open(), open, clock, store }
 }
 
 const note = ({ certificate, checkpoint }: CheckpointRecord) => ({ certificate, checkpoint })
@@ -40,7 +47,7 @@ describe('statements about logs', () => {
       { ...record, certificate: { ...record.certificate, not_after: record.certificate.not_after + 1 } },
       { ...record, checkpoint: record.checkpoint.replace('\n3\n', '\n4\n') },
       { ...record, checkpoint: `${record.checkpoint}${record.checkpoint.split('\n\n')[1]}` },
-      { ...record, checkpoint: record.checkpoint.replaceAll('/log', '/log/GOAL') },
+      { ...record, checkpoint: record.checkpoint.replaceAll('/log', `/log/${GOAL}`) },
       evidence({ first: note(record), second: note(history.record(5)) }),
       evidence({ first: note(record), second: note(history.record(5)), proof }),
       evidence({ first: note(record), second: note(record) }),
