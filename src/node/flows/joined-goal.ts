@@ -45,10 +45,11 @@ export class JoinedGoal {
     this.#parts = parts
     this.entry = entry
     const log = goalLog(parts.store, entry.digest)
-    this.contributions = new GoalContributions({ ...parts, log }, entry, (change) => this.#changed(change))
+    const { max_bytes_per_goal: mostBytes } = parts.config.goals
+    this.contributions = new GoalContributions({ ...parts, log, mostBytes }, entry, (change) => this.#changed(change))
     this.set = new ContributionRecords(entry, parts.config.network.name, this.contributions)
     const { contributions } = this
-    const has = (id: string): boolean => contributions.get(id) !== undefined
+    const has = (id: string): boolean => contributions.get(id) !== undefined || contributions.isBeyond(id)
     this.gossip = new ContributionGossip(parts, { goal: entry, set: this.set, has })
     this.#pending = new PendingEvaluations(parts, judge, { goal: entry, contributions }, hooks.judged)
     this.#root = contributions.board.root()
