@@ -45,6 +45,7 @@ export const AddCheckpointResponse = Type.Object(
         Type.Literal('suspended'),
         Type.Literal('equivocated'),
         Type.Literal('full'),
+        Type.Literal('goal'),
       ]),
     ),
   },
@@ -85,6 +86,8 @@ export const LogRecordsRequest = Type.Object(
     type: Type.Literal('log_records_request'),
     ...Correlation,
     provider_id: Type.Optional(ProviderId),
+    /** Digest of a goal: only checkpoints of nodes' logs of that goal. */
+    goal: Type.Optional(Sha256Hex),
     /** Continue after this provider (`next` of the answer before). */
     after: Type.Optional(ProviderId),
   },

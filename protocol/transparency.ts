@@ -18,7 +18,7 @@ const LogNote = Type.String({ maxLength: 1024 })
 /** A checkpoint with the certificate (role `log`) of the key that signed it. */
 const CertifiedNote = { certificate: RoleCertificate, checkpoint: LogNote }
 
-/** The newest checkpoint of a node's own log. */
+/** The newest checkpoint of one of a node's logs. */
 export const CheckpointRecord = Type.Object(
   {
     type: Type.Literal('checkpoint'),

@@ -18,10 +18,11 @@ import { goalLog, JoinedGoal } from './flows/joined-goal.ts'
 import { ContributionJudge, type JudgeInit } from './flows/judge-contribution.ts'
 import type { EvaluatorPackages } from './flows/prepare-evaluators.ts'
 import type { Reconciler } from './flows/reconcile.ts'
+import type { LogWatcher } from './flows/watch-logs.ts'
 import type { GoalLogEntry, GoalProof, GoalStatus, Goals, KnownGoal, Submission } from './goals-api.ts'
 import type { NodeParts } from './parts.ts'
 
-type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'keys' | 'store' | 'network'>
+type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'keys' | 'store' | 'network' | 'knownLogs'>
 
 /** What the node's goals are made of. */
 export interface NodeGoalsInit extends JudgeInit {
@@ -29,6 +30,7 @@ export interface NodeGoalsInit extends JudgeInit {
   readonly packages: EvaluatorPackages
   readonly administration: Administration
   readonly reconciler: Pick<Reconciler, 'add' | 'remove' | 'changed'>
+  readonly watcher: Pick<LogWatcher, 'gossiped'>
 }
 
 /** Goals as the doors see them. */
@@ -131,6 +133,14 @@ export class NodeGoals implements Goals, Part {
     return verdict
   }
 
+  countRefused(goalId: string): void {
+    const joined = this.#joined.get(this.#init.book.find(goalId).digest)
+    if (joined === undefined) return
+    this.#received++
+    this.#processed++
+    joined.contributions.countRejected()
+  }
+
   leaderboard(goalId: string, limit: number): { entries: readonly LeaderboardEntry[]; total: number } {
     const entries = this.#joinedGoal(goalId).contributions.board.entries()
     return { entries: entries.slice(0, limit).map(entryOf), total: entries.length }
@@ -219,9 +229,12 @@ export class NodeGoals implements Goals, Part {
 
   async #open(entry: GoalEntry): Promise<void> {
     if (this.#joined.has(entry.digest)) return
-    const joined = new JoinedGoal(this.#parts, this.#judge, entry, () => {
-      this.#received++
-      this.#processed++
+    const joined = new JoinedGoal(this.#parts, this.#judge, entry, {
+      judged: () => {
+        this.#received++
+        this.#processed++
+      },
+      statement: (bytes) => this.#init.watcher.gossiped(bytes, entry.digest),
     })
     await joined.load()
     this.#joined.set(entry.digest, joined)
@@ -235,6 +248,7 @@ export class NodeGoals implements Goals, Part {
     this.#joined.delete(digest)
     this.#init.reconciler.remove(joined.set.name)
     await joined.stop()
+    await this.#parts.knownLogs.forgetGoal(digest)
   }
 }
 

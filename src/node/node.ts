@@ -193,6 +193,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
   await vulnerabilities.load()
   const partners = new Partners(store, clock)
+  const goalBook = new GoalBook({ store, clock, self: keys.providerId })
+  await goalBook.load()
   const parts: NodeParts = {
     config,
     clock,
@@ -241,7 +243,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     offers: new KnownOffers(),
     publishers,
     offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
-    knownLogs: new KnownLogs({ store, clock, logger, network }),
+    knownLogs: new KnownLogs({ store, clock, logger, network, goals: goalBook }),
     network: createNetwork({
       network,
       identitySeed: keys.identitySeed,
@@ -276,16 +278,19 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await Promise.all([parts.knownLogs.load(), cosignatures.load()])
   await lifecycle.start(new LogMarks(parts, epochs))
   const proofs = new LogProofs(parts, epochs, cosignatures)
-  const goalLogs = new GoalLogs(parts, epochs, (goalId) => goalLog(store, goalBook.find(goalId).digest))
-  const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures })
+  const goalLogs = new GoalLogs(parts, { epochs, cosignatures, tree: (digest) => goalLog(store, digest) }, (goalId) =>
+    goalLog(store, goalBook.find(goalId).digest),
+  )
+  const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures, goalLogs, goals: goalBook })
   const watcher = new LogWatcher(parts, {
     own: (record) => publisher.heard(record),
+    goals: () => goalBook.joined(),
     async ban(provider, reason) {
       await parts.network.scores.ban(provider, reason, Number.POSITIVE_INFINITY)
       await parts.directory.forget(provider)
     },
   })
-  const witness = new LogWitness(parts, watcher)
+  const witness = new LogWitness(parts, watcher, goalBook)
   const announcer = new Announcer(parts)
   const yankLane = new YankLane(parts, ({ page }) => announcer.changed(page))
   const yankLearner = new YankLearner(
@@ -301,8 +306,6 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     doors.learn(announcement.provider_id, announcement.http, from)
   })
   const liveness = new Liveness(parts)
-  const goalBook = new GoalBook({ store, clock, self: keys.providerId })
-  await goalBook.load()
   const reconciler = new Reconciler(parts, {
     sets: [
       new YankSet(parts, ({ yank, cell }) => {
@@ -324,6 +327,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     proofs: proofVerifiers,
     administration,
     reconciler,
+    watcher,
   })
   const relay = new QuestionRelay(parts, (question) =>
     offeredCells(parts, { ...question, limit: LIMITS.cellsPerAnswer }),
@@ -338,6 +342,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     publisher,
     reconciler,
     goals,
+    goalLogs,
   })
   const provider = new DhtProvider(parts)
   const requests = new CellRequests({ ...parts, closeNames, relay }, proofs)

@@ -182,12 +182,14 @@ test('what is not signed is refused with the way to sign it, and does not reach 
   const harness = await withGoal(t)
   const { send, node } = harness
   const { public_key, signature, ...unsigned } = await signed(harness, 'a')
+  let refusals = 0
   for (const body of [unsigned, { ...unsigned, public_key }, { ...unsigned, signature }]) {
     const reply = await send({ method: 'POST', path: CONTRIBUTE, body })
     fits(reply, 'POST', CONTRIBUTE)
     const verdict = data(reply)
     assert.deepEqual([verdict.accepted, verdict.rejection_type], [false, 'INVALID_SIGNATURE'])
     assert.match(String(verdict.reason), /public_key and signature are missing.*cytoplex goal contribute/)
+    assert.equal(node.goals.status(GOAL).rejected_contributions, ++refusals)
     assert.match(String(verdict.reason), new RegExp(node.goals.get(GOAL).digest))
   }
   // A name is no node id, whatever signs it.

@@ -46,6 +46,8 @@ export class FakeGoals implements Goals {
   readonly network: string
   readonly submissions: Submission[] = []
   readonly acts: string[] = []
+  /** Goals of submissions that were refused before they came here. */
+  readonly refused: string[] = []
   readonly known = new Map<string, KnownGoal>()
   readonly leaves = new Map<string, string[]>()
   readonly entries = new Map<string, LeaderboardEntry[]>()
@@ -128,6 +130,10 @@ export class FakeGoals implements Goals {
     return verdict({ accepted: true, reason: 'ACCEPTED', metrics: METRICS, score: SCORE, log_index, contribution_id })
   }
 
+  countRefused(goalId: string): void {
+    this.refused.push(goalId)
+  }
+
   leaderboard(goalId: string, limit: number) {
     this.#joined(goalId)
     const entries = this.entries.get(goalId) ?? []
@@ -137,7 +143,8 @@ export class FakeGoals implements Goals {
   status(goalId: string): GoalStatus {
     this.get(goalId)
     const leaves = this.leaves.get(goalId) ?? []
-    const rejected = this.submissions.filter(({ goal_id }) => goal_id === goalId).length - leaves.length
+    const before = this.refused.filter((refused) => refused === goalId).length
+    const rejected = this.submissions.filter(({ goal_id }) => goal_id === goalId).length - leaves.length + before
     return {
       goal_id: goalId,
       log_size: leaves.length,

@@ -28,7 +28,11 @@ export async function goalLog(
   }
   for (const leaf of leaves) await append(leaf)
   const parts = { keys, config: { network: { name: network } } } as ConstructorParameters<typeof GoalLogs>[0]
-  const logs = new GoalLogs(parts, { newest: 1 }, (goalId) => (goalId === 'fast' ? merkle : undefined))
+  const logs = new GoalLogs(
+    parts,
+    { epochs: { newest: 1 }, cosignatures: { of: () => [] }, tree: () => merkle },
+    (goalId) => (goalId === 'fast' ? merkle : undefined),
+  )
   return { log: logs.of('fast'), logs, merkle, providerId: keys.providerId, append }
 }
 

@@ -35,12 +35,12 @@ export function scriptedLog(network: string = NETWORK) {
     notBefore: Date.now() - DAY_MS,
     notAfter: Date.now() + DAY_MS,
   })
-  const history = (name: string, shared = 0, epoch = 1): History => {
+  const history = (name: string, shared = 0, epoch = 1, goal?: string): History => {
     const leaves = (size: number) =>
       Array.from({ length: size }, (_, i) => naiveLeaf(utf8(i < shared ? `leaf ${i}` : `${name} ${i}`)))
     const root = (size: number) => naiveRoot(leaves(size))
     const checkpoint = (size: number) =>
-      signCheckpoint({ origin: logOrigin(providerId, undefined, epoch), size, root: root(size) }, key)
+      signCheckpoint({ origin: logOrigin(providerId, goal, epoch), size, root: root(size) }, key)
     const proof = (from: number, to: number) =>
       from === 0 || from === to ? [] : naiveConsistency(from, leaves(to)).map(toHex)
     const record = (size: number, from?: number): CheckpointRecord => ({

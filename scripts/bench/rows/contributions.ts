@@ -72,7 +72,7 @@ export const contributions: Row = {
     const { ours, baseline } = await alternate(context.rounds, {
       ours: async () => {
         const { entry, records } = prepare()
-        const joined = new JoinedGoal(parts, judge, entry, () => undefined)
+        const joined = new JoinedGoal(parts, judge, entry, { judged: () => undefined, statement: () => 'ignore' })
         const desk = new ContributionDesk({ config }, judge)
         return perSecond(records, async (record) => {
           const verdict = await desk.submit(joined, submissionOf(TERMS.goal_id, record))

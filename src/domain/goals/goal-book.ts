@@ -74,6 +74,15 @@ export class GoalBook {
     return this.#entries.get(digest)
   }
 
+  isJoined(digest: string): boolean {
+    return this.#entries.get(digest)?.joined === true
+  }
+
+  /** Digests of the goals that the operator joined. */
+  joined(): string[] {
+    return [...this.#entries.values()].flatMap((entry) => (entry.joined ? entry.digest : []))
+  }
+
   /**
    * The goal with that digest, else the one with that alias: the joined one, else this node's own, else the only one. Throws `PROV_001`: status 404 where
    * there is none, 409 where there are several.

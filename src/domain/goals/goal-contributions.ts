@@ -56,9 +56,17 @@ interface KeptState {
   readonly record: string
   readonly contributor: string
   readonly pack: string
+  /** On disk, with what is kept beside the text. */
+  readonly bytes: number
   readonly verdict?:
     | false
     | { readonly metrics: GoalMetrics; readonly score: number; readonly index: number; readonly at: number }
+}
+
+/** The smallest id for which there was no room, and how many bytes there were. */
+interface Bound {
+  readonly id: string
+  readonly bytes: number
 }
 
 type Job =
@@ -90,12 +98,16 @@ const texts = textKeyspace(KEYSPACES.contributions)
 const states = jsonKeyspace<KeptState>(KEYSPACES.contributionStates)
 const allCounts = jsonKeyspace<Counts>(KEYSPACES.goals)
 const COUNTS = 'counts!'
+const bounds = jsonKeyspace<Bound>(KEYSPACES.goals)
+const BOUND = 'bound!'
 
 /**
  * Contributions that one write to the disk carries at most. Of a burst, others are verified while the disk is busy with some; and a write costs as
  * much as verifying a few dozen.
  */
 const BATCH = 256
+/** Bytes on disk of a contribution beside its text: its state with the verdict, its leaf and the leaf's hashes. */
+const STATE_BYTES = 1024
 
 /**
  * The contributions to one goal: the set that nodes share, the verdicts of this node, its log of what it accepted, and the leaderboard that follows
@@ -106,6 +118,7 @@ export class GoalContributions {
   readonly #store: Store
   readonly #clock: Clock
   readonly #digest: string
+  readonly #mostBytes: number
   readonly #set: ContributionSet<Kept>
   readonly #board: Leaderboard
   readonly #onChange: (change: GoalChange) => void
@@ -116,7 +129,7 @@ export class GoalContributions {
 
   /** `onChange` hears of changes once they are durable. */
   constructor(
-    parts: { readonly store: Store; readonly clock: Clock; readonly log: MerkleLog },
+    parts: { readonly store: Store; readonly clock: Clock; readonly log: MerkleLog; readonly mostBytes: number },
     { goal, digest }: { readonly goal: Goal; readonly digest: string },
     onChange: (change: GoalChange) => void,
   ) {
@@ -124,7 +137,15 @@ export class GoalContributions {
     this.#clock = parts.clock
     this.log = parts.log
     this.#digest = digest
-    this.#set = new ContributionSet({ perContributor: goal.per_contributor, most: LIMITS.contributionsPerGoal })
+    this.#mostBytes = parts.mostBytes
+    const before = parts.store.get(bounds, BOUND + digest)
+    this.#set = new ContributionSet({
+      perContributor: goal.per_contributor,
+      most: LIMITS.contributionsPerGoal,
+      bytes: parts.mostBytes,
+      // Where there is more room than there was, there may be room for it.
+      bound: before !== undefined && before.bytes >= parts.mostBytes ? before.id : undefined,
+    })
     this.#board = new Leaderboard(goal)
     this.#onChange = onChange
     this.#counts = countsOf(parts.store, digest)
@@ -134,13 +155,13 @@ export class GoalContributions {
   async load(): Promise<readonly Kept[]> {
     const prefix = this.#key('')
     const added: Kept[] = []
-    for await (const [key, { record, contributor, pack, verdict }] of this.#store.scan(states, { prefix })) {
+    for await (const [key, { record, contributor, pack, bytes, verdict }] of this.#store.scan(states, { prefix })) {
       const id = key.slice(prefix.length)
-      added.push({ id, record, contributor, pack, state: stateOf(verdict) })
+      added.push({ id, record, contributor, pack, bytes, state: stateOf(verdict) })
       if (verdict === undefined) this.#pending.add(id)
       else if (verdict !== false) this.#board.add(standingOf(id, contributor, pack, verdict))
     }
-    this.#set.apply({ added, evicted: [] })
+    this.#set.apply({ added, evicted: [], bound: this.#set.bound })
     return added
   }
 
@@ -160,6 +181,11 @@ export class GoalContributions {
     return this.#set.get(id)
   }
 
+  /** Whether there is no room for a contribution with this id, and will be none. */
+  isBeyond(id: string): boolean {
+    return this.#set.bound !== undefined && id >= this.#set.bound
+  }
+
   /** Contributions that wait for this node's verdict, the longest waiting first. */
   pending(): IterableIterator<string> {
     return this.#pending.values()
@@ -177,7 +203,7 @@ export class GoalContributions {
   }
 
   /** Whether a submission with this pack would be a duplicate: of a smaller id, or by the same contributor. */
-  isDuplicate(one: Member): boolean {
+  isDuplicate(one: Omit<Member, 'bytes'>): boolean {
     return this.#set.withPack(one.pack).some((other) => other.state !== 'rejected' && displaces(other, one))
   }
 
@@ -260,6 +286,9 @@ export class GoalContributions {
       }
       for (const [job, standing] of this.#putAccepted(tx, accepted)) settled.set(job, standing)
       tx.put(allCounts, COUNTS + this.#digest, this.#counted(settled))
+      if (plan.bound !== undefined && plan.bound !== this.#set.bound) {
+        tx.put(bounds, BOUND + this.#digest, { id: plan.bound, bytes: this.#mostBytes })
+      }
     })
     return this.#applied(jobs, plan, settled, outcomes)
   }
@@ -317,7 +346,7 @@ export class GoalContributions {
 
   #putText(tx: Transaction, { id, record, contribution, text }: Admitted): KeptState {
     tx.put(texts, this.#key(id), text)
-    return { record, contributor: contribution.contributor_id, pack: contribution.pack_hash }
+    return { record, contributor: contribution.contributor_id, pack: contribution.pack_hash, bytes: bytesOf(text) }
   }
 
   /** What is accepted gets its leaf in the transaction that says so, all of a write together. */
@@ -359,11 +388,14 @@ export const countsOf = (store: Pick<Store, 'get'>, digest: string): Counts =>
 const displaces = (one: Pick<Member, 'id' | 'contributor'>, other: Pick<Member, 'id' | 'contributor'>): boolean =>
   one.id < other.id || one.contributor === other.contributor
 
-const keptOf = ({ id, record, contribution }: Admitted, verdict: Verdict | undefined): Kept => ({
+const bytesOf = (text: string): number => Buffer.byteLength(text) + STATE_BYTES
+
+const keptOf = ({ id, record, contribution, text }: Admitted, verdict: Verdict | undefined): Kept => ({
   id,
   record,
   contributor: contribution.contributor_id,
   pack: contribution.pack_hash,
+  bytes: bytesOf(text),
   state: verdict === undefined ? undefined : verdict.accepted ? 'accepted' : 'rejected',
 })
 

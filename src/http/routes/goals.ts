@@ -59,6 +59,7 @@ export const goalRoutes: readonly Route[] = [
         // Of an unknown goal they are told first.
         const { digest } = goals.get(request.body.goal_id)
         const flaw = flawIn(submission, digest)
+        if (flaw !== undefined) goals.countRefused(submission.goal_id)
         const verdict = flaw === undefined ? await goals.contribute(submission) : badSignature(flaw)
         sendData(request, reply, 200, { ...verdict, seed: submission.seed })
       },

@@ -245,6 +245,8 @@ export const ConfigSchema = Type.Object(
         accept_contributions: Type.Boolean(),
         /** Of one contributor; what is faster waits. 0: no limit. */
         contributions_per_minute: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+        /** On disk, of the contributions to one goal. */
+        max_bytes_per_goal: Type.Integer({ minimum: 1_048_576, maximum: 1_000_000_000_000_000 }),
         /** A key of the document that decides nothing here: every node evaluates for itself (SECURITY 27), and takes no other's word. */
         serve_evaluations: Type.Boolean(),
       },

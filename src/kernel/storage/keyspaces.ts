@@ -67,7 +67,7 @@ export const KEYSPACES = {
   knownPeers: 53,
   /** Provider id → the score of a peer, and its ban. */
   peerScores: 52,
-  /** `k!<provider id>` → what is known of another node's log; `e!…` → that it contradicted itself; `w!…` → what was cosigned of it; `c!<witness>` → its cosignature of the own log; `o!<number>` → an epoch of the own log. */
+  /** `k!<provider id>` → what is known of another node's log; `g!<goal digest>!<provider id>` → of its log of a goal; `w!<provider id>[/<goal digest>]` → what was cosigned of it; `c!<witness>[!<goal digest>]` → its cosignature of an own log; `o!<number>` → an epoch of the own log. */
   checkpoints: 54,
   /** `policy!<id>` → what an administrator follows; `pin!<package digest>` → a package that is to be here. */
   replication: 56,

@@ -51,7 +51,7 @@ export function countEvents(events: Events, metrics: Metrics): void {
     'Nodes found to have signed two histories of their log',
   )
   events.on('equivocation_found', () => equivocations.add())
-  const cosigned = count('cytoplex_log_cosignatures_total', "Witnesses' cosignatures of the node's own log")
+  const cosigned = count('cytoplex_log_cosignatures_total', "Witnesses' cosignatures of this node's logs")
   events.on('checkpoint_cosigned', () => cosigned.add())
   const standings = tally(
     metrics,

@@ -89,7 +89,7 @@ export interface EventMap {
   /** A node did not prove that its log grew as it must, or has proven it by now. */
   log_standing: { readonly providerId: string; readonly standing: 'good' | 'suspended' }
   /** A witness cosigned this node's log. */
-  checkpoint_cosigned: { readonly witness: string; readonly size: number }
+  checkpoint_cosigned: { readonly witness: string; readonly size: number; readonly goal: string | null }
   /** The root of one of this node's logs was committed to an anchor, which need not be Tau. */
   tau_commit: {
     /** Null for the node's own log. */

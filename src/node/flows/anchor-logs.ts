@@ -4,7 +4,7 @@ import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { unlessAborted } from '../../kernel/base/racing.ts'
 import { createBreaker, isBrokenCircuitError } from '../../kernel/egress/breaker.ts'
-import { logOrigin, signCheckpoint } from '../../kernel/log/checkpoint.ts'
+import { logOrigin, parseLogOrigin, signCheckpoint } from '../../kernel/log/checkpoint.ts'
 import type { MerkleLog } from '../../kernel/log/merkle-log.ts'
 import { type Anchor, AnchorRefusal, type AnchorStatement, MAX_RECEIPT } from '../../kernel/plugins/packages/anchors.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
@@ -189,7 +189,9 @@ export class LogAnchoring implements Part {
 
   /** Of the sizes that witnesses cosigned, the smallest that covers `least` leaves. */
   #cosigned(origin: string, least: number): { size: number; lines: string[] } | undefined {
-    const enough = this.#needs.cosignatures.list().filter((one) => one.origin === origin && one.size >= least)
+    const enough = this.#needs.cosignatures
+      .list(parseLogOrigin(origin)?.goalId)
+      .filter((one) => one.origin === origin && one.size >= least)
     if (enough.length === 0) return undefined
     const size = Math.min(...enough.map((one) => one.size))
     return { size, lines: enough.flatMap((one) => (one.size === size ? one.line : [])) }

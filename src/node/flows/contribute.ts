@@ -101,6 +101,7 @@ export class ContributionDesk {
     if (contributions.isDuplicate({ id, contributor: contribution.contributor_id, pack: contribution.pack_hash })) {
       return refused({ ...DUPLICATES.pack, id })
     }
+    if (contributions.isBeyond(id)) return refused({ ...DUPLICATES.full, id })
     const judgement = await this.#judge.judge(entry, record, this.#stop.signal)
     if (judgement.kind === 'rejected') return refused({ ...judgement, id })
     return this.#take(joined, admitted, judgement)
@@ -154,7 +155,9 @@ const DUPLICATES = {
   pack: { type: 'DUPLICATE', reason: 'this pack was contributed already' },
   full: {
     type: 'RATE_LIMITED',
-    reason: 'its contributor, or the goal, has as many contributions with smaller ids as are kept',
+    reason:
+      'its contributor, or the goal, has as many contributions with smaller ids as are kept, or as this node has room for ' +
+      '(goals.max_bytes_per_goal)',
   },
 } as const
 

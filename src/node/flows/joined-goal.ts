@@ -4,8 +4,9 @@ import { readRecord } from '../../domain/goals/contribution-record.ts'
 import type { GoalEntry } from '../../domain/goals/goal-book.ts'
 import { type GoalChange, GoalContributions } from '../../domain/goals/goal-contributions.ts'
 import type { Standing } from '../../domain/goals/leaderboard.ts'
-import { equalBytes, toHex } from '../../kernel/base/bytes.ts'
+import { equalBytes, toHex, utf8 } from '../../kernel/base/bytes.ts'
 import { MerkleLog } from '../../kernel/log/merkle-log.ts'
+import type { Verdict } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
 import { ContributionRecords } from '../sets/contribution-records.ts'
 import { PendingEvaluations } from './evaluate-pending.ts'
@@ -20,6 +21,14 @@ const ENVELOPE_BYTES = 256
 /** The log of a goal at this node. */
 export const goalLog = (store: NodeParts['store'], digest: string): MerkleLog => new MerkleLog(store, `goal/${digest}`)
 
+/** What is done with what happens to a goal. */
+export interface JoinedGoalHooks {
+  /** There is a verdict on what a peer brought. */
+  judged(): void
+  /** Judges a gossiped statement about somebody's log of the goal. */
+  statement(bytes: Uint8Array): Verdict
+}
+
 /** A goal that this node works for: it evaluates, keeps and relays its contributions. */
 export class JoinedGoal {
   readonly entry: GoalEntry
@@ -28,19 +37,21 @@ export class JoinedGoal {
   readonly gossip: ContributionGossip
   readonly #parts: Parts
   readonly #pending: PendingEvaluations
+  readonly #hooks: JoinedGoalHooks
   #root: Uint8Array
 
-  /** `onJudged` hears of each verdict on what peers brought. */
-  constructor(parts: Parts, judge: ContributionJudge, entry: GoalEntry, onJudged: () => void) {
+  constructor(parts: Parts, judge: ContributionJudge, entry: GoalEntry, hooks: JoinedGoalHooks) {
+    this.#hooks = hooks
     this.#parts = parts
     this.entry = entry
     const log = goalLog(parts.store, entry.digest)
-    this.contributions = new GoalContributions({ ...parts, log }, entry, (change) => this.#changed(change))
+    const { max_bytes_per_goal: mostBytes } = parts.config.goals
+    this.contributions = new GoalContributions({ ...parts, log, mostBytes }, entry, (change) => this.#changed(change))
     this.set = new ContributionRecords(entry, parts.config.network.name, this.contributions)
     const { contributions } = this
-    const has = (id: string): boolean => contributions.get(id) !== undefined
+    const has = (id: string): boolean => contributions.get(id) !== undefined || contributions.isBeyond(id)
     this.gossip = new ContributionGossip(parts, { goal: entry, set: this.set, has })
-    this.#pending = new PendingEvaluations(parts, judge, { goal: entry, contributions }, onJudged)
+    this.#pending = new PendingEvaluations(parts, judge, { goal: entry, contributions }, hooks.judged)
     this.#root = contributions.board.root()
   }
 
@@ -53,7 +64,9 @@ export class JoinedGoal {
   /** Once the network runs. */
   start(): void {
     const { network } = this.#parts
-    network.joinTopic(`goal/${this.entry.digest}`, (bytes, from) => this.gossip.gossiped(bytes, from))
+    network.joinTopic(`goal/${this.entry.digest}`, (bytes, from) =>
+      isStatement(bytes) ? this.#hooks.statement(bytes) : this.gossip.gossiped(bytes, from),
+    )
     this.#pending.start()
   }
 
@@ -103,6 +116,11 @@ export class JoinedGoal {
     events.emit('leaderboard_update', { goalId, root: toHex(root), best: bestOf(board.entries()[0]) })
   }
 }
+
+/** Checkpoints share the topic of a goal with announcements. Both are RFC 8785 text, so their first member tells them apart. */
+const STATEMENT = utf8('{"certificate":')
+
+const isStatement = (bytes: Uint8Array): boolean => equalBytes(bytes.subarray(0, STATEMENT.length), STATEMENT)
 
 const bestOf = (standing: Standing | undefined) =>
   standing === undefined

@@ -1,72 +1,39 @@
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { CheckpointRecord, EpochRecord, EquivocationRecord, LogRecord } from '../../../protocol/transparency.ts'
-import { fromHex, toHex } from '../../kernel/base/bytes.ts'
+import { toHex } from '../../kernel/base/bytes.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import { type CertifiedNote, type NodeCheckpoint, openCertifiedNote } from '../../kernel/log/certified-checkpoint.ts'
-import { logOrigin } from '../../kernel/log/checkpoint.ts'
+import { logOrigin, parseLogOrigin } from '../../kernel/log/checkpoint.ts'
 import { verifyEpoch } from '../../kernel/log/epoch.ts'
 import { verifyEquivocation } from '../../kernel/log/equivocation.ts'
 import { logRecordId, logRecordText } from '../../kernel/log/log-record.ts'
 import { parseNote } from '../../kernel/log/note.ts'
-import { verifyConsistency } from '../../kernel/log/verify.ts'
-import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store } from '../../kernel/storage/store.ts'
 import type { Logger } from '../../kernel/telemetry/logger.ts'
-import type { Verdict } from '../../network/network.ts'
-
-/** A tree that a log has committed to. */
-export interface Held {
-  readonly origin: string
-  readonly size: number
-  /** Hexadecimal. */
-  readonly root: string
-  /** The signed checkpoint; absent for the tree with which an epoch begins, of which only the epoch's statement speaks. */
-  readonly note?: CertifiedNote
-}
-
-/** A checkpoint of which nobody has shown how it fits the newest one. `refused` once the node did not show it. */
-type Open = Held & {
-  readonly note: CertifiedNote
-  readonly refused?: { readonly since: number; readonly reason: string }
-}
-
-/** What is known of one node's log. */
-interface KnownLog {
-  /** The statements that opened its epochs, oldest first. */
-  readonly epochs: readonly EpochRecord[]
-  /** The newest checkpoint that extends every one before it. */
-  readonly newest?: Held
-  /** Some before it, of the same epoch. */
-  readonly recent: readonly Held[]
-  /** The last of earlier epochs. */
-  readonly superseded: readonly Held[]
-  readonly open: readonly Open[]
-  /** Evidence that the node contradicted itself: then nothing else counts. */
-  readonly equivocation?: EquivocationRecord
-  /** Unix milliseconds: when a checkpoint was relayed last. */
-  readonly relayedAt: number
-}
-
-/** What became of a statement. */
-export interface Taken {
-  readonly verdict: Verdict
-  /** Whether something was learned from it that others may not know. */
-  readonly news: boolean
-  /** Evidence that came to light with it. */
-  readonly equivocation?: EquivocationRecord
-}
+import {
+  ACCEPTED,
+  epochOf,
+  type Held,
+  IGNORED,
+  inEpoch,
+  isSame,
+  type KnownLog,
+  NOTHING,
+  placesOf,
+  type Question,
+  questionsOf,
+  REJECTED,
+  type Taken,
+  withCheckpoint,
+  withProof,
+} from './known-log.ts'
+import { KnownLogStore, type LogName } from './known-log-store.ts'
+import { LogDoubts } from './log-doubts.ts'
 
 /** Whether a node's log can be relied on. */
 export type Standing = 'good' | 'suspended' | 'equivocated'
-
-/** That the log of `provider` must prove that `newer` extends `older`. */
-export interface Question {
-  readonly provider: string
-  readonly older: Held
-  readonly newer: Held
-}
 
 /** What a node answers to a question; without both it refuses. Hexadecimal. */
 export interface ConsistencyAnswer {
@@ -74,77 +41,69 @@ export interface ConsistencyAnswer {
   readonly hashes?: readonly string[] | undefined
 }
 
-/** Logs that are followed, at some kilobytes of disk each. One that was never heard of is not taken beyond that: to forget a log would allow it a second face. */
-const MAX_LOGS = 20_000
 /** Evidence that is kept, at ten kilobytes each; it has room of its own, so that many logs do not keep it out. */
 const MAX_EQUIVOCATIONS = 5_000
-/** Earlier checkpoints of a log that are compared with what comes late. */
-const MAX_RECENT = 3
-/** Checkpoints of a log that wait for a proof. The first ones stay: they are what the node may not want to prove. */
-const MAX_OPEN = 4
-
-const logs = jsonKeyspace<KnownLog>(KEYSPACES.checkpoints)
-const PREFIX = 'k!'
-const NOTHING: KnownLog = { epochs: [], recent: [], superseded: [], open: [], relayedAt: 0 }
-
-const IGNORED: Taken = { verdict: 'ignore', news: false }
-const REJECTED: Taken = { verdict: 'reject', news: false }
-const ACCEPTED: Taken = { verdict: 'accept', news: true }
-
 interface Needs {
   readonly store: Store
   readonly clock: Clock
   readonly logger: Logger
   readonly network: string
+  /** The goals that are joined here, by digest. */
+  readonly goals: { isJoined(digest: string): boolean; joined(): readonly string[] }
 }
 
 /**
- * What other nodes' logs have committed to: the newest checkpoint of each that was proven to extend those before it, epochs, and evidence
- * of equivocation. Judges statements; asks nobody.
+ * What other nodes' logs have committed to, their own and those of the goals that are joined here: the newest checkpoint of each that was proven to
+ * extend those before it, epochs, and evidence of equivocation. Judges statements; asks nobody.
  */
 export class KnownLogs {
   readonly #needs: Needs
-  /** What is on its way to the disk. */
-  readonly #unwritten = new Map<string, KnownLog>()
+  readonly #logs: KnownLogStore
   readonly #equivocated = new Set<string>()
-  /** Provider → since when and why. */
-  readonly #suspended = new Map<string, { readonly since: number; readonly reason: string }>()
-  readonly #doubtful = new Set<string>()
-  #count = 0
+  readonly #doubts = new LogDoubts()
 
   constructor(needs: Needs) {
     this.#needs = needs
+    this.#logs = new KnownLogStore(needs.store, needs.logger)
   }
 
   async load(): Promise<void> {
-    for await (const [key, log] of this.#needs.store.scan(logs, { prefix: PREFIX })) {
-      this.#count++
-      this.#note(key.slice(PREFIX.length), log)
+    for await (const [name, log] of this.#logs.load()) this.#note(name, log)
+    for (const goal of this.#needs.goals.joined()) {
+      for await (const [name, log] of this.#logs.load(goal)) this.#note(name, log)
     }
+  }
+
+  /** Forgets what is known of the logs of a goal that was left: who joins it again watches them anew. Durable when it resolves. */
+  async forgetGoal(goal: string): Promise<void> {
+    const providers = [...(await Array.fromAsync(this.#logs.providers({ goal }))), ...this.#logs.coming(goal)]
+    await this.#delete([...new Set(providers)].map((provider) => ({ provider, goal })))
   }
 
   standing(provider: string): Standing {
     if (this.#equivocated.has(provider)) return 'equivocated'
-    return this.#suspended.has(provider) ? 'suspended' : 'good'
+    return this.#doubts.refusal(provider) === undefined ? 'good' : 'suspended'
   }
 
   /** Nodes that owe a proof, those who have owed it longest first. */
   suspended(): { readonly provider: string; readonly since: number; readonly reason: string }[] {
-    return Array.from(this.#suspended, ([provider, state]) => ({ provider, ...state })).sort(
-      (a, b) => a.since - b.since,
-    )
+    const owing = this.#doubts.providers().flatMap((provider) => {
+      const refusal = this.#doubts.refusal(provider)
+      return refusal === undefined ? [] : { provider, ...refusal }
+    })
+    return owing.sort((a, b) => a.since - b.since)
   }
 
   newest(provider: string): Held | undefined {
-    return this.#get(provider)?.newest
+    return this.#logs.get({ provider })?.newest
   }
 
   epochs(provider: string): readonly EpochRecord[] {
-    return this.#get(provider)?.epochs ?? []
+    return this.#logs.get({ provider })?.epochs ?? []
   }
 
   equivocation(provider: string): EquivocationRecord | undefined {
-    return this.#get(provider)?.equivocation
+    return this.#logs.get({ provider })?.equivocation
   }
 
   /** Evidence, in order of the nodes that it is about, as many as `limit` after one of them. */
@@ -154,31 +113,24 @@ export class KnownLogs {
     return { records, next: providers.length > limit ? providers[limit - 1]! : null }
   }
 
-  /** The statements that are worth telling about a node: its epochs, then evidence or its newest checkpoint. */
+  /** The statements that are worth telling about a node: its epochs, its checkpoints of goals' logs, then evidence or its newest checkpoint. */
   recordsOf(provider: string): string[] {
-    const log = this.#get(provider)
-    if (log === undefined) return []
-    const last: LogRecord[] = []
-    if (log.equivocation !== undefined) last.push(log.equivocation)
-    else if (log.newest?.note !== undefined) {
-      last.push({ type: 'checkpoint', provider_id: provider, ...log.newest.note })
-    }
-    return [...log.epochs, ...last].map(logRecordText)
+    const own = this.#recordsOf({ provider })
+    const goals = this.#needs.goals.joined().flatMap((goal) => this.#recordsOf({ provider, goal }))
+    return [...own.slice(0, -1), ...goals, ...own.slice(-1)]
   }
 
-  /** The same of all nodes in order, as much as fits; a node that does not fit any more is the next page's. */
+  /** The same of all nodes in order, of their own logs or those of a goal, as much as fits; a node that does not fit any more is the next page's. */
   async page(
-    after: string | undefined,
+    from: { readonly after?: string | undefined; readonly goal?: string | undefined },
     maxBytes: number,
     maxCount: number,
   ): Promise<{ records: string[]; next?: string }> {
-    const range = { prefix: PREFIX, ...(after === undefined ? {} : { after: PREFIX + after }) }
     const records: string[] = []
     let last: string | undefined
     let room = maxBytes
-    for await (const key of this.#needs.store.keys(logs, range)) {
-      const provider = key.slice(PREFIX.length)
-      const texts = this.recordsOf(provider)
+    for await (const provider of this.#logs.providers(from)) {
+      const texts = this.#recordsOf({ provider, goal: from.goal })
       room -= texts.reduce((sum, text) => sum + text.length, 0)
       if (last !== undefined && (room < 0 || records.length + texts.length > maxCount)) return { records, next: last }
       // The epochs of a single node may be too many: the oldest ones are the least worth.
@@ -188,19 +140,28 @@ export class KnownLogs {
     return { records }
   }
 
-  /** What must be proven now. */
+  #recordsOf(name: LogName): string[] {
+    const log = this.#logs.get(name)
+    if (log === undefined) return []
+    const { provider } = name
+    const last: LogRecord[] = []
+    if (log.equivocation !== undefined) last.push(log.equivocation)
+    else if (log.newest?.note !== undefined) {
+      last.push({ type: 'checkpoint', provider_id: provider, ...log.newest.note })
+    }
+    return [...log.epochs, ...last].map(logRecordText)
+  }
+
+  /** What a node must prove now. */
   questions(provider: string): Question[] {
-    const log = this.#get(provider)
-    if (log?.newest === undefined || log.equivocation !== undefined) return []
-    const { newest } = log
-    return log.open.map((open) =>
-      open.size < newest.size ? { provider, older: open, newer: newest } : { provider, older: newest, newer: open },
-    )
+    return this.#doubts
+      .of(provider)
+      .flatMap((name) => questionsOf(provider, this.#logs.get({ provider, goal: name || undefined }) ?? NOTHING))
   }
 
   /** Nodes of which something must be proven. */
   doubtful(): Iterable<string> {
-    return [...this.#doubtful]
+    return this.#doubts.providers()
   }
 
   /** Judges a statement and takes in what it says. `reject` for what every honest node refuses. */
@@ -216,16 +177,17 @@ export class KnownLogs {
   }
 
   /** What follows from an answer to a question. */
-  settle({ provider, older, newer }: Question, { from_root: fromRoot, hashes }: ConsistencyAnswer): Taken {
-    const log = this.#get(provider)
+  settle(question: Question, { from_root: fromRoot, hashes }: ConsistencyAnswer): Taken {
+    const { provider, older, newer } = question
+    const name = { provider, goal: parseLogOrigin(newer.origin)?.goalId }
+    const log = this.#logs.get(name)
     const { newest } = log ?? {}
     // Meanwhile something else may have been proven.
     if (log === undefined || newest === undefined || (!isSame(newest, older) && !isSame(newest, newer))) return IGNORED
     const placed = isSame(newest, older) ? newer : older
-    if (hashes !== undefined && extendsIt(older, newer, hashes)) {
-      const open = log.open.filter((one) => !isSame(one, placed))
-      const grown = placed === newer ? { newest: newer, recent: [older, ...log.recent].slice(0, MAX_RECENT) } : {}
-      this.#put(provider, { ...log, ...grown, open })
+    const proven = hashes && withProof(log, question, placed, hashes)
+    if (proven !== undefined) {
+      this.#put(name, proven)
       return { verdict: 'accept', news: true }
     }
     if (hashes !== undefined && fromRoot !== undefined && older.note !== undefined && newer.note !== undefined) {
@@ -242,7 +204,7 @@ export class KnownLogs {
     const reason = `did not prove that its checkpoint of ${newer.size} leaves extends the one of ${older.size}`
     const refused = { since: this.#needs.clock.now(), reason }
     const open = log.open.map((one) => (isSame(one, placed) && one.refused === undefined ? { ...one, refused } : one))
-    this.#put(provider, { ...log, open })
+    this.#put(name, { ...log, open })
     return IGNORED
   }
 
@@ -254,9 +216,13 @@ export class KnownLogs {
 
   #takeCheckpoint(record: CheckpointRecord): Taken {
     const { provider_id: provider, certificate, checkpoint, consistency } = record
-    const log = this.#get(provider)
-    if (log?.equivocation !== undefined) return IGNORED
-    if (log === undefined && this.#count >= MAX_LOGS) return IGNORED
+    const own = this.#logs.get({ provider }) ?? NOTHING
+    if (own.equivocation !== undefined) return IGNORED
+    const name = { provider, goal: goalOf(record) }
+    const { goal } = name
+    if (goal !== undefined && !this.#needs.goals.isJoined(goal)) return IGNORED
+    const log = this.#logs.get(name)
+    if (log === undefined && !this.#logs.hasRoom(name)) return IGNORED
     const known = log ?? NOTHING
     // Most are known already: that is cheaper to see than a signature is to check.
     if (placesOf(known).some(({ note }) => note?.checkpoint === checkpoint)) return IGNORED
@@ -267,52 +233,31 @@ export class KnownLogs {
     const note = { certificate, checkpoint }
     const opened = this.#opened(provider, note)
     if (opened === undefined) return REJECTED
-    const found: Held & { note: CertifiedNote } = {
-      origin: opened.origin,
-      size: opened.size,
-      root: toHex(opened.root),
-      note,
-    }
+    const found = { origin: opened.origin, size: opened.size, root: toHex(opened.root), note }
     for (const place of [...placesOf(known), ...known.superseded]) {
       if (place.origin !== found.origin || place.size !== found.size) continue
-      if (place.root === found.root) return this.#named(provider, known, place, found)
+      if (place.root === found.root) return this.#named(name, known, place, found)
       if (place.note !== undefined) return this.accuse(provider, place.note, note)
     }
-    if (opened.epoch !== epochOf(known)) return IGNORED
-    const mayRelay = now - known.relayedAt >= LIMITS.checkpointIntervalMs
-    if (!mayRelay && known.open.length >= MAX_OPEN) return IGNORED
-    const relayedAt = mayRelay ? now : known.relayedAt
-    const taken: Taken = mayRelay ? ACCEPTED : { verdict: 'ignore', news: true }
-    const { newest } = known
-    if (newest === undefined) {
-      this.#put(provider, { ...known, newest: found, relayedAt })
-      return taken
-    }
-    if (found.size > newest.size && consistency?.from === newest.size && extendsIt(newest, found, consistency.hashes)) {
-      const recent = [newest, ...known.recent].slice(0, MAX_RECENT)
-      this.#put(provider, { ...known, newest: found, recent, relayedAt })
-      return taken
-    }
-    const open = [...known.open.slice(0, MAX_OPEN - 1), found]
-    if (found.size < newest.size) {
-      this.#put(provider, { ...known, open })
-      return { verdict: 'ignore', news: true }
-    }
-    this.#put(provider, { ...known, open, relayedAt })
-    return taken
+    const epoch = epochOf(own)
+    if (opened.epoch !== epoch) return IGNORED
+    const grown = withCheckpoint(goal === undefined ? known : inEpoch(known, epoch), found, consistency, now)
+    if (grown === undefined) return IGNORED
+    this.#put(name, grown.log)
+    return grown.taken
   }
 
   /** A tree that is known. Where only a statement spoke of it, there is a checkpoint now. */
-  #named(provider: string, log: KnownLog, place: Held, found: Held): Taken {
+  #named(name: LogName, log: KnownLog, place: Held, found: Held): Taken {
     if (place.note !== undefined || place !== log.newest) return IGNORED
-    this.#put(provider, { ...log, newest: found })
+    this.#put(name, { ...log, newest: found })
     return ACCEPTED
   }
 
   #takeEpoch(record: EpochRecord): Taken {
     const { provider_id: provider, epoch, superseded, size, root } = record
-    const log = this.#get(provider)
-    if (log?.equivocation !== undefined || (log === undefined && this.#count >= MAX_LOGS)) return IGNORED
+    const log = this.#logs.get({ provider })
+    if (log?.equivocation !== undefined || (log === undefined && !this.#logs.hasRoom({ provider }))) return IGNORED
     const known = log ?? NOTHING
     if (epoch <= epochOf(known) || known.epochs.length >= LIMITS.logEpochs) return IGNORED
     if (!(Date.parse(record.at) <= this.#needs.clock.now() + LIMITS.clockSkewMs)) return IGNORED
@@ -330,20 +275,23 @@ export class KnownLogs {
     }
     const last = { origin: before.origin, size: before.size, root: toHex(before.root), note: superseded }
     const history = known.newest === undefined || known.newest.size < last.size ? last : known.newest
-    this.#put(provider, {
-      ...known,
-      epochs: [...known.epochs, record],
-      newest: { origin: logOrigin(provider, undefined, epoch), size, root },
-      recent: [],
-      superseded: [...known.superseded, history],
-      open: [],
-    })
+    this.#put(
+      { provider },
+      {
+        ...known,
+        epochs: [...known.epochs, record],
+        newest: { origin: logOrigin(provider, undefined, epoch), size, root },
+        recent: [],
+        superseded: [...known.superseded, history],
+        open: [],
+      },
+    )
     return ACCEPTED
   }
 
   #takeEquivocation(record: EquivocationRecord): Taken {
     const { provider_id: provider } = record
-    const log = this.#get(provider)
+    const log = this.#logs.get({ provider })
     const known = log?.equivocation
     if (known === undefined && this.#equivocated.size >= MAX_EQUIVOCATIONS) return IGNORED
     // Of several, all nodes keep the same one. Ever smaller ones get ever harder to find, so this ends.
@@ -354,61 +302,39 @@ export class KnownLogs {
       this.#needs.logger.debug({ provider, reason: errorMessage(error) }, 'evidence was refused')
       return REJECTED
     }
-    this.#put(provider, { ...NOTHING, epochs: log?.epochs ?? [], equivocation: record })
+    this.#put({ provider }, { ...NOTHING, epochs: log?.epochs ?? [], equivocation: record })
+    void this.#delete(this.#needs.goals.joined().map((goal) => ({ provider, goal })))
     return { verdict: 'accept', news: true, ...(known === undefined ? { equivocation: record } : {}) }
   }
 
   #opened(provider: string, note: CertifiedNote): NodeCheckpoint | undefined {
     try {
       const opened = openCertifiedNote(nativeVerifier, this.#needs.network, provider, note)
-      if (opened.goalId === undefined && parseNote(note.checkpoint).signatures.length === 1) return opened
+      if (parseNote(note.checkpoint).signatures.length === 1) return opened
     } catch (error) {
       this.#needs.logger.debug({ provider, reason: errorMessage(error) }, 'a checkpoint was refused')
     }
     return undefined
   }
 
-  #get(provider: string): KnownLog | undefined {
-    return this.#unwritten.get(provider) ?? this.#needs.store.get(logs, PREFIX + provider)
+  #put(name: LogName, log: KnownLog): void {
+    this.#logs.put(name, log)
+    this.#note(name, log)
   }
 
-  #put(provider: string, log: KnownLog): void {
-    if (this.#get(provider) === undefined) this.#count++
-    this.#unwritten.set(provider, log)
-    this.#note(provider, log)
-    this.#needs.store
-      .transact((tx) => tx.put(logs, PREFIX + provider, log))
-      .then(
-        () => this.#unwritten.get(provider) === log && this.#unwritten.delete(provider),
-        (error: unknown) => this.#needs.logger.error({ err: error }, 'what is known of a log could not be stored'),
-      )
+  #delete(names: readonly LogName[]): Promise<void> {
+    for (const name of names) this.#note(name, NOTHING)
+    return this.#logs.delete(names)
   }
 
-  #note(provider: string, { equivocation, open }: KnownLog): void {
-    if (equivocation !== undefined) this.#equivocated.add(provider)
-    if (open.length > 0) this.#doubtful.add(provider)
-    else this.#doubtful.delete(provider)
-    const refused = open.find((one) => one.refused !== undefined)?.refused
-    if (refused === undefined || equivocation !== undefined) this.#suspended.delete(provider)
-    else this.#suspended.set(provider, refused)
+  #note({ provider, goal }: LogName, log: KnownLog): void {
+    if (log.equivocation !== undefined) this.#equivocated.add(provider)
+    this.#doubts.note(provider, goal ?? '', log)
   }
 }
 
-/** Every checkpoint of the present epoch. */
-const placesOf = ({ newest, recent, open }: KnownLog): Held[] => [
-  ...(newest === undefined ? [] : [newest]),
-  ...recent,
-  ...open,
-]
-
-const epochOf = ({ epochs }: KnownLog): number => epochs.at(-1)?.epoch ?? 1
+/** The goal whose log a checkpoint says that it is of, before anything of it is verified; undefined for a node's own. */
+export const goalOf = ({ checkpoint }: Pick<CheckpointRecord, 'checkpoint'>): string | undefined =>
+  parseLogOrigin(checkpoint.split('\n', 1)[0]!)?.goalId
 
 const idOf = (record: LogRecord): string => logRecordId(logRecordText(record))
-
-const isSame = (a: Held, b: Held): boolean => a.origin === b.origin && a.size === b.size && a.root === b.root
-
-const extendsIt = (older: Held, newer: Held, hashes: readonly string[]): boolean =>
-  verifyConsistency(
-    { from: older.size, fromRoot: fromHex(older.root), to: newer.size, toRoot: fromHex(newer.root) },
-    hashes.map(fromHex),
-  )

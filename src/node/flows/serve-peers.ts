@@ -6,6 +6,7 @@ import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NetworkHandlers } from '../../network/network.ts'
 import type { NodeGoals } from '../goals.ts'
 import type { NodeParts } from '../parts.ts'
+import type { GoalLogs } from './goal-logs.ts'
 import type { YankLane } from './gossip-yanks.ts'
 import type { Learner } from './learn.ts'
 import type { LogProofs } from './log-proofs.ts'
@@ -54,14 +55,15 @@ interface Flows {
   readonly yankLane: Pick<YankLane, 'gossiped'>
   readonly watcher: Pick<LogWatcher, 'gossiped'>
   readonly witness: Pick<LogWitness, 'add'>
-  readonly publisher: Pick<CheckpointPublisher, 'records'>
+  readonly publisher: Pick<CheckpointPublisher, 'records' | 'recordsOfGoal'>
+  readonly goalLogs: Pick<GoalLogs, 'prove'>
   readonly reconciler: Pick<Reconciler, 'answers'>
   readonly goals: Pick<NodeGoals, 'answer'>
 }
 
 /** What this node answers to its peers: from its own store only, so that no question travels further. */
 export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
-  const { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler, goals } = flows
+  const { learner, proofs, relay, yankLane, watcher, witness, publisher, reconciler, goals, goalLogs } = flows
   const prober = new Prober(parts)
   return {
     onCellRequest: (request, from) =>
@@ -83,8 +85,8 @@ export function peerHandlers(parts: Parts, flows: Flows): NetworkHandlers {
       yank_request: ({ cells }) => ({ yanks: yanksOf(parts, cells) }),
       forward_request: (request, from) => relay.answer(request, from),
       add_checkpoint_request: (request, from) => witness.add(request, from),
-      consistency_request: (request) => proofs.prove(request),
-      log_records_request: (request) => logRecords(parts, () => publisher.records(), request),
+      consistency_request: (request) => goalLogs.prove(request) ?? proofs.prove(request),
+      log_records_request: (request) => logRecords(parts, publisher, request),
       ...reconciler.answers,
       contribution_request: (request) => goals.answer(request),
       receipts_request: ({ since }) => ({ receipts: parts.receipts.ownTokens(since, LIMITS.receiptsPerAnswer) }),

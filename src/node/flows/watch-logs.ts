@@ -1,15 +1,17 @@
 import { LIMITS } from '../../../protocol/limits.ts'
 import type { ConsistencyProof } from '../../../protocol/log.ts'
+import type { LogRecordsRequest } from '../../../protocol/rpc.ts'
 import type { EquivocationRecord, LogRecord } from '../../../protocol/transparency.ts'
-import { utf8 } from '../../kernel/base/bytes.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { logOrigin } from '../../kernel/log/checkpoint.ts'
-import { logRecordText, parseLogRecord } from '../../kernel/log/log-record.ts'
+import { parseLogRecord } from '../../kernel/log/log-record.ts'
 import type { Verdict } from '../../network/network.ts'
 import type { NodeParts } from '../parts.ts'
-import type { Taken } from './known-logs.ts'
+import type { Taken } from './known-log.ts'
+import { goalOf } from './known-logs.ts'
 import { meetPeers } from './meet-peers.ts'
+import { publishStatement } from './show-log.ts'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'knownLogs'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId'>
@@ -18,8 +20,10 @@ interface Parts extends Pick<NodeParts, 'clock' | 'logger' | 'events' | 'knownLo
 
 /** What a watcher does with what it finds. */
 export interface WatcherHooks {
-  /** A statement about this node's own log, by whoever keeps it. Nothing of it is verified. */
+  /** A statement about this node's logs, by whoever keeps it. Nothing of it is verified. */
   own(record: LogRecord): void
+  /** Digests of the goals whose logs are watched: those that are joined. */
+  goals(): readonly string[]
   /** Evidence bans. */
   ban(provider: string, reason: string): Promise<void>
 }
@@ -70,15 +74,19 @@ export class LogWatcher implements Part {
     this.#waiting.clear()
   }
 
-  /** Judges a gossiped statement before it is relayed, and takes it in when it is good. */
-  gossiped(bytes: Uint8Array): Verdict {
+  /**
+   * Judges a gossiped statement before it is relayed, and takes it in when it is good. Checkpoints of goals' logs travel with their `goal` alone, and
+   * nothing else about logs does.
+   */
+  gossiped(bytes: Uint8Array, goal?: string): Verdict {
     let record: LogRecord
     try {
       record = parseLogRecord(bytes)
     } catch {
       return 'reject'
     }
-    return this.#take(record).verdict
+    const of = record.type === 'checkpoint' ? goalOf(record) : undefined
+    return of === goal ? this.#take(record).verdict : 'reject'
   }
 
   /** Takes in a statement of a peer. What concerns the peer itself, or is evidence, is passed on: others may have been told something else. */
@@ -122,24 +130,31 @@ export class LogWatcher implements Part {
     return { from, to, hashes }
   }
 
-  /** Asks a peer for every statement that it holds. Never throws. */
+  /** Asks a peer for every statement that it holds of nodes' own logs, and of those of the goals that are joined here. Never throws. */
   async catchUp(peer: string): Promise<void> {
     if (this.#catchingUp.has(peer)) return
     this.#catchingUp.add(peer)
     try {
-      let after: string | undefined
-      for (let page = 0; page < MAX_PAGES; page++) {
-        const body = after === undefined ? {} : { after }
-        const answer = await this.#parts.network.request(peer, 'log_records_request', body, { signal: this.#signal() })
-        for (const text of answer.records) if (this.told(text, peer) === 'reject') return
-        if (answer.next === undefined || answer.next === after) return
-        after = answer.next
-      }
+      if (!(await this.#read(peer, {}))) return
+      for (const goal of this.#hooks.goals()) if (!(await this.#read(peer, { goal }))) return
     } catch (error) {
       this.#parts.logger.debug({ peer, reason: errorMessage(error) }, 'a peer did not tell what it knows of logs')
     } finally {
       this.#catchingUp.delete(peer)
     }
+  }
+
+  /** All pages of what a peer tells of nodes' own logs, or of those of a goal. False where it told something that nobody would take. */
+  async #read(peer: string, about: { readonly goal?: string }): Promise<boolean> {
+    let after: string | undefined
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const body = after === undefined ? about : { ...about, after }
+      const answer = await this.#parts.network.request(peer, 'log_records_request', body, { signal: this.#signal() })
+      for (const text of answer.records) if (this.told(text, peer) === 'reject') return false
+      if (answer.next === undefined || answer.next === after) return true
+      after = answer.next
+    }
+    return true
   }
 
   async #met(peer: string): Promise<void> {
@@ -245,9 +260,7 @@ export class LogWatcher implements Part {
   }
 
   #publish(record: LogRecord): void {
-    this.#parts.network.publish('checkpoints', utf8(logRecordText(record))).catch((error: unknown) => {
-      this.#parts.logger.debug({ reason: errorMessage(error) }, 'a statement about a log was not passed on')
-    })
+    void publishStatement(this.#parts, record, record.type === 'checkpoint' ? goalOf(record) : undefined)
   }
 }
 
@@ -255,16 +268,22 @@ export class LogWatcher implements Part {
 const PAGE_BYTES = LIMITS.frameBytes / 2
 const PAGE_COUNT = LIMITS.logRecordsPerAnswer
 
+/** What this node says of its logs: of all, or of the one that it has of a goal. */
+export interface OwnStatements {
+  records(): readonly string[]
+  recordsOfGoal(goal: string): readonly string[]
+}
+
 /** What this node tells of logs: its own first, then those that it knows. */
 export async function logRecords(
   { knownLogs, keys }: Pick<Parts, 'knownLogs' | 'keys'>,
-  own: () => readonly string[],
-  request: { readonly provider_id?: string; readonly after?: string },
+  own: OwnStatements,
+  request: Pick<LogRecordsRequest, 'provider_id' | 'goal' | 'after'>,
 ): Promise<{ records: string[]; next?: string }> {
-  const { provider_id: wanted, after } = request
-  if (wanted === keys.providerId) return { records: own().slice(-PAGE_COUNT) }
+  const { provider_id: wanted, goal, after } = request
+  if (wanted === keys.providerId) return { records: own.records().slice(-PAGE_COUNT) }
   if (wanted !== undefined) return { records: knownLogs.recordsOf(wanted).slice(-PAGE_COUNT) }
-  const { records, next } = await knownLogs.page(after, PAGE_BYTES, PAGE_COUNT / 2)
-  const ours = after === undefined ? own().slice(-PAGE_COUNT / 2) : []
-  return { records: [...ours, ...records], ...(next === undefined ? {} : { next }) }
+  const { records, next } = await knownLogs.page({ goal, after }, PAGE_BYTES, PAGE_COUNT / 2)
+  const ours = after !== undefined ? [] : goal === undefined ? own.records() : own.recordsOfGoal(goal)
+  return { records: [...ours.slice(-PAGE_COUNT / 2), ...records], ...(next === undefined ? {} : { next }) }
 }

@@ -1,7 +1,9 @@
 import type { AddCheckpointRequest, AddCheckpointResponse } from '../../../protocol/rpc.ts'
+import type { GoalBook } from '../../domain/goals/goal-book.ts'
 import { equalBytes, fromHex, toHex } from '../../kernel/base/bytes.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
 import { type CertifiedNote, type NodeCheckpoint, openCertifiedNote } from '../../kernel/log/certified-checkpoint.ts'
+import type { LogOrigin } from '../../kernel/log/checkpoint.ts'
 import { cosign, witnessKey } from '../../kernel/log/cosignature.ts'
 import { logRecordText } from '../../kernel/log/log-record.ts'
 import { formatNote, type NoteKey, parseNote } from '../../kernel/log/note.ts'
@@ -36,20 +38,24 @@ const MAX_LOGS = 10_000
 
 const cosigned = jsonKeyspace<Cosigned>(KEYSPACES.checkpoints)
 const counters = jsonKeyspace<number>(KEYSPACES.checkpoints)
-const keyOf = (provider: string): string => `w!${provider}`
-const COUNT = 'witnessed'
+const keyOf = ({ providerId, goalId }: LogOrigin): string =>
+  `w!${providerId}${goalId === undefined ? '' : `/${goalId}`}`
+/** Own logs of nodes and their logs of goals have room apart. A node has no more of the latter than goals were joined here. */
+const counterOf = ({ goalId }: LogOrigin): string => (goalId === undefined ? 'witnessed' : 'witnessed goals')
 
 /**
  * Witnesses the logs of peers (C2SP `tlog-witness`): cosigns a checkpoint only when it extends the one that it cosigned before, and only once
- * that it has done so is on disk. Peers bring their own log only.
+ * that it has done so is on disk. Peers bring their own logs only: that of the node, and those of goals that are joined here.
  */
 export class LogWitness {
   readonly #parts: Parts
   readonly #watcher: Pick<LogWatcher, 'told' | 'accuse'>
+  readonly #goals: Pick<GoalBook, 'isJoined'>
 
-  constructor(parts: Parts, watcher: Pick<LogWatcher, 'told' | 'accuse'>) {
+  constructor(parts: Parts, watcher: Pick<LogWatcher, 'told' | 'accuse'>, goals: Pick<GoalBook, 'isJoined'>) {
     this.#parts = parts
     this.#watcher = watcher
+    this.#goals = goals
   }
 
   /** The key of this node's cosignatures. */
@@ -66,18 +72,19 @@ export class LogWitness {
     try {
       const note = { certificate, checkpoint: request.checkpoint }
       opened = openCertifiedNote(nativeVerifier, config.network.name, from, note, clock.now())
-      if (opened.goalId !== undefined) return { refused: 'signature' }
       checkpoint = signedByLogAlone(request.checkpoint, opened.origin)
     } catch {
       return { refused: 'signature' }
     }
+    const { goalId: goal } = opened
+    if (goal !== undefined && !this.#goals.isJoined(goal)) return { refused: 'goal' }
     const note = { certificate, checkpoint }
     if (request.epoch !== undefined) this.#watcher.told(request.epoch, from)
     const consistency = { from: oldSize, hashes: proof }
     this.#watcher.told(logRecordText({ type: 'checkpoint', provider_id: from, ...note, consistency }), from)
     const standing = knownLogs.standing(from)
     if (standing !== 'good') return { refused: standing }
-    const outcome = await store.transact((tx) => this.#advance(tx, from, opened, { note, oldSize, proof }))
+    const outcome = await store.transact((tx) => this.#advance(tx, opened, { note, oldSize, proof }))
     if (outcome !== undefined) {
       if ('contradicts' in outcome) this.#watcher.accuse(from, outcome.contradicts, note)
       return outcome.answer
@@ -92,14 +99,14 @@ export class LogWitness {
   /** Moves on to a checkpoint that may be cosigned; otherwise the answer that says why not. All of it is one step, whoever else asks. */
   #advance(
     tx: Transaction,
-    provider: string,
     opened: NodeCheckpoint,
     { note, oldSize, proof }: { note: CertifiedNote; oldSize: number; proof: readonly string[] },
   ): { answer: Answer; contradicts?: CertifiedNote } | undefined {
     const { knownLogs, partners } = this.#parts
-    const kept = tx.get(cosigned, keyOf(provider))
+    const { providerId: provider } = opened
+    const kept = tx.get(cosigned, keyOf(opened))
     if (kept !== undefined && kept.epoch > opened.epoch) return { answer: conflict(kept) }
-    const held = kept?.epoch === opened.epoch ? kept : this.#beginning(provider, opened.epoch)
+    const held = kept?.epoch === opened.epoch ? kept : this.#beginning(opened)
     if (held === undefined) return { answer: { refused: 'epoch' } }
     if (oldSize !== held.size) return { answer: conflict(held) }
     if (opened.size === held.size && toHex(opened.root) !== held.root) {
@@ -109,18 +116,20 @@ export class LogWitness {
     if (!verifyConsistency(claim, proof.map(fromHex))) return { answer: { refused: 'proof' } }
     if (knownLogs.standing(provider) !== 'good') return { answer: { refused: 'suspended' } }
     if (kept === undefined) {
-      const count = tx.get(counters, COUNT) ?? 0
+      const count = tx.get(counters, counterOf(opened)) ?? 0
       if (count >= MAX_LOGS && partners.get(provider) === undefined) return { answer: { refused: 'full' } }
-      tx.put(counters, COUNT, count + 1)
+      tx.put(counters, counterOf(opened), count + 1)
     }
-    tx.put(cosigned, keyOf(provider), { epoch: opened.epoch, size: opened.size, root: toHex(opened.root), note })
+    tx.put(cosigned, keyOf(opened), { epoch: opened.epoch, size: opened.size, root: toHex(opened.root), note })
     return undefined
   }
 
-  /** The tree with which an epoch begins; undefined for one of which no statement is known. */
-  #beginning(provider: string, epoch: number): Cosigned | undefined {
-    if (epoch === 1) return { epoch, size: 0, root: toHex(EMPTY_ROOT) }
-    const record = this.#parts.knownLogs.epochs(provider).find((one) => one.epoch === epoch)
+  /** The tree with which an epoch begins, a goal's log with nothing; undefined for one of which no statement is known. */
+  #beginning({ providerId, goalId, epoch }: LogOrigin): Cosigned | undefined {
+    const nothing = { epoch, size: 0, root: toHex(EMPTY_ROOT) }
+    if (epoch === 1) return nothing
+    const record = this.#parts.knownLogs.epochs(providerId).find((one) => one.epoch === epoch)
+    if (goalId !== undefined) return record && nothing
     return record && { epoch, size: record.size, root: record.root }
   }
 }

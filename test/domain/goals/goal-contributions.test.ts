@@ -7,13 +7,13 @@ import { Store } from '../../../src/kernel/storage/store.ts'
 import { TestClock, temporaryFolder } from '../../support/cells.ts'
 import { admittedOf, contributionOf, goalOf, newContributor, packOf } from '../../support/goals.ts'
 
-async function open(t: TestContext, entry = goalOf(), folder?: string) {
+async function open(t: TestContext, entry = goalOf(), folder?: string, mostBytes = 1_000_000) {
   const directory = folder ?? (await temporaryFolder(t))
   const store = await Store.open(directory, { createIfMissing: true })
   t.after(() => store.close())
   const changes: GoalChange[] = []
   const log = new MerkleLog(store, `goal/${entry.digest}`)
-  const parts = { store, clock: new TestClock(), log }
+  const parts = { store, clock: new TestClock(), log, mostBytes }
   const contributions = new GoalContributions(parts, entry, (change) => changes.push(change))
   await contributions.load()
   return { contributions, store, directory, entry, log, changes }
@@ -52,6 +52,38 @@ describe('contributions to a goal', () => {
     assert.equal(toHex(again.contributions.board.root()), toHex(first.contributions.board.root()))
     assert.deepEqual(again.contributions.counts, { total: 50, accepted: 50, rejected: 0 })
     assert.equal(again.contributions.text(all[3]!.id), all[3]!.text)
+  })
+
+  it('take no more of the disk than they may, after a restart too, and more of it once they may', async (t) => {
+    const room = 20_000
+    const first = await open(t, goalOf(), undefined, room)
+    const { digest } = first.entry
+    const all = Array.from({ length: 30 }, (_, i) => admittedOf(contributionOf(digest, packOf({ reward: i }))))
+    const sizeOf = (ids: readonly string[]) =>
+      all.reduce((sum, { id, text }) => sum + (ids.includes(id) ? Buffer.byteLength(text) + 1024 : 0), 0)
+    const kept = ({ contributions }: Pick<typeof first, 'contributions'>) =>
+      all.flatMap(({ id }) => (contributions.text(id) === undefined ? [] : id)).sort()
+    for (const [i, one] of all.entries()) await first.contributions.take(one, verdictOf(i), true)
+    const ids = kept(first)
+    assert.ok(ids.length > 1 && ids.length < all.length && sizeOf(ids) <= room)
+    assert.deepEqual(
+      ids,
+      all
+        .map(({ id }) => id)
+        .sort()
+        .slice(0, ids.length),
+      'the smallest',
+    )
+    const largest = all.toSorted((a, b) => (a.id < b.id ? 1 : -1))[0]!
+    assert.ok(first.contributions.isBeyond(largest.id))
+    await first.store.close()
+
+    const again = await open(t, first.entry, first.directory, room)
+    assert.equal((await again.contributions.take(largest, verdictOf(1), true)).kind, 'full')
+    assert.deepEqual(kept(again), ids)
+    await again.store.close()
+    const larger = await open(t, first.entry, first.directory, 2 * room)
+    assert.equal((await larger.contributions.take(largest, verdictOf(1), true)).kind, 'taken')
   })
 
   it('are exact about duplicates: the same one, the same pack, and neither when the other was refused', async (t) => {

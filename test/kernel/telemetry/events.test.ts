@@ -83,7 +83,7 @@ const ONE_OF_EACH: EventMap = {
   announcement_refused: { reason: 'stale' },
   equivocation_found: { providerId: 'p' },
   log_standing: { providerId: 'p', standing: 'suspended' },
-  checkpoint_cosigned: { witness: 'p', size: 3 },
+  checkpoint_cosigned: { witness: 'p', size: 3, goal: null },
   tau_commit: { goalId: null, logSize: 3, root: 'f', anchor: 'file' },
   log_epoch_opened: { epoch: 2 },
   set_reconciled: {
