@@ -74,8 +74,6 @@ export interface Goals {
   leave(goalId: string, by: string): Promise<KnownGoal>
   /** Judges a contribution (joined goals). What it says of itself never throws but is in the verdict; throws `PROV_013` where it comes too fast. */
   contribute(submission: Submission): Promise<ContributionVerdict>
-  /** A submission to the goal was refused before it came here: it counts like one that was judged, where the goal is joined. */
-  countRefused(goalId: string): void
   /** Best first; `total` counts all entries. (Joined goals.) */
   leaderboard(goalId: string, limit: number): { readonly entries: readonly LeaderboardEntry[]; readonly total: number }
   status(goalId: string): GoalStatus

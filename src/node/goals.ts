@@ -133,14 +133,6 @@ export class NodeGoals implements Goals, Part {
     return verdict
   }
 
-  countRefused(goalId: string): void {
-    const joined = this.#joined.get(this.#init.book.find(goalId).digest)
-    if (joined === undefined) return
-    this.#received++
-    this.#processed++
-    joined.contributions.countRejected()
-  }
-
   leaderboard(goalId: string, limit: number): { entries: readonly LeaderboardEntry[]; total: number } {
     const entries = this.#joinedGoal(goalId).contributions.board.entries()
     return { entries: entries.slice(0, limit).map(entryOf), total: entries.length }

@@ -178,30 +178,6 @@ test('a proof has the documented shape, and holds in both', async (t) => {
   }
 })
 
-test('what is not signed is refused with the way to sign it, and does not reach the node', async (t) => {
-  const harness = await withGoal(t)
-  const { send, node } = harness
-  const { public_key, signature, ...unsigned } = await signed(harness, 'a')
-  let refusals = 0
-  for (const body of [unsigned, { ...unsigned, public_key }, { ...unsigned, signature }]) {
-    const reply = await send({ method: 'POST', path: CONTRIBUTE, body })
-    fits(reply, 'POST', CONTRIBUTE)
-    const verdict = data(reply)
-    assert.deepEqual([verdict.accepted, verdict.rejection_type], [false, 'INVALID_SIGNATURE'])
-    assert.match(String(verdict.reason), /public_key and signature are missing.*cytoplex goal contribute/)
-    assert.equal(node.goals.status(GOAL).rejected_contributions, ++refusals)
-    assert.match(String(verdict.reason), new RegExp(node.goals.get(GOAL).digest))
-  }
-  // A name is no node id, whatever signs it.
-  const named = { ...unsigned, public_key, signature, contributor_id: 'alice' }
-  const alice = data(await send({ method: 'POST', path: CONTRIBUTE, body: named }))
-  assert.deepEqual([alice.accepted, alice.rejection_type], [false, 'INVALID_SIGNATURE'])
-  assert.match(String(alice.reason), /^contributor_id: found "alice", allowed is the node id of public_key/)
-  const elsewhere = await send({ method: 'POST', path: CONTRIBUTE, body: { ...unsigned, goal_id: 'other' } })
-  assert.match(refused(elsewhere, 404), /no goal other/)
-  assert.deepEqual(node.goals.submissions, [])
-})
-
 test('parameters and proofs are base64, padded or not, and reach the node as base64url', async (t) => {
   const harness = await withGoal(t)
   const { send, node } = harness

@@ -168,6 +168,22 @@ describe('a contribution that is refused', () => {
     assert.equal(await refused({ public_key: toBase64Url(newContributor().publicKey) }), 'INVALID_SIGNATURE')
   })
 
+  it('is not signed, and is told how to sign it', async (t) => {
+    const { digest, submit, node } = await nodeWithGoal(t)
+    const record = contributionOf(digest, packOf({ reward: 1 }))
+    for (const change of [{ public_key: '', signature: '' }, { signature: '' }, { public_key: '' }]) {
+      const { rejection_type, reason } = await submit(record, change)
+      assert.equal(rejection_type, 'INVALID_SIGNATURE')
+      assert.match(reason, /public_key and signature are missing.*cytoplex goal contribute/)
+      assert.ok(reason.includes(digest))
+    }
+    // A name is no node id, whatever signs it.
+    const { rejection_type, reason } = await submit(record, { contributor_id: 'alice' })
+    assert.equal(rejection_type, 'INVALID_SIGNATURE')
+    assert.match(reason, /^contributor_id: found "alice", allowed is the node id of public_key/)
+    assert.equal(node.goals.status('my-goal').rejected_contributions, 4)
+  })
+
   it('comes from somebody whom the goal does not admit', async (t) => {
     const key = newContributor()
     const contributors = [nodeIdOf(key.publicKey)]

@@ -46,8 +46,6 @@ export class FakeGoals implements Goals {
   readonly network: string
   readonly submissions: Submission[] = []
   readonly acts: string[] = []
-  /** Goals of submissions that were refused before they came here. */
-  readonly refused: string[] = []
   readonly known = new Map<string, KnownGoal>()
   readonly leaves = new Map<string, string[]>()
   readonly entries = new Map<string, LeaderboardEntry[]>()
@@ -130,10 +128,6 @@ export class FakeGoals implements Goals {
     return verdict({ accepted: true, reason: 'ACCEPTED', metrics: METRICS, score: SCORE, log_index, contribution_id })
   }
 
-  countRefused(goalId: string): void {
-    this.refused.push(goalId)
-  }
-
   leaderboard(goalId: string, limit: number) {
     this.#joined(goalId)
     const entries = this.entries.get(goalId) ?? []
@@ -143,8 +137,7 @@ export class FakeGoals implements Goals {
   status(goalId: string): GoalStatus {
     this.get(goalId)
     const leaves = this.leaves.get(goalId) ?? []
-    const before = this.refused.filter((refused) => refused === goalId).length
-    const rejected = this.submissions.filter(({ goal_id }) => goal_id === goalId).length - leaves.length + before
+    const rejected = this.submissions.filter(({ goal_id }) => goal_id === goalId).length - leaves.length
     return {
       goal_id: goalId,
       log_size: leaves.length,

@@ -1,5 +1,4 @@
 import { Type } from 'typebox'
-import type { ContributionVerdict } from '../../../protocol/goal.ts'
 import { GoalId } from '../../../protocol/goal.ts'
 import {
   ContributeAnswer,
@@ -56,12 +55,7 @@ export const goalRoutes: readonly Route[] = [
       ({ node: { goals } }) =>
       async (request, reply) => {
         const submission = submissionOf(request.body)
-        // Of an unknown goal they are told first.
-        const { digest } = goals.get(request.body.goal_id)
-        const flaw = flawIn(submission, digest)
-        if (flaw !== undefined) goals.countRefused(submission.goal_id)
-        const verdict = flaw === undefined ? await goals.contribute(submission) : badSignature(flaw)
-        sendData(request, reply, 200, { ...verdict, seed: submission.seed })
+        sendData(request, reply, 200, { ...(await goals.contribute(submission)), seed: submission.seed })
       },
   }),
   route({
@@ -230,33 +224,6 @@ function submissionOf(body: ContributeRequest): Submission {
     ...(seed === undefined ? {} : { seed }),
   }
 }
-
-/** What the node of a key is called. */
-const NODE_ID = /^[0-9a-f]{40}$/
-
-/** Why no signature can hold, in words that help those who come from the document; undefined where the node is to judge. */
-function flawIn({ public_key, signature, contributor_id }: Submission, digest: string): string | undefined {
-  if (public_key === '' || signature === '') {
-    return (
-      'public_key and signature are missing: a contribution is signed with an Ed25519 key, over the record ' +
-      `{type: "contribution", goal: "${digest}", contributor_id, pack_hash, extras, public_key, work} as protocol/README.md says ` +
-      '("Contributions"); `cytoplex goal contribute` and the SDK do it'
-    )
-  }
-  if (NODE_ID.test(contributor_id)) return undefined
-  const found = JSON.stringify(contributor_id)
-  return `contributor_id: found ${found}, allowed is the node id of public_key: the first 40 hexadecimal digits of its SHA-256`
-}
-
-const badSignature = (reason: string): ContributionVerdict => ({
-  accepted: false,
-  reason,
-  rejection_type: 'INVALID_SIGNATURE',
-  metrics: null,
-  log_index: null,
-  score: null,
-  contribution_id: null,
-})
 
 /** A proof in the document's shape, and what else it takes to check it offline. */
 function proofBody(goal_id: string, proof: GoalProof): Record<string, unknown> {

@@ -79,6 +79,8 @@ export class ContributionDesk {
   async #submit(joined: JoinedGoal, submission: Submission): Promise<ContributionVerdict> {
     const { entry, contributions } = joined
     const network = this.#parts.config.network.name
+    const unsigned = unsignedBecause(submission, entry.digest)
+    if (unsigned !== undefined) return refused({ type: 'INVALID_SIGNATURE', reason: unsigned })
     const record = recordOf(entry.digest, submission)
     if (record === undefined) {
       return refused({ type: 'INVALID_STRUCTURE', reason: 'parameters are not base64url without padding' })
@@ -160,6 +162,23 @@ const DUPLICATES = {
       '(goals.max_bytes_per_goal)',
   },
 } as const
+
+/** What the node of a key is called. */
+const NODE_ID = /^[0-9a-f]{40}$/
+
+/** Why no signature can hold, in words that help those who come from the document; undefined where the node is to judge. */
+function unsignedBecause({ public_key, signature, contributor_id }: Submission, digest: string): string | undefined {
+  if (public_key === '' || signature === '') {
+    return (
+      'public_key and signature are missing: a contribution is signed with an Ed25519 key, over the record ' +
+      `{type: "contribution", goal: "${digest}", contributor_id, pack_hash, extras, public_key, work} as protocol/README.md says ` +
+      '("Contributions"); `cytoplex goal contribute` and the SDK do it'
+    )
+  }
+  if (NODE_ID.test(contributor_id)) return undefined
+  const found = JSON.stringify(contributor_id)
+  return `contributor_id: found ${found}, allowed is the node id of public_key: the first 40 hexadecimal digits of its SHA-256`
+}
 
 /** What a submission says, as the contributor signed it; undefined where its parameters cannot be read. */
 function recordOf(goal: string, submission: Submission): ContributionRecord | undefined {
