@@ -257,7 +257,7 @@ export interface ProviderNode {
     /** Of another node's log, which is asked. Nothing is verified. */
     consistencyOf(provider: string, from: number, to: number, epoch?: number): Promise<ConsistencyProof>
   }
-  /** The log of a goal that this node has joined. Throws `PROV_001` with status 404 for any other. */
+  /** This node's log of a goal. Throws `PROV_001` with status 404 for a goal that is not known here. */
   goalLog(goalId: string): ReadableLog
   /** Names and URLs of partners are for the administrator. */
   info(isAdmin?: boolean): Promise<ProviderInfo>

@@ -278,9 +278,12 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await Promise.all([parts.knownLogs.load(), cosignatures.load()])
   await lifecycle.start(new LogMarks(parts, epochs))
   const proofs = new LogProofs(parts, epochs, cosignatures)
-  const goalLogs = new GoalLogs(parts, { epochs, cosignatures, tree: (digest) => goalLog(store, digest) }, (goalId) =>
-    goalLog(store, goalBook.find(goalId).digest),
-  )
+  const goalLogs = new GoalLogs(parts, {
+    epochs,
+    cosignatures,
+    tree: (digest) => goalLog(store, digest),
+    digestOf: (goalId) => goalBook.find(goalId).digest,
+  })
   const publisher = new CheckpointPublisher(parts, { proofs, epochs, cosignatures, goalLogs, goals: goalBook })
   const watcher = new LogWatcher(parts, {
     own: (record) => publisher.heard(record),

@@ -56,11 +56,10 @@ it('a proof file in which anything is changed is refused', async (t) => {
 })
 
 it('what the log does not have is not found, in the documented words', async (t) => {
-  const { log, logs } = await goalLog(t, NETWORK, leaves)
+  const { log } = await goalLog(t, NETWORK, leaves)
   assert.throws(() => log.proofFile(21), notFound(/^Log index 21 out of bounds \[0, 21\)$/))
   assert.throws(() => log.inclusion(30), notFound(/^Log index 30 out of bounds \[0, 21\)$/))
   assert.throws(() => log.proofFile(1, 22), notFound(/^Tree size 22 out of bounds \[0, 21\]$/))
   assert.throws(() => log.consistency(22), notFound(/out of bounds/))
   assert.throws(() => log.tile('tile/0/001'), notFound(/the log has no tile\/0\/001/))
-  assert.throws(() => logs.of('slow'), notFound(/there is no goal slow/))
 })

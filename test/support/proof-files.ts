@@ -15,7 +15,6 @@ export async function goalLog(
   leaves: readonly object[],
 ): Promise<{
   log: ReadableLog
-  logs: GoalLogs
   merkle: MerkleLog
   providerId: string
   append(leaf: object): Promise<void>
@@ -28,12 +27,13 @@ export async function goalLog(
   }
   for (const leaf of leaves) await append(leaf)
   const parts = { keys, config: { network: { name: network } } } as ConstructorParameters<typeof GoalLogs>[0]
-  const logs = new GoalLogs(
-    parts,
-    { epochs: { newest: 1 }, cosignatures: { of: () => [] }, tree: () => merkle },
-    (goalId) => (goalId === 'fast' ? merkle : undefined),
-  )
-  return { log: logs.of('fast'), logs, merkle, providerId: keys.providerId, append }
+  const logs = new GoalLogs(parts, {
+    epochs: { newest: 1 },
+    cosignatures: { of: () => [] },
+    tree: () => merkle,
+    digestOf: (goalId) => goalId,
+  })
+  return { log: logs.of('fast'), merkle, providerId: keys.providerId, append }
 }
 
 /** The file's text. */

@@ -1,6 +1,5 @@
 import { LIMITS } from '../../../protocol/limits.ts'
 import { toHex } from '../../kernel/base/bytes.ts'
-import { ProviderError } from '../../kernel/base/errors.ts'
 import { logOrigin, parseLogOrigin } from '../../kernel/log/checkpoint.ts'
 import type { MerkleLog } from '../../kernel/log/merkle-log.ts'
 import type { NodeParts } from '../parts.ts'
@@ -17,32 +16,27 @@ interface Parts {
 export interface GoalLogsNeeds {
   readonly epochs: Pick<LogEpochs, 'newest'>
   readonly cosignatures: Pick<Cosignatures, 'of'>
-  /** The log of a goal by its digest, empty where there is none. */
+  /** The log of a goal by its digest, named `goal/…`, empty where there is none. */
   tree(digest: string): MerkleLog
+  /** The digest of a goal. Throws `ProviderError` where the id names none, or several. */
+  digestOf(goalId: string): string
 }
 
-/** The logs of the goals that this node has joined, each a tree of its own with checkpoints of its own. */
+/** The logs of goals at this node, each a tree of its own with checkpoints of its own; empty for goals that it never joined. */
 export class GoalLogs {
   readonly #parts: Parts
   readonly #needs: GoalLogsNeeds
-  readonly #find: (goalId: string) => MerkleLog | undefined
   /** Kept for the checkpoint that each has signed last. */
   readonly #readers = new Map<string, { readonly log: MerkleLog; readonly reader: LogReader }>()
 
-  /** `find` gives the log of a goal, named `goal/…`; undefined for a goal that has none here. */
-  constructor(parts: Parts, needs: GoalLogsNeeds, find: (goalId: string) => MerkleLog | undefined) {
+  constructor(parts: Parts, needs: GoalLogsNeeds) {
     this.#parts = parts
     this.#needs = needs
-    this.#find = find
   }
 
-  /** Throws `PROV_001` with status 404 for a goal that has no log here. */
+  /** Throws as {@link GoalLogsNeeds.digestOf} does. */
   of(goalId: string): ReadableLog {
-    const log = this.#find(goalId)
-    if (log === undefined) {
-      this.#readers.delete(goalId)
-      throw new ProviderError('PROV_001', `there is no goal ${goalId}`, { status: 404 })
-    }
+    const log = this.tree(this.#needs.digestOf(goalId))
     const known = this.#readers.get(goalId)
     // Another goal may have taken the id.
     if (known !== undefined && known.log.name === log.name) return known.reader
