@@ -197,7 +197,7 @@ log_level: INFO
   assert.deepEqual(goals, {
     accept_contributions: false,
     contributions_per_minute: 600,
-      max_bytes_per_goal: 4_294_967_296,
+    max_bytes_per_goal: 4_294_967_296,
     serve_evaluations: false,
   })
   assert.deepEqual(health, { min_peers_for_ready: 5, max_sync_lag_for_ready: 6, enable_server: true, port: 3 })
