@@ -53,22 +53,17 @@ const COLUMNS: readonly (readonly [head: string, of: (result: FederationResult) 
   ['memory of the process', ({ memoryMb }) => `${memoryMb.toFixed(0)} MB`],
 ]
 
-const results: FederationResult[] = []
-for (const size of sizes) {
-  const begun = performance.now()
-  const say = (text: string): void => console.error(`${size} nodes, ${seconds(performance.now() - begun)}: ${text}`)
-  results.push(await simulateFederation(size, seed, { delayMs: [delayMs[0]!, delayMs[1]!], loss }, say))
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+
+function table(results: readonly FederationResult[]): string {
+  return [
+    line(['', ...results.map(({ nodes }) => `${nodes} nodes`)]),
+    line(['---', ...results.map(() => '---')]),
+    ...COLUMNS.slice(1).map(([head, of]) => line([head, ...results.map(of)])),
+  ].join('\n')
 }
 
-const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-const table = [
-  line(['', ...results.map(({ nodes }) => `${nodes} nodes`)]),
-  line(['---', ...results.map(() => '---')]),
-  ...COLUMNS.slice(1).map(([head, of]) => line([head, ...results.map(of)])),
-].join('\n')
-console.log(table)
-
-if (values.record) {
+async function record(results: readonly FederationResult[]): Promise<void> {
   const series = (name: string, unit: string, of: (result: FederationResult) => number): Series => ({
     name,
     unit,
@@ -82,6 +77,16 @@ if (values.record) {
   ])
   const note = `Whole nodes in one process, over links that take ${values.delay} ms and lose ${100 * loss} % of messages once; a tenth of the clocks are up to two minutes wrong; twenty nodes announce, ten serve the DHT; the others have 24 connections at most. All share one core: times of the larger ones are those of the core, hops and messages are not; seed ${seed}. Dashed: growth like the logarithm of the number of nodes.`
   await writeFile(PLOT, drawn)
-  await writeFile(RESULTS, `# Simulated federations\n\n${note}\n\n${table}\n\n![plots](results.svg)\n`)
+  await writeFile(RESULTS, `# Simulated federations\n\n${note}\n\n${table(results)}\n\n![plots](results.svg)\n`)
 }
+
+const results: FederationResult[] = []
+for (const size of sizes) {
+  const begun = performance.now()
+  const say = (text: string): void => console.error(`${size} nodes, ${seconds(performance.now() - begun)}: ${text}`)
+  results.push(await simulateFederation(size, seed, { delayMs: [delayMs[0]!, delayMs[1]!], loss }, say))
+  // The larger ones take long, and may not come to their end.
+  if (values.record) await record(results)
+}
+console.log(table(results))
 process.exit(0)
