@@ -240,7 +240,7 @@ export interface AnswerBinding {
   readonly provider_id: string
 }
 
-export const Severity = Type.Union([
+const Severity = Type.Union([
   Type.Literal('info'),
   Type.Literal('warning'),
   Type.Literal('error'),
@@ -272,6 +272,18 @@ export const QueryResponse = Type.Object(
   { title: 'QueryResponse' },
 )
 export type QueryResponse = Static<typeof QueryResponse>
+
+/** Answer of every route of assurance that refuses or fails. */
+export const AssuranceFailure = Type.Object(
+  {
+    request_id: Type.String({ description: 'Empty where the request was not read that far.' }),
+    status: Type.Literal('failed'),
+    payload: Type.Null(),
+    errors: Type.Array(AssuranceError, { minItems: 1 }),
+  },
+  { title: 'AssuranceFailure' },
+)
+export type AssuranceFailure = Static<typeof AssuranceFailure>
 
 /**
  * The error table ("API Contracts", section 3): code, words, HTTP status. What HTTP cannot say is in the body.

@@ -1,18 +1,32 @@
 import type {
   AnswerPayload,
+  AnswerProof,
   AssuranceError,
   QueryPayload,
   QueryRequest,
   QueryResponse,
   ResponseStatus,
 } from '../../protocol/assurance.ts'
-import type { Operator, OperatorCreation } from '../../protocol/operators.ts'
+import type { Batch, BatchRequest, BatchResult, BatchResults, BatchResultsQuery } from '../../protocol/batch.ts'
+import type {
+  Operator,
+  OperatorCreated,
+  OperatorCreation,
+  OperatorHeaders,
+  OperatorList,
+  OperatorListQuery,
+  OperatorRotation,
+} from '../../protocol/operators.ts'
+import type { OperatorLimit } from '../domain/assurance/operator-limits.ts'
+
+export { OperatorLimitError } from '../domain/assurance/operator-limits.ts'
+export type { OperatorLimit }
 
 /** Who sent a signed request that was verified, and used up. */
 export interface VerifiedOperator {
   readonly operator: Operator
-  /** What its tier has left in the minute that has the fewest left; null without limits. */
-  readonly limit: { readonly limit: number; readonly remaining: number; readonly resetAt: number } | null
+  /** What is left of the limit of its tier that has the fewest left; null without limits. */
+  readonly limit: OperatorLimit | null
 }
 
 /** How a signed request arrived. */
@@ -52,22 +66,40 @@ export interface Answerer {
   ): Promise<Answered>
 }
 
+/** An answer that is to be proven. */
+export interface Provable {
+  /** As it was signed. */
+  readonly request: QueryRequest
+  readonly answered: Answered
+  readonly responseId: string
+  /** ISO 8601, of the response. */
+  readonly timestamp: string
+}
+
+/** Makes the proofs of answers. */
+export interface Prover {
+  /**
+   * Proves an answer, as its mode asks for. `status` and `errors` are those of the answer, unless something could not be had: then they say so too
+   * (`partial`, 602).
+   */
+  prove(
+    answer: Provable,
+    options: { readonly signal: AbortSignal },
+  ): Promise<{ readonly status: ResponseStatus; readonly errors: readonly AssuranceError[]; readonly proof: AnswerProof }>
+}
+
 /** Signed questions and proven answers, as the doors see them. */
 export interface Assurance {
-  /** The administrator's. `secret` is there once, for `hmac-sha256`. */
-  createOperator(
-    creation: OperatorCreation,
-    by: string,
-  ): Promise<{ readonly operator: Operator; readonly secret?: string }>
-  listOperators(): Operator[]
-  /** A new key or secret; the old one ends at once. */
-  rotateOperator(
-    operatorId: string,
-    key: { readonly public_key?: string },
-    by: string,
-  ): Promise<{ readonly operator: Operator; readonly secret?: string }>
+  /** The administrator's, as the next three; durable and logged when it resolves. `by` is who does it. A secret is in the answer once. */
+  createOperator(creation: OperatorCreation, by: string): Promise<OperatorCreated>
+  listOperators(query?: OperatorListQuery): OperatorList
+  /** A new key or secret; the old one ends at once. Throws `PROV_001` with status 404, as suspending does. */
+  rotateOperator(operatorId: string, rotation: OperatorRotation, by: string): Promise<OperatorCreated>
   suspendOperator(operatorId: string, by: string): Promise<Operator>
-  /** Verifies, uses up and counts a signed request: 401, 403, 409, 429. */
+  /**
+   * Verifies, uses up and counts a signed request. Throws `ProviderError`: 401, 403 for what its payload may not ask about, 409 for one that was used
+   * before, 422 for a batch above the tier, 429 (an {@link OperatorLimitError} where its tier has no more).
+   */
   verifyRequest(
     request: {
       readonly request_id: string
@@ -78,6 +110,19 @@ export interface Assurance {
     },
     arrival: Arrival,
   ): Promise<VerifiedOperator>
-  /** Answers a verified question, with its proof where it is asked for. */
+  /** The same of a request without a body. */
+  verifyHeaders(headers: OperatorHeaders, arrival: Arrival): Promise<VerifiedOperator>
+  /** Answers a verified question, with its proof where it is asked for. Throws 503 when its time is over, and what the question is refused with. */
   query(request: QueryRequest, from: VerifiedOperator, signal: AbortSignal): Promise<QueryResponse>
+  /** Many questions. Somebody else's batch is not there: `PROV_001` with status 404. */
+  readonly batches: {
+    /** Durable when it resolves. Throws 429 and 503 where there is no room. */
+    submit(request: BatchRequest, from: VerifiedOperator): Promise<Batch>
+    status(batchId: string, from: VerifiedOperator): Batch
+    results(batchId: string, from: VerifiedOperator, query: BatchResultsQuery): Promise<BatchResults>
+    /** All that is answered from question `offset` on, one after the other. */
+    stream(batchId: string, from: VerifiedOperator, offset: number): AsyncIterable<BatchResult>
+    /** What is answered stays. Ending again, or what is finished, changes nothing. */
+    cancel(batchId: string, from: VerifiedOperator): Promise<Batch>
+  }
 }

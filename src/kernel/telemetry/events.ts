@@ -137,6 +137,35 @@ export interface EventMap {
       readonly logIndex: number
     } | null
   }
+  /** An operator's question was answered, by itself: of a batch's, `batch_complete` tells. */
+  verification_complete: {
+    readonly requestId: string
+    readonly responseId: string
+    readonly operatorId: string
+    readonly status: 'success' | 'partial' | 'failed'
+    /** Null where nothing was answered. */
+    readonly verificationStatus: 'verified' | 'rejected' | 'warning' | null
+  }
+  /** A question, of a batch or by itself, has an answer that breaks constraints. */
+  constraint_violation: {
+    readonly requestId: string
+    readonly operatorId: string
+    /** Null for a question by itself. */
+    readonly batchId: string | null
+    readonly constraintsFailed: readonly string[]
+  }
+  /** A batch has all its answers, or was cancelled; its answers are durable. */
+  batch_complete: {
+    readonly batchId: string
+    /** Of the request that brought it. */
+    readonly requestId: string
+    readonly operatorId: string
+    readonly status: 'completed' | 'cancelled'
+    readonly total: number
+    readonly succeeded: number
+    readonly partial: number
+    readonly failed: number
+  }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {
     readonly door: 'http' | 'p2p'
