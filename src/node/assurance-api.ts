@@ -2,6 +2,7 @@ import type {
   AnswerPayload,
   AnswerProof,
   AssuranceError,
+  OperatorEnvelope,
   QueryPayload,
   QueryRequest,
   QueryResponse,
@@ -100,16 +101,7 @@ export interface Assurance {
    * Verifies, uses up and counts a signed request. Throws `ProviderError`: 401, 403 for what its payload may not ask about, 409 for one that was used
    * before, 422 for a batch above the tier, 429 (an {@link OperatorLimitError} where its tier has no more).
    */
-  verifyRequest(
-    request: {
-      readonly request_id: string
-      readonly timestamp: string
-      readonly operator_id: string
-      readonly signature: string
-      readonly payload: unknown
-    },
-    arrival: Arrival,
-  ): Promise<VerifiedOperator>
+  verifyRequest(request: OperatorEnvelope, arrival: Arrival): Promise<VerifiedOperator>
   /** The same of a request without a body. */
   verifyHeaders(headers: OperatorHeaders, arrival: Arrival): Promise<VerifiedOperator>
   /** Answers a verified question, with its proof where it is asked for. Throws 503 when its time is over, and what the question is refused with. */
