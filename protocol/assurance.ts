@@ -273,18 +273,6 @@ export const QueryResponse = Type.Object(
 )
 export type QueryResponse = Static<typeof QueryResponse>
 
-/** Answer of every route of assurance that refuses or fails. */
-export const AssuranceFailure = Type.Object(
-  {
-    request_id: Type.String({ description: 'Empty where the request was not read that far.' }),
-    status: Type.Literal('failed'),
-    payload: Type.Null(),
-    errors: Type.Array(AssuranceError, { minItems: 1 }),
-  },
-  { title: 'AssuranceFailure' },
-)
-export type AssuranceFailure = Static<typeof AssuranceFailure>
-
 /**
  * The error table ("API Contracts", section 3): code, words, HTTP status. What HTTP cannot say is in the body.
  */

@@ -101,8 +101,16 @@ export class BatchRunner implements Part {
     const courses = this.#courses.get(record.operator_id)
     if (courses === undefined) this.#courses.set(record.operator_id, [course])
     else courses.push(course)
-    while (this.#workers.size < AT_ONCE) {
-      const worker = this.#work().finally(() => this.#workers.delete(worker))
+    this.#enlist()
+  }
+
+  #enlist(): void {
+    while (this.#workers.size < AT_ONCE && this.#courses.size > 0 && !this.#stopping.signal.aborted) {
+      const worker = this.#work().finally(() => {
+        this.#workers.delete(worker)
+        // Work may have come between its last look and now.
+        this.#enlist()
+      })
       this.#workers.add(worker)
     }
   }

@@ -108,6 +108,24 @@ const ONE_OF_EACH: EventMap = {
     logIndex: 0,
   },
   leaderboard_update: { goalId: 'g', root: 'ab', best: null },
+  verification_complete: {
+    requestId: 'r',
+    responseId: 'a',
+    operatorId: 'o',
+    status: 'success',
+    verificationStatus: 'verified',
+  },
+  constraint_violation: { requestId: 'r', operatorId: 'o', batchId: null, constraintsFailed: ['c'] },
+  batch_complete: {
+    batchId: 'b',
+    requestId: 'r',
+    operatorId: 'o',
+    status: 'completed',
+    total: 3,
+    succeeded: 1,
+    partial: 1,
+    failed: 1,
+  },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
