@@ -1,3 +1,4 @@
+import { Type } from 'typebox'
 import {
   ASSURANCE_ERRORS,
   type AssuranceCode,
@@ -34,7 +35,7 @@ export const assuranceRoutes: readonly Route[] = [
       415: failure('The body is no JSON'),
       422: {
         description: 'No answer that may be given: constraints (600), nothing that supports it (601), jurisdictions (603)',
-        schema: QueryResponse,
+        schema: Type.Union([QueryResponse, failureOf(shared)]),
       },
       503: failure('There was no answer in time'),
     },
