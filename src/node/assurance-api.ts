@@ -108,7 +108,7 @@ export interface Assurance {
   query(request: QueryRequest, from: VerifiedOperator, signal: AbortSignal): Promise<QueryResponse>
   /** Many questions. Somebody else's batch is not there: `PROV_001` with status 404. */
   readonly batches: {
-    /** Durable when it resolves. Throws 429 and 503 where there is no room. */
+    /** Durable when it resolves. Throws 429 where there is no room. */
     submit(request: BatchRequest, from: VerifiedOperator): Promise<Batch>
     status(batchId: string, from: VerifiedOperator): Batch
     results(batchId: string, from: VerifiedOperator, query: BatchResultsQuery): Promise<BatchResults>

@@ -90,7 +90,7 @@ export class Batches {
   /** The batch, where it is there and the operator's own. Throws `PROV_001` with status 404. */
   find(id: string, operatorId: string): BatchRecord {
     const record = this.#records.get(id)
-    if (record !== undefined && record.operator_id === operatorId) return record
+    if (record?.operator_id === operatorId && !this.#isOver(record)) return record
     throw new ProviderError('PROV_001', `there is no batch ${id}`, { status: 404 })
   }
 
@@ -105,7 +105,7 @@ export class Batches {
       .sort(([a, { created_at: first }], [b, { created_at: second }]) => first - second || (a < b ? -1 : 1))
   }
 
-  /** Keeps a batch, durably when it resolves with its id. Throws `PROV_013` where the operator has too many, 503 where the node has. */
+  /** Keeps a batch, durably when it resolves with its id. Throws `PROV_013` where the operator or the node has too many. */
   async add(request: BatchRequest): Promise<string> {
     const { operator_id, request_id, timestamp, signature } = request
     const { requests } = request.payload
@@ -232,9 +232,8 @@ export class Batches {
 
   /** Forgets batches whose time is over, with their answers. */
   async sweep(): Promise<void> {
-    const oldest = this.#clock.now() - this.#retentionMs
-    for (const [id, { finished_at }] of [...this.#records]) {
-      if (finished_at === null || finished_at > oldest) continue
+    for (const [id, record] of [...this.#records]) {
+      if (!this.#isOver(record)) continue
       // From here on nobody reads it.
       this.#records.delete(id)
       await this.#removeUnder(answers, id)
@@ -263,6 +262,10 @@ export class Batches {
     }
   }
 
+  #isOver({ finished_at }: BatchRecord): boolean {
+    return finished_at !== null && finished_at + this.#retentionMs <= this.#clock.now()
+  }
+
   #checkRoom(operatorId: string, count: number): void {
     const { unfinishedPerOperator, batches: most, waiting } = BATCH_LIMITS
     let own = [...this.#arriving.values()].filter((operator) => operator === operatorId).length
@@ -286,7 +289,7 @@ export class Batches {
             ? `${bytes} bytes of answers`
             : undefined
     if (full === undefined) return
-    throw new ProviderError('PROV_014', `this node holds ${full}, the most that it can: try again later`, { status: 503 })
+    throw new ProviderError('PROV_013', `this node holds ${full}, the most that it can: try again later`)
   }
 
   #forgetQuestions(id: string): Promise<void> {

@@ -108,7 +108,7 @@ export class Operators {
     refuseRepeated(permissions)
     if (this.#held.size + this.#creating >= OPERATOR_LIMITS.operators) {
       const message = `this node holds ${OPERATOR_LIMITS.operators} operators, the most that it can`
-      throw new ProviderError('PROV_014', message, { status: 503 })
+      throw new ProviderError('PROV_014', message)
     }
     const { secret, ...key } = this.#newKey(id, algorithm, creation.public_key, 1)
     const record: OperatorRecord = {

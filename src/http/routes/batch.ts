@@ -36,7 +36,6 @@ export const batchRoutes: readonly Route[] = [
       413: failure('The body is too large'),
       415: failure('The body is no JSON'),
       422: failure('The batch is larger than the tier allows'),
-      503: failure('The node has no room for it'),
     },
     handler:
       ({ node }) =>

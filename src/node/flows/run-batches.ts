@@ -47,6 +47,7 @@ export class BatchRunner implements Part {
   #unsaved: BatchAnswer[] = []
   #saving: Promise<void> = Promise.resolve()
   #savingCount = 0
+  #sweeping: Promise<void> = Promise.resolve()
   #writeTimer: NodeJS.Timeout | undefined
   #sweepTimer: NodeJS.Timeout | undefined
   #turnStarted = performance.now()
@@ -75,9 +76,8 @@ export class BatchRunner implements Part {
   async start(): Promise<void> {
     await this.#batches.load()
     for (const [id] of this.#batches.unfinished()) this.add(id)
-    this.#sweepTimer = setInterval(() => {
-      this.#batches.sweep().catch((error: unknown) => this.#failed('forgetting batches', error))
-    }, SWEEP_MS)
+    this.#sweep()
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_MS)
   }
 
   /** Lets answers under way end, and writes them. */
@@ -88,7 +88,7 @@ export class BatchRunner implements Part {
     await Promise.all(this.#workers)
     clearTimeout(this.#writeTimer)
     this.#write()
-    await this.#saving
+    await Promise.all([this.#saving, this.#sweeping])
   }
 
   /** Begins with a batch, or goes on with it. */
@@ -199,6 +199,12 @@ export class BatchRunner implements Part {
     }
     this.#savingCount -= answers.length
     this.#freeRoom()
+  }
+
+  #sweep(): void {
+    this.#sweeping = this.#sweeping
+      .then(() => this.#batches.sweep())
+      .catch((error: unknown) => this.#failed('forgetting batches', error))
   }
 
   #freeRoom(): void {
