@@ -29,7 +29,7 @@ import { errorMessage, ProviderError } from '../kernel/base/errors.ts'
 import type { Part } from '../kernel/base/lifecycle.ts'
 import { unlessAborted } from '../kernel/base/racing.ts'
 import { operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
-import type { SealingKey } from '../kernel/identity/sealing-key.ts'
+import type { SecretSeal } from '../kernel/identity/sealed-secret.ts'
 import type { Answered, Answerer, Arrival, Assurance, Prover, VerifiedOperator } from './assurance-api.ts'
 import { BatchRunner } from './flows/run-batches.ts'
 import type { NodeParts } from './parts.ts'
@@ -62,7 +62,7 @@ export class NodeAssurance implements Assurance, Part {
     parts: Parts,
     made: {
       readonly administration: Administration
-      readonly sealing: SealingKey
+      readonly seal: SecretSeal
       readonly answerer: Answerer
       readonly prover: Prover
     },
@@ -73,7 +73,7 @@ export class NodeAssurance implements Assurance, Part {
     this.#administration = made.administration
     this.#answerer = made.answerer
     this.#prover = made.prover
-    this.#operators = new Operators({ store, clock, logger, sealing: made.sealing })
+    this.#operators = new Operators({ store, clock, logger, seal: made.seal })
     this.#requests = new OperatorRequests(this.#operators, clock)
     this.#limits = new OperatorLimits(store, clock, tiers)
     this.#batches = new Batches({ store, clock, retentionHours: batch_retention_hours, maxBytes: batch_bytes })
@@ -140,11 +140,11 @@ export class NodeAssurance implements Assurance, Part {
   async query(request: QueryRequest, { operator }: VerifiedOperator, signal: AbortSignal): Promise<QueryResponse> {
     const response = await this.#answer(request, operator, signal)
     const { request_id: requestId, response_id: responseId, status, payload } = response
-    const verificationStatus = payload?.verification_status ?? null
-    const { events } = this.#parts
+    const { verification_status: verificationStatus = null, confidence = null } = payload ?? {}
     const operatorId = operator.operator_id
-    events.emit('verification_complete', { requestId, responseId, operatorId, status, verificationStatus })
-    this.#tellViolation(response, operatorId, null)
+    const told = { operatorId, requestId, responseId, status, verificationStatus, confidence }
+    this.#parts.events.emit('verification_complete', told)
+    this.#tellViolation(response, operatorId)
     return response
   }
 
@@ -208,7 +208,7 @@ export class NodeAssurance implements Assurance, Part {
         errors: errorsOf(error),
       }
     }
-    this.#tellViolation(response, request.operator_id, batchId)
+    this.#tellViolation(response, request.operator_id)
     return response
   }
 
@@ -243,11 +243,11 @@ export class NodeAssurance implements Assurance, Part {
     return this.#batches.describe(batchId, this.#batches.find(batchId, operator_id))
   }
 
-  #tellViolation(response: QueryResponse, operatorId: string, batchId: string | null): void {
+  #tellViolation(response: QueryResponse, operatorId: string): void {
     const constraintsFailed = response.payload?.constraints_failed ?? []
     if (constraintsFailed.length === 0 && !response.errors.some(({ code }) => code === '600')) return
     const { request_id: requestId } = response
-    this.#parts.events.emit('constraint_violation', { requestId, operatorId, batchId, constraintsFailed })
+    this.#parts.events.emit('constraint_violation', { operatorId, requestId, constraintsFailed })
   }
 
   /** Counts a request and uses it up: after that it is one. */

@@ -28,7 +28,7 @@ import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
-import { SealingKey } from '../kernel/identity/sealing-key.ts'
+import { openSecretSeal } from '../kernel/identity/sealed-secret.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
@@ -396,7 +396,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   // The engine that answers questions, and the maker of proofs, go here.
   const assurance = new NodeAssurance(parts, {
     administration,
-    sealing: new SealingKey(config.key_dir),
+    seal: openSecretSeal(config.key_dir),
     answerer: options.answerer ?? nobodyAnswers,
     prover: options.prover ?? nobodyProves,
   })

@@ -313,6 +313,7 @@ test('a question is answered, and proven where it is asked for; strict says what
     operatorId: key.operatorId,
     status: 'success',
     verificationStatus: 'verified',
+    confidence: 1,
   })
   assert.notEqual((await ask(question('hello', { return_proof: true }))).response.proof, undefined)
   const strict = await ask(question('hello', { verification_mode: 'strict' }))

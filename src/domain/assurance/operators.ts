@@ -17,7 +17,7 @@ import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { isStrictPublicKey } from '../../kernel/identity/ed25519-encoding.ts'
-import type { SealingKey } from '../../kernel/identity/sealing-key.ts'
+import type { SecretSeal } from '../../kernel/identity/sealed-secret.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
 import type { Logger } from '../../kernel/telemetry/logger.ts'
@@ -60,7 +60,7 @@ const operators = jsonKeyspace<OperatorRecord>(KEYSPACES.operators)
 export class Operators {
   readonly #store: Store
   readonly #clock: Clock
-  readonly #sealing: SealingKey
+  readonly #seal: SecretSeal
   readonly #logger: Pick<Logger, 'error'>
   readonly #held = new Map<string, HeldOperator>()
   /** Operators that are being written for the first time. */
@@ -69,12 +69,12 @@ export class Operators {
   constructor(parts: {
     readonly store: Store
     readonly clock: Clock
-    readonly sealing: SealingKey
+    readonly seal: SecretSeal
     readonly logger: Pick<Logger, 'error'>
   }) {
     this.#store = parts.store
     this.#clock = parts.clock
-    this.#sealing = parts.sealing
+    this.#seal = parts.seal
     this.#logger = parts.logger
   }
 
@@ -193,7 +193,7 @@ export class Operators {
       throw new ProviderError('PROV_001', 'public_key goes with ed25519 only: for hmac-sha256 the node makes a secret')
     }
     const secret = randomBytes(SECRET_BYTES)
-    const sealed = this.#sealing.seal(secret, purposeOf(id, number))
+    const sealed = this.#seal.seal(secret, purposeOf(id, number))
     return { public_key: null, sealed_secret: sealed, key_number: number, secret: toBase64Url(secret) }
   }
 
@@ -207,9 +207,9 @@ export class Operators {
   ): OperatorVerification | undefined {
     if (algorithm === 'ed25519') return { algorithm, publicKey: fromBase64Url(public_key!) }
     try {
-      return { algorithm, secret: createSecretKey(this.#sealing.open(sealed_secret!, purposeOf(id, key_number))) }
+      return { algorithm, secret: createSecretKey(this.#seal.open(sealed_secret!, purposeOf(id, key_number))) }
     } catch (error) {
-      const message = 'the secret of an operator cannot be opened: restore sealing.json in the key directory, or rotate it'
+      const message = 'the secret of an operator cannot be opened: restore secrets.key of the key directory, or rotate it'
       this.#logger.error({ operator_id: id, err: error }, message)
       return undefined
     }

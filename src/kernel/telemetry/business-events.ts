@@ -89,14 +89,14 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const boards = count('cytoplex_leaderboard_updates_total', 'Changes of leaderboards of goals')
   events.on('leaderboard_update', () => boards.add())
 
-  const verified = tally(metrics, 'cytoplex_assurance_answers_total', 'Questions of operators that were answered', [
+  const verifications = tally(metrics, 'cytoplex_verifications_total', 'Signed questions that were answered', [
     'status',
   ])
-  events.on('verification_complete', ({ status }) => verified.add(status))
-  const violations = count('cytoplex_assurance_violations_total', 'Questions whose answer broke constraints')
+  events.on('verification_complete', ({ status }) => verifications.add(status))
+  const batches = tally(metrics, 'cytoplex_batches_total', 'Batches of questions that came to an end', ['cancelled'])
+  events.on('batch_complete', ({ cancelled }) => batches.add(String(cancelled)))
+  const violations = count('cytoplex_constraint_violations_total', 'Answers that did not comply with constraints')
   events.on('constraint_violation', () => violations.add())
-  const batches = tally(metrics, 'cytoplex_assurance_batches_total', 'Batches that ended', ['status'])
-  events.on('batch_complete', ({ status }) => batches.add(status))
 
   const answered = tally(metrics, 'cytoplex_requests_answered_total', 'Requests for cells, by how they ended', [
     'door',

@@ -137,34 +137,33 @@ export interface EventMap {
       readonly logIndex: number
     } | null
   }
-  /** An operator's question was answered, by itself: of a batch's, `batch_complete` tells. */
+  /** A signed question was answered, with whatever came of verifying the answer. */
   verification_complete: {
+    readonly operatorId: string
     readonly requestId: string
     readonly responseId: string
-    readonly operatorId: string
     readonly status: 'success' | 'partial' | 'failed'
-    /** Null where nothing was answered. */
+    /** Null where there is no answer, as is the confidence then. */
     readonly verificationStatus: 'verified' | 'rejected' | 'warning' | null
+    readonly confidence: number | null
   }
-  /** A question, of a batch or by itself, has an answer that breaks constraints. */
-  constraint_violation: {
-    readonly requestId: string
-    readonly operatorId: string
-    /** Null for a question by itself. */
-    readonly batchId: string | null
-    readonly constraintsFailed: readonly string[]
-  }
-  /** A batch has all its answers, or was cancelled; its answers are durable. */
+  /** All questions of a batch were answered, or it was cancelled. */
   batch_complete: {
-    readonly batchId: string
-    /** Of the request that brought it. */
-    readonly requestId: string
     readonly operatorId: string
-    readonly status: 'completed' | 'cancelled'
+    /** Of the request that submitted it. */
+    readonly requestId: string
+    readonly batchId: string
     readonly total: number
     readonly succeeded: number
-    readonly partial: number
     readonly failed: number
+    readonly cancelled: boolean
+  }
+  /** The answer to a signed question did not comply with constraints. */
+  constraint_violation: {
+    readonly operatorId: string
+    readonly requestId: string
+    /** Their ids. */
+    readonly constraintsFailed: readonly string[]
   }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {

@@ -218,17 +218,15 @@ export class BatchRunner implements Part {
   }
 
   #announce({ id, record }: EndedBatch): void {
-    const { request_id, operator_id, status, total, succeeded, partial, failed } = record
-    if (status !== 'completed' && status !== 'cancelled') return
+    const { request_id: requestId, operator_id: operatorId, status, total, succeeded, partial, failed } = record
     this.#parts.events.emit('batch_complete', {
+      operatorId,
+      requestId,
       batchId: id,
-      requestId: request_id,
-      operatorId: operator_id,
-      status,
       total,
-      succeeded,
-      partial,
+      succeeded: succeeded + partial,
       failed,
+      cancelled: status === 'cancelled',
     })
   }
 
