@@ -68,25 +68,27 @@ export interface Answerer {
 }
 
 /** An answer that is to be proven. */
-export interface Provable {
-  /** As it was signed. */
+export interface ProofOrder {
+  /** The signed request, whole, as it came. */
   readonly request: QueryRequest
   readonly answered: Answered
+  /** Of the response. */
   readonly responseId: string
-  /** ISO 8601, of the response. */
   readonly timestamp: string
+  readonly processingMs: number
 }
 
 /** Makes the proofs of answers. */
 export interface Prover {
   /**
-   * Proves an answer, as its mode asks for. `status` and `errors` are those of the answer, unless something could not be had: then they say so too
+   * Proves an answer, as its mode asks for. Status and errors are those of the answer, unless something could not be had: then they say so too
    * (`partial`, 602).
    */
-  prove(
-    answer: Provable,
-    options: { readonly signal: AbortSignal },
-  ): Promise<{ readonly status: ResponseStatus; readonly errors: readonly AssuranceError[]; readonly proof: AnswerProof }>
+  prove(order: ProofOrder): {
+    readonly status: ResponseStatus
+    readonly errors: readonly AssuranceError[]
+    readonly proof: AnswerProof
+  }
 }
 
 /** Signed questions and proven answers, as the doors see them. */

@@ -171,17 +171,17 @@ export class NodeAssurance implements Assurance, Part {
     }
     const responseId = randomUUID()
     const timestamp = new Date(this.#parts.clock.now()).toISOString()
-    const provable = { request, answered, responseId, timestamp }
+    const processingMs = Math.round(performance.now() - startedAt)
+    const order = { request, answered, responseId, timestamp, processingMs }
     // Without it a strict answer would not say that no external proof can be had.
-    const proven = wantsProof || mode !== 'standard' ? await this.#prover.prove(provable, { signal }) : undefined
+    const proven = wantsProof || mode !== 'standard' ? this.#prover.prove(order) : undefined
     const { status, errors } = proven ?? answered
-    const processing_time_ms = Math.round(performance.now() - startedAt)
     return {
       request_id: request.request_id,
       response_id: responseId,
       timestamp,
       status,
-      payload: { ...answered.payload, metadata: { processing_time_ms, ...answered.payload.metadata } },
+      payload: { ...answered.payload, metadata: { processing_time_ms: processingMs, ...answered.payload.metadata } },
       ...(proven === undefined || !wantsProof ? {} : { proof: proven.proof }),
       errors: [...errors],
     }

@@ -544,10 +544,10 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   }
 }
 
-const absent = async (): Promise<never> => {
+const absent = (): never => {
   throw new ProviderError('PROV_003', 'this node answers no questions', { status: 503 })
 }
-const nobodyAnswers: Answerer = { answer: absent }
+const nobodyAnswers: Answerer = { answer: async () => absent() }
 const nobodyProves: Prover = { prove: absent }
 
 /** Whether this node holds a version of a cell, or heard that somebody offers it. */
