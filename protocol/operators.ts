@@ -86,7 +86,8 @@ export const OperatorCreated = Type.Object(
     secret: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9_-]{43}$',
-        description: 'Of operators with `hmac-sha256`: 32 bytes, base64url, the key of their HMAC. It cannot be shown again.',
+        description:
+          'Of operators with `hmac-sha256`: 32 bytes, base64url, the key of their HMAC. It cannot be shown again.',
       }),
     ),
   },

@@ -3,11 +3,11 @@ import { toBase64Url, toHex } from '../../src/kernel/base/bytes.ts'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { ed25519FromSeed } from '../../src/kernel/identity/keys.ts'
 import {
+  type OperatorTarget,
   operatorHeaderBytes,
   operatorKey,
   operatorPublicKey,
   operatorRequestBytes,
-  type OperatorTarget,
 } from '../../src/kernel/identity/operator-request.ts'
 import { NETWORK, namedSeed } from './seeds.ts'
 
@@ -32,7 +32,13 @@ const signing = operatorKey(operator_id, { seed })
 const sealing = operatorKey(operator_id, { secret })
 const audience = providerIdOf(ed25519FromSeed(namedSeed('asked provider')).publicKey)
 
-function caseOf(about: string, target: OperatorTarget, said: object, bytes: Uint8Array, headers: boolean): OperatorRequestCase {
+function caseOf(
+  about: string,
+  target: OperatorTarget,
+  said: object,
+  bytes: Uint8Array,
+  headers: boolean,
+): OperatorRequestCase {
   return {
     about,
     target,

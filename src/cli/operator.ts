@@ -33,7 +33,8 @@ interface AddOptions extends KeyOptions {
 }
 
 const PATH = '/api/v1/operators'
-const EXAMPLE = '\nExample:\n  $ cytoplex operator add team@example.org --key team.json --domain legal=EU,US --tier standard'
+const EXAMPLE =
+  '\nExample:\n  $ cytoplex operator add team@example.org --key team.json --domain legal=EU,US --tier standard'
 
 /** `cytoplex operator …`: those who ask signed questions. */
 export function registerOperatorCommands(program: Command): void {
@@ -44,7 +45,10 @@ export function registerOperatorCommands(program: Command): void {
   const keyed = (command: Command): Command =>
     targetOptions(
       command
-        .option('--key <file>', 'Ed25519 key to register, created when there is none; with --hmac: where the secret goes')
+        .option(
+          '--key <file>',
+          'Ed25519 key to register, created when there is none; with --hmac: where the secret goes',
+        )
         .option('--public-key <key>', 'Ed25519 key to register, 32 bytes in base64url'),
     )
   keyed(
@@ -154,7 +158,10 @@ function show(answer: OperatorCreated, { json, key }: KeyOptions, line: string):
   // What a file keeps need not be on a screen.
   const kept = secret !== undefined && key !== undefined
   if (kept) saveSecret(key, secret)
-  if (json) return printJson(kept ? operator : answer)
+  if (json) {
+    printJson(kept ? operator : answer)
+    return
+  }
   printLine(line)
   if (secret === undefined) return
   if (kept) printLine(`Its secret is in ${safe(key)}; the node does not show it again.`)
@@ -172,7 +179,10 @@ function permissionOf(text: string): Permission {
   const jurisdictions = list.split(',')
   for (const jurisdiction of jurisdictions) {
     if (Check(Jurisdiction, jurisdiction)) continue
-    throw new CliError(`--domain: found the jurisdiction ${JSON.stringify(jurisdiction)}, allowed is US-CA or EU`, EXIT.usage)
+    throw new CliError(
+      `--domain: found the jurisdiction ${JSON.stringify(jurisdiction)}, allowed is US-CA or EU`,
+      EXIT.usage,
+    )
   }
   return { domain, jurisdictions }
 }

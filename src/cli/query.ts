@@ -47,7 +47,16 @@ async function query(question: string, flags: QueryFlags): Promise<void> {
   }
   const operator = openOperatorKey(operatorKeyFile(flags.key), flags.operator)
   const answer = await interruptible((signal) =>
-    clientFor(flags).query({ query: question, domain, mode, jurisdiction, constraints: constraint, proof, operator, signal }),
+    clientFor(flags).query({
+      query: question,
+      domain,
+      mode,
+      jurisdiction,
+      constraints: constraint,
+      proof,
+      operator,
+      signal,
+    }),
   )
   const { response } = answer
   // Request and response together are what a proof is verified with.
@@ -55,7 +64,11 @@ async function query(question: string, flags: QueryFlags): Promise<void> {
   else show(response)
   if (response.status !== 'failed') return
   const [error] = response.errors
-  throw new CliError(error === undefined ? 'the node refused to answer' : `${error.code}: ${error.message}`, EXIT.failure, error?.code)
+  throw new CliError(
+    error === undefined ? 'the node refused to answer' : `${error.code}: ${error.message}`,
+    EXIT.failure,
+    error?.code,
+  )
 }
 
 function show({ payload, errors, status }: QueryResponse): void {
@@ -63,7 +76,9 @@ function show({ payload, errors, status }: QueryResponse): void {
     printLine(safe(payload.result))
     printLine()
     payload.citations.forEach(({ publisher, cell_type, version, start, end, digest }, i) => {
-      printLine(`${paint('bold', `[${i + 1}]`)} ${safe(cell_type)}@${safe(version)} of ${safe(publisher)}, bytes ${start} to ${end}`)
+      printLine(
+        `${paint('bold', `[${i + 1}]`)} ${safe(cell_type)}@${safe(version)} of ${safe(publisher)}, bytes ${start} to ${end}`,
+      )
       printLine(`    ${safe(digest)}`)
     })
     printLine()

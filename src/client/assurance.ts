@@ -94,7 +94,11 @@ const BATCH = '/api/v1/batch'
 
 export function assuranceClient(
   transport: Transport,
-  { network, providerOf, operator: own }: { network: string; providerOf: ProviderLookup; operator: OperatorKey | undefined },
+  {
+    network,
+    providerOf,
+    operator: own,
+  }: { network: string; providerOf: ProviderLookup; operator: OperatorKey | undefined },
 ): AssuranceClient {
   const node = home(transport)
   const ask = <T>(schema: { Check(value: unknown): value is T }, request: Call): Promise<T> =>
@@ -117,7 +121,11 @@ export function assuranceClient(
   }
   const signedCall = async (method: string, path: string, { operator, signal }: AsOperator): Promise<Call> => {
     const key = keyOf(operator)
-    const signed = { operator_id: key.operatorId, ts: new Date().toISOString(), nonce: toBase64Url(random(NONCE_BYTES)) }
+    const signed = {
+      operator_id: key.operatorId,
+      ts: new Date().toISOString(),
+      nonce: toBase64Url(random(NONCE_BYTES)),
+    }
     const signature = toBase64Url(key.sign(operatorHeaderBytes(network, signed, await target(method, path))))
     const { operator_id, ts, nonce } = signed
     const headers = { 'X-Operator-Id': operator_id, 'X-Timestamp': ts, 'X-Nonce': nonce, 'X-Signature': signature }

@@ -15,6 +15,7 @@ import type { OperatorKey } from '../kernel/identity/operator-request.ts'
 import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { type Administration, administration } from './administration.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
+import { type AssuranceClient, assuranceClient } from './assurance.ts'
 import {
   type Downloadable,
   type DownloadOptions,
@@ -22,7 +23,6 @@ import {
   downloadParts,
   type IncrementalHash,
 } from './download.ts'
-import { type AssuranceClient, assuranceClient } from './assurance.ts'
 import { ClientError } from './errors.ts'
 import { type EventAsk, type EventItem, subscribe } from './events.ts'
 import { type GoalsClient, goalsClient } from './goals.ts'

@@ -31,9 +31,7 @@ export const signerOfHeaders = (
   { assurance }: Pick<ProviderNode, 'assurance'>,
   request: FastifyRequest,
 ): Promise<VerifiedOperator> =>
-  limited(request, () =>
-    assurance.verifyHeaders(headersOf(request), { method: request.method, path: request.url }),
-  )
+  limited(request, () => assurance.verifyHeaders(headersOf(request), { method: request.method, path: request.url }))
 
 /** The operator who signed a request, in its body or its headers; undefined where nobody did. Throws for a signature that does not count. */
 export async function operatorOf({ node }: HttpContext, request: FastifyRequest): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import type { Route } from './route.ts'
 import { analyticsRoutes } from './routes/analytics.ts'
-import { auditRoutes } from './routes/audit.ts'
 import { assuranceRoutes } from './routes/assurance.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'

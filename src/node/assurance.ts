@@ -7,7 +7,14 @@ import {
   type QueryRequest,
   type QueryResponse,
 } from '../../protocol/assurance.ts'
-import type { Batch, BatchPayload, BatchRequest, BatchResult, BatchResults, BatchResultsQuery } from '../../protocol/batch.ts'
+import type {
+  Batch,
+  BatchPayload,
+  BatchRequest,
+  BatchResult,
+  BatchResults,
+  BatchResultsQuery,
+} from '../../protocol/batch.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type {
   Operator,
@@ -18,7 +25,7 @@ import type {
   OperatorListQuery,
   OperatorRotation,
 } from '../../protocol/operators.ts'
-import type { AdministrativeAct, Administration } from '../domain/access/administration.ts'
+import type { Administration, AdministrativeAct } from '../domain/access/administration.ts'
 import { Batches } from '../domain/assurance/batches.ts'
 import { OperatorLimits } from '../domain/assurance/operator-limits.ts'
 import { OperatorRequests } from '../domain/assurance/operator-requests.ts'

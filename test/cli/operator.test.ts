@@ -24,7 +24,16 @@ async function withNode(t: Parameters<typeof nodeWithServer>[0]) {
 test('an operator is registered with a key that is made, asks, is suspended, and asks again with a new key', async (t) => {
   const { operator, query, at } = await withNode(t)
   const key = at('team.json')
-  const added = await operator('add', 'team@example.org', '--key', key, '--domain', 'legal=EU,US', '--domain', 'general')
+  const added = await operator(
+    'add',
+    'team@example.org',
+    '--key',
+    key,
+    '--domain',
+    'legal=EU,US',
+    '--domain',
+    'general',
+  )
   assert.equal(added.code, 0, added.stderr)
   assert.match(added.stdout, /^team@example\.org is registered, tier free\.\n$/)
   assert.equal(statSync(key).mode & 0o777, 0o600)

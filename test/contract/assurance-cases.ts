@@ -1,6 +1,6 @@
-import { nextEvent } from '../support/node-pairs.ts'
 import type { OperatorCreation } from '../../protocol/operators.ts'
 import { newOperator, question, signedBody, signedHeaders } from '../support/assurance.ts'
+import { nextEvent } from '../support/node-pairs.ts'
 import type { Produce } from './cases.ts'
 import type { ContractServer } from './server.ts'
 
@@ -24,7 +24,10 @@ const ask =
   (query: string, more: Partial<ReturnType<typeof question>> = {}): Produce =>
   async (at) => {
     const key = await operatorAt(at)
-    return at.send({ ...post(QUERY), body: signedBody(key, at.node, QUERY, question(query, more), { at: at.clock.now() }) })
+    return at.send({
+      ...post(QUERY),
+      body: signedBody(key, at.node, QUERY, question(query, more), { at: at.clock.now() }),
+    })
   }
 
 const batchBody = (at: ContractServer, key: Awaited<ReturnType<typeof operatorAt>>, queries: readonly string[]) =>
@@ -55,7 +58,11 @@ const aboutBatch = (method: string, pathOf: (id: string) => string): Record<numb
     404: async (at) => send(at, await operatorAt(at), ABSENT),
     409: async (at) => {
       const path = pathOf(ABSENT)
-      const call = { method, path, headers: signedHeaders(await operatorAt(at), at.node, method, path, { at: at.clock.now() }) }
+      const call = {
+        method,
+        path,
+        headers: signedHeaders(await operatorAt(at), at.node, method, path, { at: at.clock.now() }),
+      }
       await at.send(call)
       return at.send(call)
     },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { BATCH_LIMITS } from '../../protocol/batch.ts'
 import {
   newOperator,
@@ -25,8 +25,7 @@ async function start(t: TestContext, options: Parameters<typeof nodeWithServer>[
   return { ...server, answerer, key, ask }
 }
 
-const codesOf = (body: Record<string, unknown>): string[] =>
-  (body.errors as { code: string }[]).map(({ code }) => code)
+const codesOf = (body: Record<string, unknown>): string[] => (body.errors as { code: string }[]).map(({ code }) => code)
 
 test('a failed answer has the status of its error, the code in its body, and what was found', async (t) => {
   const { ask } = await start(t)
@@ -62,7 +61,10 @@ test('what is no question is refused, and neither answered nor counted', async (
     'no query': [400, { ...right, payload: question('') }],
     'a query that is too long': [400, { ...right, payload: question('x'.repeat(8193)) }],
     'a query of 1 MB': [413, { ...right, payload: question('x'.repeat(1_000_000)) }],
-    'a constraint twice': [400, { ...right, payload: question('q', { context: { domain: 'general', constraints: ['a', 'a'] } }) }],
+    'a constraint twice': [
+      400,
+      { ...right, payload: question('q', { context: { domain: 'general', constraints: ['a', 'a'] } }) },
+    ],
   }
   for (const [name, [status, body]] of Object.entries(wrong)) {
     const reply = await send('POST', QUERY, body, NOBODY)
@@ -71,7 +73,11 @@ test('what is no question is refused, and neither answered nor counted', async (
   }
   const text = JSON.stringify(right)
   const twice = `${text.slice(0, -1)},"payload":{"query":"other","context":{"domain":"general"}}}`
-  const reply = await fetch(url + QUERY, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: twice })
+  const reply = await fetch(url + QUERY, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: twice,
+  })
   assert.equal(reply.status, 400)
   assert.equal(answerer.asked.size, 0)
   // None of them used up the id.
@@ -103,7 +109,11 @@ test('answers say what is left of the limit with the fewest left; beyond it they
 
 test('only the administrator manages operators, and a secret is shown once', async (t) => {
   const { send } = await start(t)
-  const body = { operator_id: 'team@example.org', algorithm: 'hmac-sha256', permissions: [{ domain: 'legal', jurisdictions: ['EU'] }] }
+  const body = {
+    operator_id: 'team@example.org',
+    algorithm: 'hmac-sha256',
+    permissions: [{ domain: 'legal', jurisdictions: ['EU'] }],
+  }
   const path = '/api/v1/operators'
   assert.equal((await send('POST', path, body, NOBODY)).status, 401)
   assert.equal((await send('POST', path, { ...body, secret: '' })).status, 400)
@@ -137,8 +147,14 @@ test('a batch is submitted, followed, read in pages and in lines, and cancelled,
   const headers = { ...signedHeaders(key, node, 'GET', path), Accept: 'application/x-ndjson' }
   const lines = await fetch(url + path, { headers })
   assert.equal(lines.headers.get('content-type'), 'application/x-ndjson')
-  const results = (await lines.text()).trimEnd().split('\n').map((line) => JSON.parse(line) as { index: number })
-  assert.deepEqual(results.map(({ index }) => index), requests.slice(10).map((_, i) => i + 10))
+  const results = (await lines.text())
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { index: number })
+  assert.deepEqual(
+    results.map(({ index }) => index),
+    requests.slice(10).map((_, i) => i + 10),
+  )
 
   const other = await newOperator(node)
   assert.equal((await get(`${at}/status`, other)).status, 404)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { TIERS } from '../../protocol/operators.ts'
 import { fromBase64Url, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
@@ -55,7 +55,11 @@ test('an operator is known by its key or its secret, also after a restart; the s
   const first = await start(t, { dataDir })
   const signing = await newOperator(first.node)
   const created = await first.node.assurance.createOperator(
-    { operator_id: 'team@example.org', algorithm: 'hmac-sha256', permissions: [{ domain: 'general', jurisdictions: null }] },
+    {
+      operator_id: 'team@example.org',
+      algorithm: 'hmac-sha256',
+      permissions: [{ domain: 'general', jurisdictions: null }],
+    },
     'admin',
   )
   const secret = fromBase64Url(created.secret!)
@@ -131,7 +135,11 @@ test('a signature is for one node, one method and path, and every byte of the re
     { ...body, payload: question('q', { return_proof: true }) },
   ]
   for (const one of changed) await assert.rejects(node.assurance.verifyRequest(one, ARRIVAL), refusedWith(401))
-  for (const arrival of [{ ...ARRIVAL, method: 'PUT' }, { ...ARRIVAL, path: '/api/v1/batch' }, { ...ARRIVAL, path: `${QUERY}?a` }]) {
+  for (const arrival of [
+    { ...ARRIVAL, method: 'PUT' },
+    { ...ARRIVAL, path: '/api/v1/batch' },
+    { ...ARRIVAL, path: `${QUERY}?a` },
+  ]) {
     await assert.rejects(node.assurance.verifyRequest(body, arrival), refusedWith(401))
   }
   // The network is part of what is signed.
@@ -247,7 +255,10 @@ test('what is no operator is not registered', async (t) => {
   assert.equal(node.assurance.listOperators().total, 0)
   assert.equal((await node.audit({})).entries.length, 0)
   const one = { operator_id: 'one', algorithm: 'hmac-sha256' as const, permissions }
-  const both = await Promise.allSettled([node.assurance.createOperator(one, 'a'), node.assurance.createOperator(one, 'b')])
+  const both = await Promise.allSettled([
+    node.assurance.createOperator(one, 'a'),
+    node.assurance.createOperator(one, 'b'),
+  ])
   assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
 })
 
@@ -274,7 +285,11 @@ test('a tier allows so many requests a minute and a day; the limit with the fewe
     return true
   })
   clock.advance(60_000)
-  assert.deepEqual((await verify(node, key, at())).limit, { limit: 5, remaining: 1, resetAt: Date.UTC(2026, 5, 2) / 1000 })
+  assert.deepEqual((await verify(node, key, at())).limit, {
+    limit: 5,
+    remaining: 1,
+    resetAt: Date.UTC(2026, 5, 2) / 1000,
+  })
   await stop()
 
   const again = await start(t, { dataDir, tiers, clock })

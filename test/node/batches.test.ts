@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { BatchResult } from '../../protocol/batch.ts'
 import { BATCH_LIMITS } from '../../protocol/batch.ts'
 import { questionId } from '../../src/domain/assurance/batches.ts'
@@ -207,7 +207,8 @@ test('an operator has so many unfinished batches, and no larger ones than its ti
 
 test('the answers of a batch are forgotten when their time is over', async (t) => {
   const dataDir = join(await temporaryFolder(t), 'data')
-  const { node, clock, stop } = await start(t, { dataDir, settings: { 'assurance.batch_retention_hours': '1' } })
+  const settings = { 'assurance.batch_retention_hours': '1' }
+  const { node, clock, stop } = await start(t, { dataDir, settings })
   const key = await newOperator(node)
   const complete = nextEvent(node, 'batch_complete')
   const { batch, from } = await submit(node, key, numbered(20))
@@ -218,7 +219,7 @@ test('the answers of a batch are forgotten when their time is over', async (t) =
   assert.throws(() => node.assurance.batches.status(batch.batch_id, from), refusedWith(404))
   await stop()
   // What is left is removed at the next start.
-  const again = await start(t, { dataDir, clock })
+  const again = await start(t, { dataDir, clock, settings })
   await again.stop()
   const store = await Store.open(join(dataDir, 'store'), { createIfMissing: false })
   t.after(() => store.close())

@@ -11,7 +11,7 @@ const HOUR_MS = 60 * 60 * 1000
 const QUESTIONS_PER_WRITE = 500
 
 /** What is stored of a batch. Times are Unix milliseconds. */
-export interface BatchRecord {
+interface BatchRecord {
   readonly operator_id: string
   /** Of the request that brought it. */
   readonly request_id: string
@@ -147,11 +147,11 @@ export class Batches {
     }
   }
 
-  /** A question as a request of its own; undefined where it is answered already. */
+  /** A question as a request of its own; undefined where it is answered already, or its batch ended. */
   question(id: string, index: number): QueryRequest | undefined {
     const record = this.#records.get(id)
     const key = keyOf(id, index)
-    if (record === undefined || this.#store.get(answers, key) !== undefined) return undefined
+    if (record === undefined || isFinished(record) || this.#store.get(answers, key) !== undefined) return undefined
     const payload = this.#store.get(questions, key)
     if (payload === undefined) return undefined
     const { operator_id, request_id, timestamp, signature } = record
@@ -211,7 +211,8 @@ export class Batches {
     const record = await this.#store.transact((tx) => {
       const found = tx.get(batches, id)
       if (found === undefined || isFinished(found)) return undefined
-      const cancelled: BatchRecord = { ...found, status: 'cancelled', finished_at: now }
+      const started_at = found.started_at ?? this.#records.get(id)?.started_at ?? null
+      const cancelled: BatchRecord = { ...found, status: 'cancelled', started_at, finished_at: now }
       tx.put(batches, id, cancelled)
       return cancelled
     })

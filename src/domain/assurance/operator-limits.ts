@@ -10,7 +10,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 const ROUNDING = 1e-3
 
 /** What a tier allows. 0 is no limit. */
-export interface TierLimits {
+interface TierLimits {
   readonly per_minute: number
   readonly per_day: number
   readonly batch_size: number
@@ -38,7 +38,7 @@ export class OperatorLimitError extends ProviderError {
 }
 
 /** A request that was let through. */
-export interface Admission {
+interface Admission {
   readonly limit: OperatorLimit | null
   /** Writes down the count of the day, in the transaction that uses the request up. */
   count(tx: Transaction): void

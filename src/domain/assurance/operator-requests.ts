@@ -9,7 +9,7 @@ import { pooledVerifier } from '../../kernel/identity/verify.ts'
 import type { Operators } from './operators.ts'
 
 /** A request as its signature sees it. */
-export interface SignedByOperator {
+interface SignedByOperator {
   readonly operatorId: string
   /** ISO 8601, as it is signed. */
   readonly timestamp: string
@@ -80,4 +80,7 @@ export class OperatorRequests {
 }
 
 const unauthorized = (): ProviderError =>
-  new ProviderError('PROV_016', 'unauthorized operator: operator_id or signature is wrong, or the operator is suspended')
+  new ProviderError(
+    'PROV_016',
+    'unauthorized operator: operator_id or signature is wrong, or the operator is suspended',
+  )

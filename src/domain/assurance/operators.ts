@@ -41,7 +41,7 @@ interface OperatorRecord {
 }
 
 /** What an operator's requests are verified with. */
-export type OperatorVerification =
+type OperatorVerification =
   | { readonly algorithm: 'ed25519'; readonly publicKey: Uint8Array }
   | { readonly algorithm: 'hmac-sha256'; readonly secret: KeyObject }
 
@@ -125,7 +125,10 @@ export class Operators {
     try {
       await this.#store.transact((tx) => {
         if (tx.get(operators, id) !== undefined) {
-          throw new ProviderError('PROV_007', `there is an operator ${id} already: rotate its key, or choose another id`)
+          throw new ProviderError(
+            'PROV_007',
+            `there is an operator ${id} already: rotate its key, or choose another id`,
+          )
         }
         tx.put(operators, id, record)
         witness(tx, operator)
@@ -209,7 +212,8 @@ export class Operators {
     try {
       return { algorithm, secret: createSecretKey(this.#seal.open(sealed_secret!, purposeOf(id, key_number))) }
     } catch (error) {
-      const message = 'the secret of an operator cannot be opened: restore secrets.key of the key directory, or rotate it'
+      const message =
+        'the secret of an operator cannot be opened: restore secrets.key of the key directory, or rotate it'
       this.#logger.error({ operator_id: id, err: error }, message)
       return undefined
     }

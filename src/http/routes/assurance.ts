@@ -1,10 +1,5 @@
 import { Type } from 'typebox'
-import {
-  ASSURANCE_ERRORS,
-  type AssuranceCode,
-  QueryRequest,
-  QueryResponse,
-} from '../../../protocol/assurance.ts'
+import { ASSURANCE_ERRORS, type AssuranceCode, QueryRequest, QueryResponse } from '../../../protocol/assurance.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { failureOf } from '../answers.ts'
 import { signerOfBody } from '../operator-signature.ts'
@@ -34,7 +29,8 @@ export const assuranceRoutes: readonly Route[] = [
       413: failure('The body is too large'),
       415: failure('The body is no JSON'),
       422: {
-        description: 'No answer that may be given: constraints (600), nothing that supports it (601), jurisdictions (603)',
+        description:
+          'No answer that may be given: constraints (600), nothing that supports it (601), jurisdictions (603)',
         schema: Type.Union([QueryResponse, failureOf(shared)]),
       },
       503: failure('There was no answer in time'),

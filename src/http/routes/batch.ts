@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { BATCH_LIMITS, Batch, BatchId, BatchRequest, type BatchResult, BatchResults, BatchResultsQuery } from '../../../protocol/batch.ts'
+import {
+  BATCH_LIMITS,
+  Batch,
+  BatchId,
+  BatchRequest,
+  type BatchResult,
+  BatchResults,
+  BatchResultsQuery,
+} from '../../../protocol/batch.ts'
 import { failureOf } from '../answers.ts'
 import { sendError } from '../errors.ts'
 import { SIGNATURE_HEADERS, signerOfBody, signerOfHeaders } from '../operator-signature.ts'
@@ -65,11 +73,16 @@ export const batchRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/batch/:batch_id/results',
     bodyLimit: 0,
-    summary: 'What is answered of a batch: a page, or with Accept: application/x-ndjson all of it, one answer per line',
+    summary:
+      'What is answered of a batch: a page, or with Accept: application/x-ndjson all from offset on, one per line',
     params,
     query: BatchResultsQuery,
-    headers: { ...SIGNATURE_HEADERS, Accept: `${JSON_LINES} for lines of JSON; limit then counts for nothing` },
-    answers: { 200: { description: 'Answers, in the order of the questions', schema: BatchResults }, ...signed, ...absent },
+    headers: SIGNATURE_HEADERS,
+    answers: {
+      200: { description: 'Answers, in the order of the questions', schema: BatchResults },
+      ...signed,
+      ...absent,
+    },
     handler:
       ({ node }) =>
       (request, reply) =>
