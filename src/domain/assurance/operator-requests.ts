@@ -5,7 +5,7 @@ import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { ed25519FromSeed, newSeed } from '../../kernel/identity/keys.ts'
 import { decoded } from '../../kernel/identity/signed.ts'
-import { pooledVerifier } from '../../kernel/identity/verify.ts'
+import { verifyEd25519Natively } from '../../kernel/identity/verify.ts'
 import type { Operators } from './operators.ts'
 
 /** A request as its signature sees it. */
@@ -51,7 +51,7 @@ export class OperatorRequests {
     const known = this.#operators.verification(operatorId)
     if (signature?.length === SIGNATURE_BYTES) {
       const key = known?.algorithm === 'ed25519' ? known.publicKey : undefined
-      const holds = await pooledVerifier.ed25519(key ?? this.#nobodysKey, message, signature)
+      const holds = await verifyEd25519Natively(key ?? this.#nobodysKey, message, signature)
       return holds && key !== undefined
     }
     if (signature?.length === HMAC_BYTES) {
