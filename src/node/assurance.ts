@@ -31,13 +31,12 @@ import { OperatorLimits } from '../domain/assurance/operator-limits.ts'
 import { OperatorRequests } from '../domain/assurance/operator-requests.ts'
 import { Operators, type OperatorWitness } from '../domain/assurance/operators.ts'
 import { checkPermission } from '../domain/assurance/permissions.ts'
-import { canonicalJson } from '../kernel/base/canonical-json.ts'
 import { errorMessage, ProviderError } from '../kernel/base/errors.ts'
 import type { Part } from '../kernel/base/lifecycle.ts'
 import { unlessAborted } from '../kernel/base/racing.ts'
 import { operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
 import type { SecretSeal } from '../kernel/identity/sealed-secret.ts'
-import type { Answered, Answerer, Arrival, Assurance, Prover, VerifiedOperator } from './assurance-api.ts'
+import type { Answerer, Arrival, Assurance, Prover, VerifiedOperator } from './assurance-api.ts'
 import { BatchRunner } from './flows/run-batches.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -155,7 +154,7 @@ export class NodeAssurance implements Assurance, Part {
     return response
   }
 
-  /** Answers, verifies again where the mode asks for it, and proves, within the time that a question has. */
+  /** Answers and proves, within the time that a question has. */
   async #answer(request: QueryRequest, operator: Operator, callers: AbortSignal): Promise<QueryResponse> {
     const timeoutMs = this.#parts.config.assurance.query_timeout_ms
     const timeout = AbortSignal.timeout(timeoutMs)
@@ -172,10 +171,6 @@ export class NodeAssurance implements Assurance, Part {
     const startedAt = performance.now()
     const { verification_mode: mode = 'standard', return_proof: wantsProof = false } = request.payload
     const answered = await this.#answerer.answer(operator, request.payload, { signal })
-    if (mode !== 'standard') {
-      const again = await this.#answerer.answer(operator, request.payload, { signal, cold: true })
-      if (textOf(again) !== textOf(answered)) throw layerFailure('a second pass from cold caches gave another answer')
-    }
     const responseId = randomUUID()
     const timestamp = new Date(this.#parts.clock.now()).toISOString()
     const processingMs = Math.round(performance.now() - startedAt)
@@ -289,14 +284,6 @@ export class NodeAssurance implements Assurance, Part {
 
 async function* parsed(answers: AsyncIterable<{ index: number; text: string }>): AsyncGenerator<BatchResult> {
   for await (const { index, text } of answers) yield { index, response: JSON.parse(text) as QueryResponse }
-}
-
-/** What has to be the same in two passes. */
-const textOf = ({ status, payload, errors }: Answered): string => canonicalJson({ status, payload, errors })
-
-function layerFailure(message: string): ProviderError {
-  const errors: AssuranceError[] = [{ code: '550', message, severity: 'critical' }]
-  return new ProviderError('PROV_001', message, { status: 500, details: { errors } })
 }
 
 /** What an answer that was not given says. */

@@ -42,7 +42,7 @@ test('a failed answer has the status of its error, the code in its body, and wha
   assert.equal(conflict.body.payload, null)
   const strict = await ask(question('q', { verification_mode: 'strict' }))
   assert.deepEqual([strict.status, strict.body.status, codesOf(strict.body)], [200, 'partial', ['602']])
-  const layer = await ask(question('unstable', { verification_mode: 'audit' }))
+  const layer = await ask(question('550', { verification_mode: 'audit' }))
   assert.deepEqual([layer.status, codesOf(layer.body)], [500, ['550']])
   const fault = await ask(question('fault'))
   assert.deepEqual([fault.status, codesOf(fault.body)], [500, ['500']])

@@ -43,7 +43,7 @@ export const refusal = (code: string, status: number): ProviderError => {
 
 /**
  * Repeats the question, after `before` has let it. A question `600` has an answer that breaks the constraint `c`, `603` none, `absent` is about what is not
- * there, `late` comes too late, `fault` is a mistake, `unstable` has another answer each time.
+ * there, `late` comes too late, `fault` is a mistake, `550` one of the verification.
  */
 export class ScriptedAnswerer implements Answerer {
   /** How often it was asked each question. */
@@ -63,7 +63,7 @@ export class ScriptedAnswerer implements Answerer {
     if (query === 'absent') throw new ProviderError('PROV_001', 'there is no constraint', { status: 404 })
     if (query === 'late') throw new ProviderError('PROV_006', 'no answer in time', { status: 503 })
     if (query === 'fault') throw new Error('a secret path: /var/lib')
-    if (query === 'unstable') return answered(`answer ${times}`)
+    if (query === '550') throw refusal('550', 500)
     if (query !== '600') return answered(query)
     const errors: AssuranceError[] = [{ code: '600', message: 'broken', severity: 'error' }]
     const broken = answered('', { verification_status: 'rejected', constraints_failed: ['c'] })

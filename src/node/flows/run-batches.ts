@@ -8,7 +8,7 @@ import type { NodeParts } from '../parts.ts'
 /** Questions of batches that are answered at a time: while one waits for a disk or a thread, others use the processor. */
 const AT_ONCE = 4
 /** Milliseconds of work after which the event loop gets its turn. */
-const TURN_MS = 8
+const TURN_MS = 5
 /** Answers that share a write, and the milliseconds that the first of them waits for others. */
 const ANSWERS_PER_WRITE = 64
 const WRITE_AFTER_MS = 50
@@ -96,8 +96,8 @@ export class BatchRunner implements Part {
     const record = this.#batches.get(id)
     if (record === undefined) return
     const answered = record.succeeded + record.partial + record.failed
-    // Answers become durable nearly in order: what is missing is among the last of them.
-    const course = { id, total: record.total, next: Math.max(0, answered - UNSAVED) }
+    // Answers become durable nearly in order: what is missing is among the last of them, those under way included.
+    const course = { id, total: record.total, next: Math.max(0, answered - UNSAVED - 2 * AT_ONCE) }
     const courses = this.#courses.get(record.operator_id)
     if (courses === undefined) this.#courses.set(record.operator_id, [course])
     else courses.push(course)
