@@ -33,6 +33,14 @@ export const CONTEXTS = {
   partner: 'partner',
   /** A question that one node forwards to the next, signed by the wire key of each. */
   hop: 'hop',
+  /** An operator's question, batch or other request; with HMAC-SHA256 over the same bytes for operators with a secret. */
+  operatorRequest: 'operator-request',
+  /** One step of an answer, signed by the node's proof key. */
+  auditRecord: 'audit-record',
+  /** That a proof belongs to an answer, signed by the node's proof key. */
+  answer: 'answer',
+  /** A constraint on answers, signed by whoever wrote it. */
+  constraint: 'constraint',
   /** What a node found when it probed a provider, signed by its wire key. */
   receipt: 'receipt',
 } as const

@@ -10,6 +10,7 @@ export const Role = Type.Union([
   Type.Literal('cells'),
   Type.Literal('token'),
   Type.Literal('witness'),
+  Type.Literal('proof'),
 ])
 export type Role = Static<typeof Role>
 

@@ -6,6 +6,7 @@ import { goalVectors } from './vectors/goal.ts'
 import { handshakeVectors } from './vectors/handshake.ts'
 import { logRecordVectors } from './vectors/log-records.ts'
 import { messageVectors } from './vectors/messages.ts'
+import { operatorRequestVectors } from './vectors/operator-requests.ts'
 import { proofFileVectors } from './vectors/proof-files.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
@@ -37,6 +38,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'record-sets.json': await recordSetVectors(),
     'log-records.json': logRecordVectors(),
     'proof-files.json': proofFileVectors(),
+    'operator-requests.json': operatorRequestVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }

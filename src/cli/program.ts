@@ -11,10 +11,12 @@ import { registerFollowCommands } from './follow.ts'
 import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
+import { registerOperatorCommands } from './operator.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerPinCommands } from './pin.ts'
 import { registerProviders } from './providers.ts'
+import { registerQuery } from './query.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerVerifyCommands } from './verify.ts'
@@ -59,6 +61,8 @@ export function createProgram(): Command {
   registerFederationCommands(program)
   registerCellCommands(program)
   registerGoalCommands(program)
+  registerOperatorCommands(program)
+  registerQuery(program)
   registerFollowCommands(program)
   registerPinCommands(program)
   registerVulnerabilityCommands(program)

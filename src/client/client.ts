@@ -11,9 +11,11 @@ import type {
   YankOrder,
 } from '../../protocol/repository.ts'
 import { concatBytes } from '../kernel/base/bytes.ts'
+import type { OperatorKey } from '../kernel/identity/operator-request.ts'
 import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { type Administration, administration } from './administration.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
+import { type AssuranceClient, assuranceClient } from './assurance.ts'
 import {
   type Downloadable,
   type DownloadOptions,
@@ -38,7 +40,7 @@ import {
   validate,
   yank,
 } from './repository.ts'
-import { requestSigner } from './signing.ts'
+import { providerLookup, requestSigner } from './signing.ts'
 import { call, firstAnswer, home, jsonBody, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
 
@@ -59,6 +61,8 @@ export interface ClientOptions {
    * these keys. None are signed unless given, here or with the request.
    */
   readonly requestKeys?: RequestKeys | undefined
+  /** The operator who asks questions, unless a question names another: `operatorKey(…)`. */
+  readonly operator?: OperatorKey | undefined
   /**
    * Whose cosignatures the log of a provider needs before its proof counts, at security level `maximum`: any unless given. Find witnesses' keys at
    * `GET /api/v1/log/witnesses` of the nodes that you trust.
@@ -78,7 +82,7 @@ export interface ClientOptions {
  * An assembler's view of the federation. Every method rejects with a {@link ClientError}, or with the reason of its signal when that
  * aborts. `UnreachableError`: no node answered. `UnauthorizedError`: the key is missing, wrong or not enough.
  */
-export interface Client extends Administration {
+export interface Client extends Administration, AssuranceClient {
   /**
    * Finds the best cell for a capability, anywhere in the federation, and verifies it offline: the manifest is signed by its publisher,
    * the answer repeats it truly and is what was asked for. Rejects with `NotFoundError`, `PendingError` when the time to wait is
@@ -149,7 +153,8 @@ export function createClient(options: ClientOptions): Client {
   }
   const logs = new RememberedLogs({ transport, network, witnesses: options.witnesses, store: options.checkpoints })
   const trust = { network, publishers, logs }
-  const sign = requestSigner(transport, network)
+  const providerOf = providerLookup(transport)
+  const sign = requestSigner(network, providerOf)
   const signing = { sign, keys: options.requestKeys }
   const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
   return {
@@ -176,6 +181,7 @@ export function createClient(options: ClientOptions): Client {
     info: () => info(transport),
     goals: goalsClient(transport, network),
     ...administration(transport),
+    ...assuranceClient(transport, { network, providerOf, operator: options.operator }),
   }
 }
 

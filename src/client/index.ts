@@ -4,10 +4,12 @@
 
 export type { ProofFile } from '../../protocol/proof-file.ts'
 export { contributorKey } from '../kernel/identity/contribution-signature.ts'
+export { type OperatorKey, operatorKey, operatorPublicKey } from '../kernel/identity/operator-request.ts'
 export { newRequestKeys, type RequestKey, type RequestKeys } from '../kernel/identity/quantum-signature.ts'
 export type { ProofExpectation, ProvenLeaf } from '../kernel/log/proof-file.ts'
 export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
+export type { AssuranceClient, BatchClient, OperatorsClient, QueryAnswer, QueryAsk } from './assurance.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
 export type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash, Progress } from './download.ts'
 export {

@@ -75,12 +75,34 @@ interface ErrorAnswer {
 
 function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
   const { code, message, status, details } = error
+  if (request.exchange.route.family === 'assurance')
+    return { status, body: failedAnswer(request, status, message, details) }
   const invalid = 'validation_results' in details
   const body = errorBody(request, code, message)
   return { status, body: { ...body, ...(invalid ? { status: 'validation_error' } : {}), ...details } }
 }
 
+/** The shape of assurance: errors have the document's codes, which are HTTP's where a failure does not name its own. */
+function failedAnswer(
+  request: FastifyRequest,
+  status: number,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
+  const severity = status >= 500 ? 'critical' : 'error'
+  return {
+    request_id: requestIdOf(request.body ?? request.params),
+    status: 'failed',
+    payload: null,
+    errors: [{ code: String(status), message, severity }],
+    ...details,
+  }
+}
+
 function unexpected(request: FastifyRequest): ErrorAnswer {
+  if (request.exchange.route.family === 'assurance') {
+    return { status: 500, body: failedAnswer(request, 500, `Internal error (request ${request.id})`) }
+  }
   return { status: 500, body: errorBody(request, INTERNAL_ERROR, `Internal error (request ${request.id})`) }
 }
 

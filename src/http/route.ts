@@ -31,9 +31,9 @@ export type Access = 'open' | 'contributor' | AccessRole
 
 /**
  * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, `goals`
- * `{success, data, error, timestamp}`, the others `{status, message, error}`.
+ * `{success, data, error, timestamp}`, `assurance` `{request_id, status: 'failed', payload: null, errors}`, the others `{status, message, error}`.
  */
-export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'system'
+export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'system'
 
 /** What a route answers with one status. */
 export interface Answer {

@@ -1,6 +1,8 @@
 import type { Route } from './route.ts'
 import { analyticsRoutes } from './routes/analytics.ts'
+import { assuranceRoutes } from './routes/assurance.ts'
 import { auditRoutes } from './routes/audit.ts'
+import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
@@ -11,6 +13,7 @@ import { goalLogRoutes } from './routes/goal-log.ts'
 import { goalRoutes } from './routes/goals.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
+import { operatorRoutes } from './routes/operators.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { providerRoutes } from './routes/providers.ts'
@@ -38,6 +41,9 @@ export const ROUTES: readonly Route[] = [
   ...vulnerabilityRoutes,
   ...analyticsRoutes,
   ...eventRoutes,
+  ...operatorRoutes,
+  ...assuranceRoutes,
+  ...batchRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

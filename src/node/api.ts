@@ -62,6 +62,7 @@ import type { CellAnswerText } from '../domain/cells/answer.ts'
 import type { CellQuery } from '../domain/cells/query.ts'
 import type { Editor } from '../domain/cells/repository.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
+import type { Assurance } from './assurance-api.ts'
 import type {
   CellUpdate,
   CellYank,
@@ -160,6 +161,9 @@ export interface ProviderNode {
 
   /** Goals, and what this node does with them. */
   readonly goals: Goals
+
+  /** Operators, their signed questions, and answers that carry their proof. */
+  readonly assurance: Assurance
 
   /** Vulnerabilities of cells, here and elsewhere. Changes are logged; `by` is who makes them. */
   readonly vulnerabilities: {

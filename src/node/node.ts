@@ -28,6 +28,7 @@ import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
+import { openSecretSeal } from '../kernel/identity/sealed-secret.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
@@ -42,6 +43,8 @@ import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
 import { createNetwork, type Wiring } from '../network/network.ts'
 import type { ProviderNode, Registered } from './api.ts'
+import { NodeAssurance } from './assurance.ts'
+import type { Answerer, Prover } from './assurance-api.ts'
 import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
 import { LogAnchoring } from './flows/anchor-logs.ts'
@@ -117,6 +120,9 @@ export interface NodeOptions {
   readonly evaluator?: Evaluator
   /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
+  /** Who finds the answers to operators' questions, and who proves them. */
+  readonly answerer?: Answerer
+  readonly prover?: Prover
 }
 
 /** A node that runs. */
@@ -395,6 +401,14 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const replication = new Replication(parts, { orders, replicator, administration, onGone })
   replication.measure(metrics)
 
+  // The engine that answers questions, and the maker of proofs, go here.
+  const assurance = new NodeAssurance(parts, {
+    administration,
+    seal: openSecretSeal(config.key_dir),
+    answerer: options.answerer ?? nobodyAnswers,
+    prover: options.prover ?? nobodyProves,
+  })
+
   events.on('peer_banned', ({ providerId }) => {
     if (parts.partners.get(providerId) !== undefined) logger.warn({ partner: providerId }, 'a partner is banned')
   })
@@ -434,6 +448,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
   })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
+  await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
 
   const offered = ({ page, ...registered }: RegisteredOnPage): Registered => {
@@ -520,6 +535,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     federation,
     replication,
     goals,
+    assurance,
     audit: (query) => administration.list(store, query),
     goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
@@ -535,6 +551,12 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     stop: () => lifecycle.stop(),
   }
 }
+
+const absent = (): never => {
+  throw new ProviderError('PROV_003', 'this node answers no questions', { status: 503 })
+}
+const nobodyAnswers: Answerer = { answer: async () => absent() }
+const nobodyProves: Prover = { prove: absent }
 
 /** Whether this node holds a version of a cell, or heard that somebody offers it. */
 function isKnownCell(

@@ -22,6 +22,15 @@ const HELD = { cell_type: 'held', version: '1.0.0' }
 const METADATA = { cell_type: 'new', version: '1.0.0', capabilities: [{ name: 'use-new', version: '1.0.0' }] }
 const report = { ...HELD, report_id: 'report', timestamp: new Date().toISOString() }
 
+/** A signed request, as far as its form goes. */
+const signedBy = (operator_id: string, payload: object) => ({
+  request_id: '550e8400-e29b-41d4-a716-446655440000',
+  timestamp: new Date().toISOString(),
+  operator_id,
+  signature: 'A'.repeat(86),
+  payload,
+})
+
 /** A body of each JSON route that is right as far as its form goes. */
 const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'POST /api/v1/cells/request': { request_id: 'r', capability: 'use-held' },
@@ -57,6 +66,10 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
     contributor_id: '0'.repeat(40),
   },
   'POST /api/v1/goals': { goal_id: 'new', evaluator: { digest: `sha256:${'0'.repeat(64)}` } },
+  'POST /api/v1/operators': { algorithm: 'hmac-sha256', permissions: [{ domain: 'general', jurisdictions: null }] },
+  'POST /api/v1/operators/:operator_id/rotate': { public_key: 'A'.repeat(43) },
+  'POST /api/v1/query': signedBy('nobody', { query: 'q', context: { domain: 'general' } }),
+  'POST /api/v1/batch': signedBy('nobody', { requests: [{ query: 'q', context: { domain: 'general' } }] }),
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -75,6 +88,8 @@ const PARAMS: Readonly<Record<string, string>> = {
   log_index: '0',
   package: 'rankers',
   name: 'default',
+  operator_id: 'nobody',
+  batch_id: '550e8400-e29b-41d4-a716-446655440000',
 }
 
 /** The path of a route with its parameters, one of them replaced. */

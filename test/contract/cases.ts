@@ -6,6 +6,7 @@ import { newRequestKeys, signRequest } from '../../src/kernel/identity/quantum-s
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
+import { assuranceCases } from './assurance-cases.ts'
 import { goalCases } from './goal-cases.ts'
 import { type Another, type ContractServer, SILENT } from './server.ts'
 
@@ -675,6 +676,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...discovery,
   ...log,
   ...goalCases,
+  ...assuranceCases,
   ...keys,
   ...analytics,
   ...system,

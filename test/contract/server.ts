@@ -7,6 +7,7 @@ import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { RunningNode } from '../../src/node/node.ts'
 import { ADMIN, ADMIN_KEY, type Call, form, MULTIPART, part, type Reply, send } from '../http/harness.ts'
 import { silentLogger } from '../network/nodes.ts'
+import { ScriptedAnswerer, scriptedProver } from '../support/assurance.ts'
 import { manifestOf, newPublisher, signedCell, summaryOf, TestClock } from '../support/cells.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { knowsProviders, nodeInProcess, scriptedPeer } from '../support/node-pairs.ts'
@@ -64,7 +65,8 @@ export async function contractServer(
 ): Promise<ContractServer> {
   const clock = new TestClock(Date.now())
   const { settings = {}, seeds = [], peers = 0, follow = [] } = options
-  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock, follow })
+  const scripted = { answerer: new ScriptedAnswerer(), prover: scriptedProver }
+  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock, follow, ...scripted })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0, rate_per_minute: UNLIMITED, ...options.http },
     cells: config.cells,

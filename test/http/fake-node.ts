@@ -27,6 +27,7 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
+import { NO_ASSURANCE } from '../support/assurance.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 
@@ -243,6 +244,7 @@ export class FakeNode implements ProviderNode {
   }
 
   readonly goals = new FakeGoals()
+  readonly assurance = NO_ASSURANCE
 
   readonly requests: ProviderNode['requests'] = {
     same: () => undefined,

@@ -17,6 +17,7 @@ import type { EventMap, EventName } from '../../src/kernel/telemetry/events.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { Wiring } from '../../src/network/network.ts'
 import type { CellAnswerText, ProviderNode, Registered, Registration } from '../../src/node/api.ts'
+import type { Answerer, Prover } from '../../src/node/assurance-api.ts'
 import { type RunningNode, startNode } from '../../src/node/node.ts'
 import type { VerifyProof } from '../../src/node/proof-verifiers.ts'
 import { newIdentity, silentLogger, startNode as startNetwork, type TestHandlers } from '../network/nodes.ts'
@@ -45,6 +46,10 @@ export async function nodeInProcess(
     wiring?: Wiring
     evaluator?: Evaluator
     proofs?: ReadonlyMap<string, VerifyProof>
+    answerer?: Answerer
+    prover?: Prover
+    /** What the configuration file says of operators' tiers. */
+    tiers?: Config['assurance']['tiers']
   } = {},
 ): Promise<NodeInProcess> {
   const folder = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'cytoplex-test-')) : undefined
@@ -61,7 +66,8 @@ export async function nodeInProcess(
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const loaded = loadConfig({ env: Object.fromEntries(env) }).config
   const { clock = systemClock, follow = loaded.follow, wiring, evaluator, proofs } = options
-  const config: Config = { ...loaded, follow }
+  const { answerer, prover, tiers = loaded.assurance.tiers } = options
+  const config: Config = { ...loaded, follow, assurance: { ...loaded.assurance, tiers } }
   const node = await startNode({
     config,
     logger: silentLogger,
@@ -70,6 +76,8 @@ export async function nodeInProcess(
     ...(wiring === undefined ? {} : { wiring }),
     ...(evaluator === undefined ? {} : { evaluator }),
     ...(proofs === undefined ? {} : { proofs }),
+    ...(answerer === undefined ? {} : { answerer }),
+    ...(prover === undefined ? {} : { prover }),
   })
   let stopping: Promise<void> | undefined
   const stop = () => {

@@ -31,6 +31,9 @@ export interface AdministrativeAct {
     | 'goal_created'
     | 'goal_joined'
     | 'goal_left'
+    | 'operator_created'
+    | 'operator_rotated'
+    | 'operator_suspended'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

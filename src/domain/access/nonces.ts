@@ -3,7 +3,7 @@ import { ACCESS_LIMITS } from '../../../protocol/access.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { KEYSPACES, textKeyspace } from '../../kernel/storage/keyspaces.ts'
-import type { Store } from '../../kernel/storage/store.ts'
+import type { Store, Transaction } from '../../kernel/storage/store.ts'
 
 /** Name of a use → Unix milliseconds until which it is remembered, in decimal. */
 const nonces = textKeyspace(KEYSPACES.nonces)
@@ -41,9 +41,10 @@ export class Nonces {
 
   /**
    * Uses up `nonce` of the key `owner`; resolves when that is durable, and who acts before may act twice after a crash. Rejects with
-   * `PROV_004` when it was used in the last `ACCESS_LIMITS.nonceMs`, with `PROV_013` when no more can be remembered now.
+   * `PROV_004` when it was used in the last `ACCESS_LIMITS.nonceMs`, with `PROV_013` when no more can be remembered now. `also` runs in the
+   * transaction that uses it up.
    */
-  async use(owner: string, nonce: string): Promise<void> {
+  async use(owner: string, nonce: string, also?: (tx: Transaction) => void): Promise<void> {
     if (this.#count >= this.#capacity) {
       throw new ProviderError(
         'PROV_013',
@@ -57,7 +58,9 @@ export class Nonces {
     try {
       await this.#store.transact((tx) => {
         found = tx.get(nonces, name)
-        if (found === undefined || Number(found) < now) tx.put(nonces, name, String(now + ACCESS_LIMITS.nonceMs))
+        if (found !== undefined && Number(found) >= now) return
+        tx.put(nonces, name, String(now + ACCESS_LIMITS.nonceMs))
+        also?.(tx)
       })
     } catch (error) {
       this.#count--

@@ -1,9 +1,19 @@
 import { type Static, Type } from 'typebox'
+import { BATCH_LIMITS } from '../../../protocol/batch.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { FollowPolicy, REPLICATION_LIMITS } from '../../../protocol/replication.ts'
 
 const closed = { additionalProperties: false } as const
 const RateLimit = Type.Integer({ minimum: 0, maximum: 1_000_000_000 })
+/** What a tier of operators allows. 0: no limit. */
+const TierLimits = Type.Object(
+  {
+    per_minute: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+    per_day: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }),
+    batch_size: Type.Integer({ minimum: 1, maximum: BATCH_LIMITS.questions }),
+  },
+  closed,
+)
 const Port = Type.Integer({ minimum: 0, maximum: 65535 })
 const Text = Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])
 const Link = Type.Union([
@@ -249,6 +259,27 @@ export const ConfigSchema = Type.Object(
         max_bytes_per_goal: Type.Integer({ minimum: 1_048_576, maximum: 1_000_000_000_000_000 }),
         /** A key of the document that decides nothing here: every node evaluates for itself (SECURITY 27), and takes no other's word. */
         serve_evaluations: Type.Boolean(),
+      },
+      closed,
+    ),
+    /** Signed questions of operators, and answers that carry their proof. */
+    assurance: Type.Object(
+      {
+        /** Milliseconds for an answer. */
+        query_timeout_ms: Type.Integer({ minimum: 100, maximum: 600_000 }),
+        /** What the tiers allow. */
+        tiers: Type.Object(
+          { free: TierLimits, standard: TierLimits, enterprise: TierLimits },
+          {
+            ...closed,
+            ...fileOnly,
+            description: 'a mapping of all of free, standard and enterprise to per_minute, per_day and batch_size',
+          },
+        ),
+        /** Hours that the answers of a batch are kept once it is finished. */
+        batch_retention_hours: Type.Integer({ minimum: 1, maximum: 8760 }),
+        /** Bytes of kept answers from which on no further batch is taken. */
+        batch_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
       },
       closed,
     ),

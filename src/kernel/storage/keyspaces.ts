@@ -77,6 +77,26 @@ export const KEYSPACES = {
   contributions: 61,
   /** `<goal digest>!<contribution id>` → what this node needs to know of it without its text, and its verdict. */
   contributionStates: 62,
+  /** Operator id → an operator of signed questions. */
+  operators: 70,
+  /** Operator id → the day, and how many questions of it were counted. */
+  operatorDays: 71,
+  /** `<owner>!<constraint id>` → a signed constraint; the owner is empty for those of everybody. */
+  constraints: 72,
+  /** `<domain>!<publisher>` → an approval of a publisher's documents. */
+  approvals: 73,
+  /** Batch id → a batch, and how far it is. */
+  batches: 74,
+  /** `<batch id>!<number>` → a question of it. */
+  batchQuestions: 75,
+  /** `<batch id>!<number>` → its answer. */
+  batchAnswers: 76,
+  /** Webhook id → where events are sent. */
+  webhooks: 77,
+  /** `<due>!<delivery id>` → an event on its way. */
+  deliveries: 78,
+  /** `<webhook id>!<delivery id>` → an event that did not arrive. */
+  deadLetters: 79,
   /** `<anchor>!<log name>` → what was committed of that log last. */
   anchored: 90,
 } as const
