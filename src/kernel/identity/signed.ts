@@ -10,8 +10,12 @@ import type { SignatureVerifier } from './verify-pure.ts'
  * `signature` property. Throws `TypeError` when the object has no canonical form.
  */
 export function signedBytes(network: string, context: SignatureContext, object: object): Uint8Array {
-  return utf8(`cytoplex/${network}/${context}/v1\n${canonicalJson({ ...object, signature: undefined })}`)
+  return signedText(network, context, canonicalJson({ ...object, signature: undefined }))
 }
+
+/** The same where the RFC 8785 text is there already: `text` has no `signature`. */
+export const signedText = (network: string, context: SignatureContext, text: string): Uint8Array =>
+  utf8(`cytoplex/${network}/${context}/v1\n${text}`)
 
 /**
  * True when `signature` (base64url) is an Ed25519 signature by `publicKey` over {@link signedBytes}. The object may carry its
