@@ -11,6 +11,7 @@ import { registerFollowCommands } from './follow.ts'
 import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
+import { registerKeysCommands } from './keys.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerPinCommands } from './pin.ts'
@@ -56,6 +57,7 @@ export function createProgram(): Command {
   registerId(program)
   registerProviders(program)
   registerKeyCommands(program)
+  registerKeysCommands(program)
   registerFederationCommands(program)
   registerCellCommands(program)
   registerGoalCommands(program)

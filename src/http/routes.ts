@@ -13,6 +13,7 @@ import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { peerRoutes } from './routes/peers.ts'
+import { proofKeyRoutes } from './routes/proof-keys.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
@@ -31,6 +32,7 @@ export const ROUTES: readonly Route[] = [
   ...goalLogRoutes,
   ...goalRoutes,
   ...keyRoutes,
+  ...proofKeyRoutes,
   ...federationRoutes,
   ...replicationRoutes,
   ...auditRoutes,

@@ -69,6 +69,7 @@ import { NodeReport } from './flows/node-status.ts'
 import { openPackage } from './flows/open-package.ts'
 import { peerBans, peerList } from './flows/peer-list.ts'
 import { EvaluatorPackages } from './flows/prepare-evaluators.ts'
+import { ProofKeyring } from './flows/proof-keys.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { providerInfo } from './flows/provider-info.ts'
 import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
@@ -409,6 +410,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     maySign: () => publisher.maySign,
   })
   await lifecycle.start(anchoring)
+  const keyring = new ProofKeyring(parts, administration)
+  await lifecycle.start(keyring)
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -512,6 +515,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     federation,
     replication,
     goals,
+    proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     audit: (query) => administration.list(store, query),
     goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),

@@ -412,6 +412,10 @@ export class FakeNode implements ProviderNode {
     return { ok: true, checks: [] }
   }
 
+  proofKeys: ProviderNode['proofKeys'] = {
+    list: () => ({ keys: [] }),
+    rotate: () => Promise.reject(new Error('the fake node has no keys')),
+  }
   async audit({ before }: AuditQuery) {
     this.searches.push({ before })
     return { entries: [], next_before: null }

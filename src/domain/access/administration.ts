@@ -31,7 +31,8 @@ export interface AdministrativeAct {
     | 'goal_created'
     | 'goal_joined'
     | 'goal_left'
-  /** `admin` or `key:<id>`. */
+    | 'proof_key_rotated'
+  /** `admin`, `key:<id>`, or `node` for what it does by itself. */
   readonly by: string
   readonly at: string
   readonly details: object

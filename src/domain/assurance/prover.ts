@@ -7,7 +7,15 @@ import { keyThumbprint } from '../../kernel/identity/jwk.ts'
 import type { RoleKey } from '../../kernel/identity/key-directory.ts'
 import { signObject } from '../../kernel/identity/keys.ts'
 import { signedText } from '../../kernel/identity/signed.ts'
-import { bindingOf, chainRoot, FIRST_STEP, LAST_STEP, NO_RECORD, recordText, resultHash } from '../../kernel/log/audit-chain.ts'
+import {
+  bindingOf,
+  chainRoot,
+  FIRST_STEP,
+  LAST_STEP,
+  NO_RECORD,
+  recordText,
+  resultHash,
+} from '../../kernel/log/audit-chain.ts'
 
 /** What was done to get from a request to its answer, with JSON values that are hashed. */
 export interface ProvenStep {

@@ -250,6 +250,13 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    assurance: Type.Object(
+      {
+        /** Days after which the key that signs proofs is replaced. */
+        proof_key_days: Type.Integer({ minimum: 1, maximum: 3650 }),
+      },
+      closed,
+    ),
     receipts: Type.Object(
       {
         /** Providers that are probed per minute; 0 probes none. */

@@ -47,7 +47,10 @@ const RolesFile = Type.Object(
     token: Type.Optional(RoleRecord),
     witness: Type.Optional(RoleRecord),
     proof: Type.Optional(
-      Type.Object({ ...RoleRecord.properties, retired: Type.Array(RoleCertificate, { maxItems: MAX_RETIRED }) }, closed),
+      Type.Object(
+        { ...RoleRecord.properties, retired: Type.Array(RoleCertificate, { maxItems: MAX_RETIRED }) },
+        closed,
+      ),
     ),
   },
   closed,

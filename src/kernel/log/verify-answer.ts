@@ -163,7 +163,8 @@ export async function verifyProvenAnswer(
 
   const times = chain.map(({ timestamp }) => timeOf(timestamp))
   const at = timeOf(response.timestamp)
-  if (times.some((time, i) => i > 0 && time <= times[i - 1]!)) throw new Error('the times of the records do not increase')
+  if (times.some((time, i) => i > 0 && time <= times[i - 1]!))
+    throw new Error('the times of the records do not increase')
   if (at < times.at(-1)!) throw new Error('the answer is older than its records')
   if (expected.now !== undefined && at > expected.now + LIMITS.clockSkewMs) {
     throw new Error(`the answer is of ${response.timestamp}, which is not yet`)
