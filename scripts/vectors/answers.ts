@@ -77,14 +77,16 @@ const keysOf = ({ proof, next }: typeof node): PublicKeys => ({
 
 const FIRST = 'Either party may terminate with a notice of 30 days.'
 const SECOND = 'Kündigung: “schriftlich” — 😀.'
+/** As it stands in its document. */
+const SECOND_THERE = 'Kündigung:\u00a0\n  “schriftlich”\t— 😀.'
 const documents = {
   contract: utf8(`Template 2.1\n\n${FIRST} The rest stays.\n`),
-  appendix: utf8(`${SECOND}\n`),
+  appendix: utf8(`${SECOND_THERE}\n`),
 }
 
-function citation(name: keyof typeof documents, result: string, sentence: string): Citation {
+function citation(name: keyof typeof documents, result: string, sentence: string, there = sentence): Citation {
   const document = documents[name]
-  const start = Buffer.from(document).indexOf(sentence)
+  const start = Buffer.from(document).indexOf(there)
   const from = result.indexOf(sentence)
   return {
     result_start: from,
@@ -95,7 +97,7 @@ function citation(name: keyof typeof documents, result: string, sentence: string
     publisher: 'ab'.repeat(32),
     digest: `sha256:${sha256Hex(document)}`,
     start,
-    end: start + utf8(sentence).length,
+    end: start + utf8(there).length,
   }
 }
 
@@ -201,8 +203,8 @@ interface Given {
   readonly network?: string
 }
 
-const RESULT = `${FIRST} ${SECOND}`
-const PAYLOAD = payloadOf(RESULT, [citation('contract', RESULT, FIRST), citation('appendix', RESULT, SECOND)])
+const RESULT = `${FIRST}\n${SECOND}`
+const PAYLOAD = payloadOf(RESULT, [citation('contract', RESULT, FIRST), citation('appendix', RESULT, SECOND, SECOND_THERE)])
 const STEPS: ProvenStep[] = [
   { step: 'normalization', input: { query: ' Termination? ' }, output: { query: 'termination?' } },
   {
@@ -217,12 +219,12 @@ function answerOf({ request, payload = PAYLOAD, status = 'success', errors = [],
   const response = {
     request_id: request.request_id,
     response_id: `6ba7b810-9dad-41d1-80b4-${request.request_id.slice(-12)}`,
-    timestamp: '',
+    timestamp: new Date(at).toISOString(),
     status,
     payload,
     errors,
   }
-  return proveAnswer(key, network, at, { request, steps, response, log })
+  return { ...response, proof: proveAnswer(key, network, { request, steps, response, log }) }
 }
 
 /** The answer with another chain, everything after it signed anew: what a node could make that does not care. */
@@ -396,8 +398,18 @@ export function answerVectors(): { about: string; network: string; cases: Answer
         cited(() => ({ citations: [second!, first!] })),
       ),
       refused(
-        'a citation of another length',
-        cited(() => ({ citations: [{ ...first!, end: first!.end + 1 }, second!] })),
+        'a citation of fewer bytes than the sentence',
+        cited(() => ({ citations: [{ ...first!, end: first!.end - 1 }, second!] })),
+      ),
+      refused(
+        'a citation that is no quotation',
+        cited(({ result }) => ({
+          result: result.replace('Either party', 'Either  party'),
+          citations: [
+            { ...first!, result_end: first!.result_end + 1, end: first!.end + 1 },
+            { ...second!, result_start: second!.result_start + 1, result_end: second!.result_end + 1 },
+          ],
+        })),
       ),
       refused(
         'a citation inside a character',

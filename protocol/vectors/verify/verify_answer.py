@@ -383,16 +383,22 @@ PROOF = ("audit_chain", "signatures", "hash_chain", "signature", "kid", "provide
 RECORD = ("seq", "prev_hash", "step", "input_hash", "output_hash", "timestamp", "operator_id", "request_id")
 CITATION = ("result_start", "result_end", "cell_id", "cell_type", "version", "publisher", "digest", "start", "end")
 BLANK = re.compile(r"[ \t\r\n]*")
+SPACES = re.compile("[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]+")
+
+
+def quoted(text):
+    """How a text is quoted: each run of space is one, and there is none at the ends."""
+    return SPACES.sub(" ", text).strip(" ")
 
 
 def cited(result, citation):
-    """The cited sentence, in UTF-8: offsets count UTF-16 code units."""
+    """The cited sentence: offsets count UTF-16 code units."""
     units = result.encode("utf-16-le")
-    return units[2 * citation["result_start"] : 2 * citation["result_end"]].decode("utf-16-le").encode()
+    return units[2 * citation["result_start"] : 2 * citation["result_end"]].decode("utf-16-le")
 
 
 def check_citations(payload):
-    """Everything in the result is cited, in order, and every sentence is as long as in its document."""
+    """Everything in the result is cited, in order, and every sentence is a quotation that can be of so many bytes."""
     result, end = payload["result"].encode("utf-16-le"), 0
     for citation in payload["citations"]:
         members(citation, CITATION)
@@ -401,8 +407,8 @@ def check_citations(payload):
         check(end <= start < stop and 2 * stop <= len(result), "a citation does not fit the result")
         check(BLANK.fullmatch(result[2 * end : 2 * start].decode("utf-16-le")), "text that is not cited")
         sentence = cited(payload["result"], citation)
-        check(not BLANK.fullmatch(sentence.decode()), "a citation of nothing")
-        check(len(sentence) == citation["end"] - citation["start"], "a citation of another length")
+        check(sentence == quoted(sentence), "a citation that is no quotation")
+        check(len(sentence.encode()) <= citation["end"] - citation["start"], "a citation of fewer bytes than the sentence")
         end = stop
     check(BLANK.fullmatch(result[2 * end :].decode("utf-16-le")), "text that is not cited")
 
@@ -413,7 +419,8 @@ def check_sources(payload, sources):
         found = [citation for citation in payload["citations"] if citation["digest"] == digest] if payload else []
         check(found != [], f"nothing of {digest} is cited")
         for citation in found:
-            check(source[citation["start"] : citation["end"]] == cited(payload["result"], citation), f"{digest} says something else")
+            there = quoted(source[citation["start"] : citation["end"]].decode())
+            check(there == cited(payload["result"], citation), f"{digest} says something else")
 
 
 def verify(response, network="main", provider_id=None, keys=None, request=None, sources=(), now=None):

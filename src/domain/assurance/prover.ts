@@ -29,25 +29,18 @@ export interface Provable {
   /** The signed request, whole. */
   readonly request: { readonly request_id: string; readonly operator_id: string; readonly payload: unknown }
   readonly steps: readonly ProvenStep[]
-  /** What is answered; its time is replaced by that of the proof. */
   readonly response: Omit<QueryResponse, 'proof'>
   readonly log: AnswerLog | undefined
 }
 
-/**
- * Proves an answer: the response with the time of its proof, and the proof. Takes some 30 µs for each step. The times of the records end with that
- * of the response, a millisecond apart, and begin within the validity of the key.
- */
+/** The proof of an answer. Takes some 30 µs for each step. The times of the records are a millisecond apart, and end with that of the response. */
 export function proveAnswer(
   { key, certificate }: RoleKey,
   network: string,
-  now: number,
-  { request, steps, response: unproven, log }: Provable,
-): QueryResponse & { readonly proof: AnswerProof } {
+  { request, steps, response, log }: Provable,
+): AnswerProof {
   const { request_id, operator_id } = request
-  const count = steps.length + 2
-  const begin = Math.max(now - (count - 1), certificate.not_before)
-  const response = { ...unproven, timestamp: new Date(begin + count - 1).toISOString() }
+  const begin = Date.parse(response.timestamp) - (steps.length + 1)
 
   const chain: AuditRecord[] = []
   const texts: string[] = []
@@ -84,7 +77,7 @@ export function proveAnswer(
   }
   const signature = signObject(key, network, CONTEXTS.answer, bindingOf(sha256, response, unsigned))
   const kid = keyThumbprint(certificate.public_key)
-  return { ...response, proof: { ...unsigned, signatures, signature, kid, certificate } }
+  return { ...unsigned, signatures, signature, kid, certificate }
 }
 
 const hashOf = (value: unknown): string => sha256Hex(canonicalJson(value))

@@ -32,6 +32,8 @@ const ROLE_LIFETIME_MS = 365 * DAY_MS
 const ROLE_RENEWAL_MS = 30 * DAY_MS
 
 const IdentityFile = Type.Object({ format: Type.Literal(1), seed: Base64Url, provider_id: ProviderId }, closed)
+/** Milliseconds before it is made from which on a proof key is in force. */
+const BEFORE_MS = 60_000
 /** Retired proof keys that are kept listed, the newest: a hundred years of quarters. */
 const MAX_RETIRED = 400
 
@@ -279,7 +281,8 @@ class StoredProofKeys implements ProofKeys {
     const record = {
       seed: toBase64Url(newSeed()),
       serial: serial + 1,
-      not_before: second,
+      // The records of a proof are dated before it.
+      not_before: second - BEFORE_MS,
       not_after: second + days * DAY_MS,
     }
     this.#roles.replaceProof({ ...record, retired: retired.slice(-MAX_RETIRED) })

@@ -115,6 +115,9 @@ const actSchema = Compile(LoggedAct)
 const MEMBERS = new Set(['request_id', 'response_id', 'timestamp', 'status', 'payload', 'proof', 'errors'])
 /** What may stand between sentences. */
 const BLANK = /^[ \t\r\n]*$/
+/** Space inside sentences, of which quotations keep one U+0020. */
+const SPACES = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+/g
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /** An answer of which nothing is verified yet but size, form and spelling of JSON. Throws `Error` with the reason. */
@@ -284,7 +287,7 @@ function checkRequest(sha256: Sha256, { audit_chain: chain }: AnswerProof, reque
   }
 }
 
-/** All of the result is cited, sentence by sentence, and each sentence is as long as what it is cited from. */
+/** All of the result is cited, sentence by sentence, and each sentence is a quotation that can be of so many bytes. */
 function checkCitations(payload: AnswerPayload | null): void {
   if (payload === null) return
   const { result, citations } = payload
@@ -292,16 +295,19 @@ function checkCitations(payload: AnswerPayload | null): void {
   for (const [i, citation] of citations.entries()) {
     const { result_start: start } = citation
     const sentence = cited(result, citation)
-    if (start < end || !BLANK.test(result.slice(end, start)) || BLANK.test(sentence) || !sentence.isWellFormed()) {
+    if (start < end || !BLANK.test(result.slice(end, start)) || sentence === '' || !sentence.isWellFormed()) {
       throw new Error(`the citation ${i} does not fit the result`)
     }
-    if (utf8(sentence).length !== citation.end - citation.start) {
-      throw new Error(`the citation ${i} has another length than the sentence in the result`)
+    if (sentence !== quoted(sentence) || utf8(sentence).length > citation.end - citation.start) {
+      throw new Error(`the citation ${i} is of fewer bytes than the sentence in the result, or not a quotation`)
     }
     end = citation.result_end
   }
   if (end > result.length || !BLANK.test(result.slice(end))) throw new Error('the result has text that is not cited')
 }
+
+/** How a text is quoted: each run of space is one, and there is none at the ends. So it never gets longer. */
+const quoted = (text: string): string => text.replace(SPACES, ' ').replace(/^ | $/g, '')
 
 const cited = (result: string, { result_start: start, result_end: end }: Citation): string => result.slice(start, end)
 
@@ -312,12 +318,21 @@ function compareSources(sha256: Sha256, payload: AnswerPayload | null, sources: 
     const citations = payload?.citations.filter((one) => one.digest === digest) ?? []
     if (citations.length === 0) throw new Error(`the answer cites nothing of the document ${digest}`)
     for (const citation of citations) {
-      if (toHex(source.subarray(citation.start, citation.end)) !== toHex(utf8(cited(payload!.result, citation)))) {
+      if (textAt(source, citation) !== cited(payload!.result, citation)) {
         throw new Error(`the bytes ${citation.start} to ${citation.end} of ${digest} are not what the answer cites`)
       }
     }
     return digest
   })
+}
+
+/** What stands in a document, as it is quoted; undefined for bytes that are no text. */
+function textAt(source: Uint8Array, { start, end }: Citation): string | undefined {
+  try {
+    return quoted(decoder.decode(source.subarray(start, end)))
+  } catch {
+    return undefined
+  }
 }
 
 /** Verifies what the node's log proves of the cited cells. */

@@ -13,6 +13,8 @@ interface Parts extends Pick<NodeParts, 'clock' | 'store' | 'logger'> {
 const DAY_MS = 24 * 60 * 60 * 1000
 /** Milliseconds before its end at which a proof key is replaced: longer than a look takes to come. */
 const MARGIN_MS = 60 * 60 * 1000
+/** Milliseconds that a proof's records are older than itself, at most. */
+const LEAST_MS = 2000
 /** Milliseconds between two looks at how old the key is. */
 const LOOK_MS = 10 * 60 * 1000
 
@@ -78,5 +80,5 @@ export class ProofKeyring implements Part {
 /** Whether a key is as old as it may get, or from the future: made by a clock that was wrong. */
 function isDue({ certificate }: RoleKey, days: number, now: number): boolean {
   const end = Math.min(certificate.not_after, certificate.not_before + days * DAY_MS)
-  return now > end - MARGIN_MS || certificate.not_before > now + MARGIN_MS
+  return now > end - MARGIN_MS || certificate.not_before > now - LEAST_MS
 }

@@ -1,12 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import {
   type AnchorReceipt,
   type AnswerLog,
+  type AnswerProof,
   ASSURANCE_ERRORS,
   ASSURANCE_LIMITS,
   type AssuranceError,
   type QueryRequest,
-  type QueryResponse,
+  type ResponseStatus,
 } from '../../../protocol/assurance.ts'
 import { proveAnswer } from '../../domain/assurance/prover.ts'
 import { toBase64Url, toHex } from '../../kernel/base/bytes.ts'
@@ -17,7 +17,7 @@ import type { LogProofs } from './log-proofs.ts'
 import { sizeOf } from './log-reader.ts'
 import type { ProofKeyring } from './proof-keys.ts'
 
-interface Parts extends Pick<NodeParts, 'clock' | 'store' | 'log' | 'cellLog'> {
+interface Parts extends Pick<NodeParts, 'store' | 'log' | 'cellLog'> {
   readonly keys: Pick<NodeParts['keys'], 'log'>
   readonly config: Pick<NodeParts['config'], 'network'>
 }
@@ -30,13 +30,22 @@ export interface ProverNeeds {
   readonly anchors: () => readonly AnchoredLog[]
 }
 
-/** An answer that is being proven. */
+/** An answer that is to be proven. */
 export interface ProofOrder {
   /** The signed request, whole, as it came. */
   readonly request: Pick<QueryRequest, 'request_id' | 'operator_id' | 'payload'>
   readonly answered: Answered
-  /** Whole milliseconds that the answer took. */
+  /** Of the response. */
+  readonly responseId: string
+  readonly timestamp: string
   readonly processingMs: number
+}
+
+/** What stands in the response of an answer: status and errors as they are, unless something could not be had. */
+export interface ProvenAnswer {
+  readonly status: ResponseStatus
+  readonly errors: AssuranceError[]
+  readonly proof: AnswerProof
 }
 
 /** What the log of this node proves of an answer, and what it does not. */
@@ -47,8 +56,8 @@ interface Evidence {
 }
 
 /**
- * Makes responses of answers: with the proof where it was asked for (`return_proof`, or mode `audit`), and in the modes `strict` and `audit` with what
- * the node's log proves of their sources. What it cannot prove makes the response `partial`, with an error 602.
+ * Proves answers, in the modes `strict` and `audit` with what the node's log proves of their sources. What it cannot prove makes the answer `partial`,
+ * with an error 602.
  */
 export class AnswerProver {
   readonly #parts: Parts
@@ -59,22 +68,23 @@ export class AnswerProver {
     this.#needs = needs
   }
 
-  prove({ request, answered, processingMs }: ProofOrder): QueryResponse {
-    const { clock, config } = this.#parts
-    const { verification_mode: mode = 'standard', return_proof: isWanted = false } = request.payload
+  prove({ request, answered, responseId, timestamp, processingMs }: ProofOrder): ProvenAnswer {
+    const { verification_mode: mode = 'standard' } = request.payload
     const { log, missing } = mode === 'standard' ? NOTHING : this.#evidence(answered, mode === 'audit')
     const { metadata } = answered.payload
-    const response: QueryResponse = {
+    const status = missing.length > 0 && answered.status === 'success' ? 'partial' : answered.status
+    const errors = [...answered.errors, ...missing.map(unavailable)]
+    const response = {
       request_id: request.request_id,
-      response_id: randomUUID(),
-      timestamp: new Date(clock.now()).toISOString(),
-      status: missing.length > 0 && answered.status === 'success' ? 'partial' : answered.status,
+      response_id: responseId,
+      timestamp,
+      status,
       payload: { ...answered.payload, metadata: { ...metadata, processing_time_ms: processingMs } },
-      errors: [...answered.errors, ...missing.map(unavailable)],
+      errors,
     }
-    if (!isWanted && mode !== 'audit') return response
     const { steps } = answered
-    return proveAnswer(this.#needs.keyring.key(), config.network.name, clock.now(), { request, steps, response, log })
+    const proof = proveAnswer(this.#needs.keyring.key(), this.#parts.config.network.name, { request, steps, response, log })
+    return { status, errors, proof }
   }
 
   /** What the log of this node says of the cited cells, at one checkpoint. */
