@@ -70,6 +70,7 @@ import { openPackage } from './flows/open-package.ts'
 import { peerBans, peerList } from './flows/peer-list.ts'
 import { EvaluatorPackages } from './flows/prepare-evaluators.ts'
 import { ProofKeyring } from './flows/proof-keys.ts'
+import { AnswerProver } from './flows/prove-answer.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { providerInfo } from './flows/provider-info.ts'
 import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
@@ -125,6 +126,8 @@ export interface RunningNode extends ProviderNode {
   /** Multiaddrs with `/p2p/<provider id>`. */
   readonly addresses: readonly string[]
   readonly events: Events
+  /** Proves answers. */
+  readonly prover: Pick<AnswerProver, 'prove'>
   /** Withdraws its announcements, lets go of its peers, and closes the store last. */
   stop(): Promise<void>
 }
@@ -412,6 +415,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await lifecycle.start(anchoring)
   const keyring = new ProofKeyring(parts, administration)
   await lifecycle.start(keyring)
+  const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own() })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -449,6 +453,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     publicKey: Buffer.from(keys.identity.publicKey).toString('base64'),
     publisher: keys.publisher.publisher,
     events,
+    prover,
     get addresses() {
       return parts.network.addresses
     },

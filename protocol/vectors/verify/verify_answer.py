@@ -383,7 +383,7 @@ PROOF = ("audit_chain", "signatures", "hash_chain", "signature", "kid", "provide
 RECORD = ("seq", "prev_hash", "step", "input_hash", "output_hash", "timestamp", "operator_id", "request_id")
 CITATION = ("result_start", "result_end", "cell_id", "cell_type", "version", "publisher", "digest", "start", "end")
 BLANK = re.compile(r"[ \t\r\n]*")
-SPACES = re.compile("[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]+")
+SPACES = re.compile(r"[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+")
 
 
 def quoted(text):

@@ -19,8 +19,8 @@ const LEAST_MS = 2000
 const LOOK_MS = 10 * 60 * 1000
 
 /**
- * The keys that proofs are signed with: replaced when they are as old as the configuration says, or when the administrator wants. Each change is an
- * act in the node's log.
+ * The keys that proofs are signed with: replaced when they are as old as the configuration says, or when the administrator wants. Each replacement
+ * is an act in the node's log.
  */
 export class ProofKeyring implements Part {
   readonly name = 'proof keys'
@@ -70,8 +70,10 @@ export class ProofKeyring implements Part {
     const { keys, store, config } = this.#parts
     const current = proofJwk(keys.proof.rotate(config.assurance.proof_key_days).certificate)
     const last = keys.proof.retired.at(-1)
-    const retired = last === undefined ? null : proofJwk(last)
-    const details = { kid: current.kid, retired: retired?.kid ?? null }
+    // The first one replaces none.
+    if (last === undefined) return { current, retired: null }
+    const retired = proofJwk(last)
+    const details = { kid: current.kid, retired: retired.kid }
     await store.transact((tx) => this.#administration.add(tx, { act: 'proof_key_rotated', by, details }))
     return { current, retired }
   }
