@@ -204,7 +204,10 @@ interface Given {
 }
 
 const RESULT = `${FIRST}\n${SECOND}`
-const PAYLOAD = payloadOf(RESULT, [citation('contract', RESULT, FIRST), citation('appendix', RESULT, SECOND, SECOND_THERE)])
+const PAYLOAD = payloadOf(RESULT, [
+  citation('contract', RESULT, FIRST),
+  citation('appendix', RESULT, SECOND, SECOND_THERE),
+])
 const STEPS: ProvenStep[] = [
   { step: 'normalization', input: { query: ' Termination? ' }, output: { query: 'termination?' } },
   {

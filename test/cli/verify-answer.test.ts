@@ -18,7 +18,8 @@ const written = (content: unknown, name = 'file.json'): string => {
   writeFileSync(file, typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content))
   return file
 }
-const verify = (file: string, ...flags: string[]) => warmCytoplex(['verify', 'answer', file, '--network', network, ...flags])
+const verify = (file: string, ...flags: string[]) =>
+  warmCytoplex(['verify', 'answer', file, '--network', network, ...flags])
 
 const whole = caseOf('with the request, the documents and the time')
 const audited = caseOf('with log, witness and anchor')

@@ -16,7 +16,10 @@ test('proof keys are public, and replaced on a running node by its administrator
   const listed = await fetch(url)
   assert.equal(listed.headers.get('Cache-Control'), 'public, max-age=300')
   const { keys } = (await listed.json()) as PublicKeys
-  assert.deepEqual([keys.length, keys[0]!.kty, keys[0]!.crv, keys[0]!.alg, keys[0]!.use], [1, 'OKP', 'Ed25519', 'EdDSA', 'sig'])
+  assert.deepEqual(
+    [keys.length, keys[0]!.kty, keys[0]!.crv, keys[0]!.alg, keys[0]!.use],
+    [1, 'OKP', 'Ed25519', 'EdDSA', 'sig'],
+  )
 
   assert.equal((await fetch(`${node.http_url}/api/v1/proof-keys/rotate`, { method: 'POST' })).status, 401)
   const { stdout } = await run(CYTOPLEX, ['keys', 'rotate', '--data-dir', dataDir])

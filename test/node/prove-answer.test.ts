@@ -118,13 +118,22 @@ test('what the log of the node cannot prove is said, with 602, and the answer is
     response.errors.map(({ code, severity }) => [code, severity]),
     [['602', 'warning']],
   )
-  assert.match(response.errors[0]!.message, /External proof unavailable: the log of this node has no registration of the cell efef/)
+  assert.match(
+    response.errors[0]!.message,
+    /External proof unavailable: the log of this node has no registration of the cell efef/,
+  )
   assert.deepEqual((await verify()).log!.missing, [copy.id])
 })
 
 test('a node without a leaf in its log says that it can prove nothing', async (t) => {
   const { node } = await nodeInProcess(t)
-  const copy = { cell_type: 'a', version: '1.0.0', publisher: 'ab'.repeat(32), id: 'ef'.repeat(32), package: { digest: `sha256:${'ab'.repeat(32)}` } }
+  const copy = {
+    cell_type: 'a',
+    version: '1.0.0',
+    publisher: 'ab'.repeat(32),
+    id: 'ef'.repeat(32),
+    package: { digest: `sha256:${'ab'.repeat(32)}` },
+  }
   const { response, verify } = answered(node, 'audit', [cites(copy as never)])
   assert.deepEqual([response.status, response.errors.length, response.proof!.log], ['partial', 1, undefined])
   assert.equal((await verify()).log, undefined)

@@ -83,7 +83,12 @@ export class AnswerProver {
       errors,
     }
     const { steps } = answered
-    const proof = proveAnswer(this.#needs.keyring.key(), this.#parts.config.network.name, { request, steps, response, log })
+    const proof = proveAnswer(this.#needs.keyring.key(), this.#parts.config.network.name, {
+      request,
+      steps,
+      response,
+      log,
+    })
     return { status, errors, proof }
   }
 

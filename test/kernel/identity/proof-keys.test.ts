@@ -73,7 +73,10 @@ test('proof keys are JWKs that others can read, named by their thumbprint', asyn
   const jwk = proofJwk(certificate)
   assert.equal(jwk.kid, await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: certificate.public_key }))
   // RFC 8037, appendix A.3.
-  assert.equal(keyThumbprint('11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'), 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k')
+  assert.equal(
+    keyThumbprint('11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'),
+    'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k',
+  )
   const key = (await importJWK({ ...jwk }, 'EdDSA')) as CryptoKey
   assert.equal(key.type, 'public')
   assert.deepEqual([jwk.nbf * 1000, jwk.exp * 1000], [certificate.not_before, certificate.not_after])
