@@ -10,6 +10,7 @@ import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
+import { proofJwk } from '../../src/kernel/identity/jwk.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import { createLogger } from '../../src/kernel/telemetry/logger.ts'
 import type {
@@ -414,7 +415,7 @@ export class FakeNode implements ProviderNode {
 
   proofKeys: ProviderNode['proofKeys'] = {
     list: () => ({ keys: [] }),
-    rotate: () => Promise.reject(new Error('the fake node has no keys')),
+    rotate: async () => ({ current: proofJwk(LOG_CERTIFICATE), retired: null }),
   }
   async audit({ before }: AuditQuery) {
     this.searches.push({ before })
