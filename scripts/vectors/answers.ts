@@ -10,7 +10,7 @@ import { providerIdOf } from '../../src/kernel/identity/ids.ts'
 import { proofJwk } from '../../src/kernel/identity/jwk.ts'
 import { ed25519FromSeed, type SigningKey, signObject } from '../../src/kernel/identity/keys.ts'
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
-import { bindingOf, chainRoot, recordText } from '../../src/kernel/log/audit-chain.ts'
+import { bindingOf, chainRoot, recordBytes } from '../../src/kernel/log/audit-chain.ts'
 import { logOrigin, signCheckpoint } from '../../src/kernel/log/checkpoint.ts'
 import { cosign, withLines, witnessKey } from '../../src/kernel/log/cosignature.ts'
 import { naiveConsistency, naiveInclusion, naiveLeaf, naiveRoot } from '../../test/kernel/log/naive-tree.ts'
@@ -235,7 +235,7 @@ function rechained(answer: Proven, change: (chain: AnswerProof['audit_chain']) =
   const { proof } = answer
   const { key } = node.proof
   const chain = change(structuredClone(proof.audit_chain))
-  const unsigned = { ...proof, audit_chain: chain, hash_chain: chainRoot(sha256, chain.map(recordText)) }
+  const unsigned = { ...proof, audit_chain: chain, hash_chain: chainRoot(sha256, chain.map(recordBytes)) }
   const signatures = chain.map((record) => signObject(key, NETWORK, CONTEXTS.auditRecord, record))
   const signature = signObject(key, NETWORK, CONTEXTS.answer, bindingOf(sha256, answer, unsigned))
   return { ...answer, proof: { ...unsigned, signatures, signature } }
@@ -362,7 +362,7 @@ export function answerVectors(): { about: string; network: string; cases: Answer
           let prev = '0'.repeat(64)
           return records.map((record) => {
             const changed = { ...record, timestamp: records[0]!.timestamp, prev_hash: prev }
-            prev = sha256Hex(recordText(changed))
+            prev = sha256Hex(recordBytes(changed))
             return changed
           })
         }),

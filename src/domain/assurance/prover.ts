@@ -13,7 +13,7 @@ import {
   FIRST_STEP,
   LAST_STEP,
   NO_RECORD,
-  recordText,
+  recordBytes,
   resultHash,
 } from '../../kernel/log/audit-chain.ts'
 
@@ -43,7 +43,7 @@ export function proveAnswer(
   const begin = Date.parse(response.timestamp) - (steps.length + 1)
 
   const chain: AuditRecord[] = []
-  const texts: string[] = []
+  const bodies: Uint8Array[] = []
   const signatures: string[] = []
   let prev = NO_RECORD
   let output = ''
@@ -58,11 +58,11 @@ export function proveAnswer(
       operator_id,
       request_id,
     }
-    const text = recordText(record)
+    const bytes = recordBytes(record)
     chain.push(record)
-    texts.push(text)
-    signatures.push(toBase64Url(key.sign(signedText(network, CONTEXTS.auditRecord, text))))
-    prev = sha256Hex(text)
+    bodies.push(bytes)
+    signatures.push(toBase64Url(key.sign(signedText(network, CONTEXTS.auditRecord, bytes))))
+    prev = sha256Hex(bytes)
     output = outputHash
   }
   add(FIRST_STEP, hashOf(request), hashOf(request.payload))
@@ -71,7 +71,7 @@ export function proveAnswer(
 
   const unsigned = {
     audit_chain: chain,
-    hash_chain: chainRoot(sha256, texts),
+    hash_chain: chainRoot(sha256, bodies),
     provider_id: certificate.provider_id,
     ...(log === undefined ? {} : { log }),
   }

@@ -14,11 +14,8 @@ export const NO_RECORD = '0'.repeat(64)
 export const FIRST_STEP = 'request'
 export const LAST_STEP = 'answer'
 
-/** Lower-case hexadecimal SHA-256 of a text. */
-export const textHash = (sha256: Sha256, text: string): string => toHex(sha256(utf8(text)))
-
-/** The same of the RFC 8785 text of a JSON value. Throws `TypeError` for what has none. */
-export const jsonHash = (sha256: Sha256, value: unknown): string => textHash(sha256, canonicalJson(value))
+/** Lower-case hexadecimal SHA-256 of the RFC 8785 text of a JSON value. Throws `TypeError` for what has none. */
+export const jsonHash = (sha256: Sha256, value: unknown): string => toHex(sha256(utf8(canonicalJson(value))))
 
 /** What is hashed of a response as its result: the same on every node that has the same sources. */
 export function resultHash(sha256: Sha256, { status, payload, errors }: Omit<QueryResponse, 'proof'>): string {
@@ -49,9 +46,9 @@ export function bindingOf(
 const LEAF = Uint8Array.of(0)
 const NODE = Uint8Array.of(1)
 
-/** RFC 9162 §2.1.1 over the RFC 8785 texts of records, at least one: lower-case hexadecimal. */
-export function chainRoot(sha256: Sha256, texts: readonly string[]): string {
-  let level = texts.map((text) => sha256(concatBytes([LEAF, utf8(text)])))
+/** RFC 9162 §2.1.1 over records as {@link recordBytes}, at least one: lower-case hexadecimal. */
+export function chainRoot(sha256: Sha256, records: readonly Uint8Array[]): string {
+  let level = records.map((bytes) => sha256(concatBytes([LEAF, bytes])))
   // Pairing level by level, with an odd last node moved up, gives the same tree as splitting at the largest power of two.
   while (level.length > 1) {
     const above: Uint8Array[] = []
@@ -62,5 +59,5 @@ export function chainRoot(sha256: Sha256, texts: readonly string[]): string {
   return toHex(level[0]!)
 }
 
-/** RFC 8785 text of a record. */
-export const recordText = (record: AuditRecord): string => canonicalJson(record)
+/** RFC 8785 text of a record, in UTF-8: what is hashed and signed of it. */
+export const recordBytes = (record: AuditRecord): Uint8Array => utf8(canonicalJson(record))

@@ -27,10 +27,9 @@ import {
   jsonHash,
   LAST_STEP,
   NO_RECORD,
-  recordText,
+  recordBytes,
   resultHash,
   type Sha256,
-  textHash,
 } from './audit-chain.ts'
 import { openLogNote } from './certified-checkpoint.ts'
 import { witnessKey } from './cosignature.ts'
@@ -174,18 +173,18 @@ export async function verifyProvenAnswer(
   }
   const publicKey = proofKey(verifier, network, proof, expected.publicKeys, times[0]!, at)
 
-  const texts = checkedRecords(sha256, response, proof)
+  const bodies = checkedRecords(sha256, response, proof)
   checkRequest(sha256, proof, expected.request)
   checkCitations(payload)
   const compared = compareSources(sha256, payload, expected.sources ?? [])
   const log = proof.log === undefined ? undefined : verifyLog(verifier, network, providerId, proof.log, payload)
   checkMode(response, expected.request, log)
 
-  const binding = canonicalJson(bindingOf(sha256, response, proof))
+  const binding = utf8(canonicalJson(bindingOf(sha256, response, proof)))
   const signed = [
-    ...texts.map((text, i) => ({
+    ...bodies.map((bytes, i) => ({
       what: `the record ${i}`,
-      message: signedText(network, CONTEXTS.auditRecord, text),
+      message: signedText(network, CONTEXTS.auditRecord, bytes),
       signature: proof.signatures[i]!,
     })),
     { what: 'the answer', message: signedText(network, CONTEXTS.answer, binding), signature: proof.signature },
@@ -246,8 +245,8 @@ function within(kid: string, from: number, to: number, notBefore: number, notAft
   if (to > notAfter) throw new Error(`the key ${kid} was in force until ${iso(notAfter)}`)
 }
 
-/** The RFC 8785 texts of the records, which are a chain, are about one request, and end with this response. */
-function checkedRecords(sha256: Sha256, response: QueryResponse, proof: AnswerProof): string[] {
+/** The records as they are hashed and signed, which are a chain, are about one request, and end with this response. */
+function checkedRecords(sha256: Sha256, response: QueryResponse, proof: AnswerProof): Uint8Array[] {
   const { audit_chain: chain, signatures } = proof
   const first = chain[0]!
   const last = chain.at(-1)!
@@ -258,22 +257,22 @@ function checkedRecords(sha256: Sha256, response: QueryResponse, proof: AnswerPr
     throw new Error(`the chain does not go from ${FIRST_STEP} to ${LAST_STEP}`)
   }
   let prev = NO_RECORD
-  const texts: string[] = []
+  const bodies: Uint8Array[] = []
   for (const [i, record] of chain.entries()) {
     if (record.seq !== i || record.prev_hash !== prev) throw new Error(`the record ${i} does not follow the one before`)
     if (record.request_id !== response.request_id || record.operator_id !== first.operator_id) {
       throw new Error(`the record ${i} is about another request`)
     }
-    const text = recordText(record)
-    texts.push(text)
-    prev = textHash(sha256, text)
+    const bytes = recordBytes(record)
+    bodies.push(bytes)
+    prev = toHex(sha256(bytes))
   }
-  if (chainRoot(sha256, texts) !== proof.hash_chain) throw new Error('hash_chain is not the root of the records')
+  if (chainRoot(sha256, bodies) !== proof.hash_chain) throw new Error('hash_chain is not the root of the records')
   if (last.input_hash !== chain.at(-2)!.output_hash) {
     throw new Error('the last record does not begin with what the one before ended with')
   }
   if (last.output_hash !== resultHash(sha256, response)) throw new Error('the proof is of another result')
-  return texts
+  return bodies
 }
 
 function checkRequest(sha256: Sha256, { audit_chain: chain }: AnswerProof, request: unknown): void {
