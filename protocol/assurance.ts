@@ -16,8 +16,13 @@ export const ASSURANCE_LIMITS = {
   /** Characters of a result, and sentences of it: what people read. */
   result: 16_384,
   sentences: 32,
-  /** Records of one audit chain: one for each step. */
-  auditRecords: 32,
+  /** Records of one audit chain, one for each step: answers have about ten, and a thousand are verified in the time of a page load. */
+  auditRecords: 1024,
+  /** Nodes that cosigned the log of an answer, and anchors that keep it. */
+  witnesses: 16,
+  anchors: 8,
+  /** Bytes of an answer with its proof, as a file. */
+  fileBytes: 4 * 1024 * 1024,
   /** Citations of an answer: each sentence has one. */
   citations: 32,
 } as const
@@ -163,17 +168,20 @@ export const AnswerPayload = Type.Object(
 )
 export type AnswerPayload = Static<typeof AnswerPayload>
 
-/** One step of an answer. */
+/**
+ * One step of an answer. The first is `request`: its input is the signed request, its output what the operator asked (`payload`). The last is
+ * `answer`: its input is the output of the record before, its output what {@link AnswerBinding} calls the result.
+ */
 export const AuditRecord = Type.Object(
   {
     seq: Type.Integer({ minimum: 0 }),
     /** SHA-256 of the RFC 8785 text of the record before it; zeros in the first. */
     prev_hash: Sha256Hex,
     step: Type.String({ pattern: '^[a-z_]{1,32}$' }),
-    /** SHA-256 of what the step was given, and of what came out. */
+    /** SHA-256 of the RFC 8785 text of what the step was given, and of what came out. */
     input_hash: Sha256Hex,
     output_hash: Sha256Hex,
-    /** Strictly increasing. */
+    /** With milliseconds, in UTC; strictly increasing. */
     timestamp: Timestamp,
     operator_id: OperatorId,
     request_id: Uuid,
@@ -189,6 +197,21 @@ export const SourceProof = Type.Object(
 )
 export type SourceProof = Static<typeof SourceProof>
 
+/** What an anchor said of a node's log, and that this is the log of the checkpoint. */
+export const AnchorReceipt = Type.Object(
+  {
+    anchor: Type.String({ minLength: 1, maxLength: 128 }),
+    receipt: Type.String({ maxLength: 8192 }),
+    /** The log as it was committed: leaves, and their root. */
+    size: Type.Integer({ minimum: 1 }),
+    root: Sha256Hex,
+    /** RFC 9162 §2.1.4, between that size and `tree_size`, from the smaller to the larger. */
+    consistency: ProofHashes,
+  },
+  closed,
+)
+export type AnchorReceipt = Static<typeof AnchorReceipt>
+
 /** The node's log as it was when an answer was given, with who cosigned it. */
 export const AnswerLog = Type.Object(
   {
@@ -196,10 +219,12 @@ export const AnswerLog = Type.Object(
     /** C2SP `tlog-checkpoint`, with the lines of witnesses. */
     checkpoint: Type.String({ maxLength: 64 * 1024 }),
     tree_size: Type.Integer({ minimum: 1 }),
-    witnesses: Type.Array(RoleCertificate, { maxItems: 16 }),
+    /** Role `witness`; each has a line in the checkpoint. */
+    witnesses: Type.Array(RoleCertificate, { maxItems: ASSURANCE_LIMITS.witnesses }),
+    /** In the order in which the cells are cited first. */
     sources: Type.Array(SourceProof, { maxItems: ASSURANCE_LIMITS.citations }),
     /** What anchors said of the log (mode `audit`). */
-    anchors: Type.Optional(Type.Array(Type.Object({ anchor: Type.String(), receipt: Type.String() }, closed))),
+    anchors: Type.Optional(Type.Array(AnchorReceipt, { maxItems: ASSURANCE_LIMITS.anchors })),
   },
   { ...closed, title: 'AnswerLog' },
 )
@@ -227,7 +252,7 @@ export const AnswerProof = Type.Object(
 )
 export type AnswerProof = Static<typeof AnswerProof>
 
-/** What a proof's own signature is over. */
+/** What a proof's own signature is over: everything in a response that is not in `hash_chain`. */
 export interface AnswerBinding {
   readonly hash_chain: string
   readonly request_id: string
@@ -236,6 +261,11 @@ export interface AnswerBinding {
   readonly request_hash: string
   /** SHA-256 of the RFC 8785 text of `{status, payload, errors}`, the payload without `metadata.processing_time_ms`. */
   readonly result_hash: string
+  /** Null where `payload` is. */
+  readonly processing_time_ms: number | null
+  /** SHA-256 of the RFC 8785 text of `log`; null without one. */
+  readonly log_hash: string | null
+  /** Of the response. */
   readonly timestamp: string
   readonly provider_id: string
 }

@@ -13,7 +13,7 @@ export const AuditEntry = Type.Object(
   {
     log_index: LogIndex,
     act: Type.String({ examples: ['key_created'] }),
-    /** `admin` or `key:<id>`. */
+    /** `admin`, `key:<id>`, or `node` for what it does by itself. */
     by: Type.String(),
     at: Timestamp,
     details: Type.Object({}, { additionalProperties: true }),

@@ -8,6 +8,7 @@ import type { Measurement } from './measure.ts'
 import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
+import { answerProofs } from './rows/answer-proofs.ts'
 import { contributions } from './rows/contributions.ts'
 import { convergence } from './rows/convergence.ts'
 import { dht } from './rows/dht.ts'
@@ -53,6 +54,7 @@ const ROWS: readonly Row[] = [
   logAppends,
   logProofs,
   evaluations,
+  answerProofs,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

@@ -12,6 +12,7 @@ import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { registerOperatorCommands } from './operator.ts'
+import { registerKeysCommands } from './keys.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerPinCommands } from './pin.ts'
@@ -58,6 +59,7 @@ export function createProgram(): Command {
   registerId(program)
   registerProviders(program)
   registerKeyCommands(program)
+  registerKeysCommands(program)
   registerFederationCommands(program)
   registerCellCommands(program)
   registerGoalCommands(program)

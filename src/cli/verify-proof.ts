@@ -1,13 +1,11 @@
-import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { ProvenLeaf } from '../client/index.ts'
-import { concatBytes, toBase64Url } from '../kernel/base/bytes.ts'
-import { errorMessage } from '../kernel/base/errors.ts'
+import { toBase64Url } from '../kernel/base/bytes.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { networkFlag } from './cell-keys.ts'
-import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
+import { readBounded } from './read-file.ts'
 
 interface VerifyFlags {
   readonly network: string
@@ -39,7 +37,7 @@ export function registerVerifyProof(verify: Command): void {
 
 async function verifyProofCommand(path: string, { network, provider, json }: VerifyFlags): Promise<void> {
   const { verifyProof } = await import('../client/index.ts')
-  const proven = verifyProof(await read(path), { network, providerId: provider })
+  const proven = verifyProof(await readBounded(path, LIMITS.proofFileBytes), { network, providerId: provider })
   if (json) printJson(provenJson(proven))
   else printProven(proven)
 }
@@ -76,21 +74,4 @@ function leafText(leaf: Uint8Array): string {
   } catch {
     return toBase64Url(leaf)
   }
-}
-
-/** The file, or standard input, as far as a proof file may be long. */
-async function read(path: string): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let size = 0
-  try {
-    const source: AsyncIterable<Uint8Array> = path === '-' ? process.stdin : createReadStream(path)
-    for await (const part of source) {
-      parts.push(part)
-      size += part.length
-      if (size > LIMITS.proofFileBytes) break
-    }
-  } catch (error) {
-    throw new CliError(`${path} cannot be read: ${errorMessage(error)}`, EXIT.failure)
-  }
-  return concatBytes(parts)
 }

@@ -2,11 +2,14 @@
  * `cytoplex/client`: the SDK for assemblers. Runs in browsers and in Node; verifies every answer and every package itself.
  */
 
+export type { QueryResponse } from '../../protocol/assurance.ts'
 export type { ProofFile } from '../../protocol/proof-file.ts'
+export type { PublicKeys } from '../../protocol/public-keys.ts'
 export { contributorKey } from '../kernel/identity/contribution-signature.ts'
 export { type OperatorKey, operatorKey, operatorPublicKey } from '../kernel/identity/operator-request.ts'
 export { newRequestKeys, type RequestKey, type RequestKeys } from '../kernel/identity/quantum-signature.ts'
 export type { ProofExpectation, ProvenLeaf } from '../kernel/log/proof-file.ts'
+export type { AnswerArithmetic, VerifiedAnswer } from '../kernel/log/verify-answer.ts'
 export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
 export type { AssuranceClient, BatchClient, OperatorsClient, QueryAnswer, QueryAsk } from './assurance.ts'
@@ -29,3 +32,4 @@ export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'
+export { type AnswerTrust, verifyAnswer } from './verify-answer.ts'

@@ -16,6 +16,7 @@ import { logRoutes } from './routes/log.ts'
 import { operatorRoutes } from './routes/operators.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { peerRoutes } from './routes/peers.ts'
+import { proofKeyRoutes } from './routes/proof-keys.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
@@ -34,6 +35,7 @@ export const ROUTES: readonly Route[] = [
   ...goalLogRoutes,
   ...goalRoutes,
   ...keyRoutes,
+  ...proofKeyRoutes,
   ...federationRoutes,
   ...replicationRoutes,
   ...auditRoutes,

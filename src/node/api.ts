@@ -41,6 +41,7 @@ import type { ConsistencyProof } from '../../protocol/log.ts'
 import type { NodeInfo, NodeStatus } from '../../protocol/node-info.ts'
 import type { PeerBan, PeerBanList, PeerBanOrder, PeerList, PeerUnbanned } from '../../protocol/peers.ts'
 import type { ProviderPackage, RegisteredProvider } from '../../protocol/providers.ts'
+import type { ProofKeyRotated, PublicKeys } from '../../protocol/public-keys.ts'
 import type {
   CopyDropped,
   FollowPolicy,
@@ -206,6 +207,12 @@ export interface ProviderNode {
     list(query: ApiKeyListQuery): ApiKeyList
     /** Throws `PROV_001` with status 404 for one that is not there. */
     revoke(keyId: string, by: string): Promise<ApiKeyInfo>
+  }
+  /** The keys that sign proofs of answers. */
+  readonly proofKeys: {
+    list(): PublicKeys
+    /** Replaces the one that signs. Durable and logged when it resolves; `by` is who does it. */
+    rotate(by: string): Promise<ProofKeyRotated>
   }
   /** Provider API, "Provider Federation API". All but the status is `PROV_009` where federation is off. */
   readonly federation: {

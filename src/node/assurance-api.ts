@@ -70,12 +70,19 @@ export interface Answerer {
 /** An answer that is to be proven. */
 export interface ProofOrder {
   /** The signed request, whole, as it came. */
-  readonly request: QueryRequest
+  readonly request: Pick<QueryRequest, 'request_id' | 'operator_id' | 'payload'>
   readonly answered: Answered
   /** Of the response. */
   readonly responseId: string
   readonly timestamp: string
   readonly processingMs: number
+}
+
+/** What stands in the response of an answer: status and errors as they are, unless something could not be had. */
+export interface Proven {
+  readonly status: ResponseStatus
+  readonly errors: readonly AssuranceError[]
+  readonly proof: AnswerProof
 }
 
 /** Makes the proofs of answers. */
@@ -84,11 +91,7 @@ export interface Prover {
    * Proves an answer, as its mode asks for. Status and errors are those of the answer, unless something could not be had: then they say so too
    * (`partial`, 602).
    */
-  prove(order: ProofOrder): {
-    readonly status: ResponseStatus
-    readonly errors: readonly AssuranceError[]
-    readonly proof: AnswerProof
-  }
+  prove(order: ProofOrder): Proven
 }
 
 /** Signed questions and proven answers, as the doors see them. */

@@ -72,6 +72,8 @@ import { NodeReport } from './flows/node-status.ts'
 import { openPackage } from './flows/open-package.ts'
 import { peerBans, peerList } from './flows/peer-list.ts'
 import { EvaluatorPackages } from './flows/prepare-evaluators.ts'
+import { ProofKeyring } from './flows/proof-keys.ts'
+import { AnswerProver } from './flows/prove-answer.ts'
 import { DhtProvider } from './flows/provide.ts'
 import { providerInfo } from './flows/provider-info.ts'
 import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
@@ -130,6 +132,8 @@ export interface RunningNode extends ProviderNode {
   /** Multiaddrs with `/p2p/<provider id>`. */
   readonly addresses: readonly string[]
   readonly events: Events
+  /** Proves answers. */
+  readonly prover: Pick<AnswerProver, 'prove'>
   /** Withdraws its announcements, lets go of its peers, and closes the store last. */
   stop(): Promise<void>
 }
@@ -401,14 +405,6 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const replication = new Replication(parts, { orders, replicator, administration, onGone })
   replication.measure(metrics)
 
-  // The engine that answers questions, and the maker of proofs, go here.
-  const assurance = new NodeAssurance(parts, {
-    administration,
-    seal: openSecretSeal(config.key_dir),
-    answerer: options.answerer ?? nobodyAnswers,
-    prover: options.prover ?? nobodyProves,
-  })
-
   events.on('peer_banned', ({ providerId }) => {
     if (parts.partners.get(providerId) !== undefined) logger.warn({ partner: providerId }, 'a partner is banned')
   })
@@ -431,6 +427,15 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     maySign: () => publisher.maySign,
   })
   await lifecycle.start(anchoring)
+  const keyring = new ProofKeyring(parts, administration)
+  await lifecycle.start(keyring)
+  const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own() })
+  const assurance = new NodeAssurance(parts, {
+    administration,
+    seal,
+    answerer: options.answerer ?? nobodyAnswers,
+    prover: options.prover ?? prover,
+  })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -469,6 +474,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     publicKey: Buffer.from(keys.identity.publicKey).toString('base64'),
     publisher: keys.publisher.publisher,
     events,
+    prover,
     get addresses() {
       return parts.network.addresses
     },
@@ -536,6 +542,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     replication,
     goals,
     assurance,
+    proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     audit: (query) => administration.list(store, query),
     goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),
@@ -556,7 +563,6 @@ const absent = (): never => {
   throw new ProviderError('PROV_003', 'this node answers no questions', { status: 503 })
 }
 const nobodyAnswers: Answerer = { answer: async () => absent() }
-const nobodyProves: Prover = { prove: absent }
 
 /** Whether this node holds a version of a cell, or heard that somebody offers it. */
 function isKnownCell(

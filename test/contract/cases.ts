@@ -646,6 +646,11 @@ const replication: Record<string, Record<number, Produce>> = {
   },
 }
 
+const proofKeys: Record<string, Record<number, Produce>> = {
+  'GET /.well-known/public-keys.json': { 200: get('/.well-known/public-keys.json') },
+  'POST /api/v1/proof-keys/rotate': { 200: (at) => at.admin(post('/api/v1/proof-keys/rotate')) },
+}
+
 const audit: Record<string, Record<number, Produce>> = {
   'GET /api/v1/audit': { 200: asAdmin('/api/v1/audit?limit=1'), 400: asAdmin('/api/v1/audit?limit=0') },
 }
@@ -671,6 +676,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...vulnerabilities,
   ...federation,
   ...replication,
+  ...proofKeys,
   ...audit,
   ...doctor,
   ...discovery,

@@ -10,6 +10,7 @@ import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
+import { proofJwk } from '../../src/kernel/identity/jwk.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
 import { createLogger } from '../../src/kernel/telemetry/logger.ts'
 import type {
@@ -414,6 +415,10 @@ export class FakeNode implements ProviderNode {
     return { ok: true, checks: [] }
   }
 
+  proofKeys: ProviderNode['proofKeys'] = {
+    list: () => ({ keys: [] }),
+    rotate: async () => ({ current: proofJwk(LOG_CERTIFICATE), retired: null }),
+  }
   async audit({ before }: AuditQuery) {
     this.searches.push({ before })
     return { entries: [], next_before: null }

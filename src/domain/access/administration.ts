@@ -34,7 +34,8 @@ export interface AdministrativeAct {
     | 'operator_created'
     | 'operator_rotated'
     | 'operator_suspended'
-  /** `admin` or `key:<id>`. */
+    | 'proof_key_rotated'
+  /** `admin`, `key:<id>`, or `node` for what it does by itself. */
   readonly by: string
   readonly at: string
   readonly details: object

@@ -280,6 +280,8 @@ export const ConfigSchema = Type.Object(
         batch_retention_hours: Type.Integer({ minimum: 1, maximum: 8760 }),
         /** Bytes of kept answers from which on no further batch is taken. */
         batch_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+        /** Days after which the key that signs proofs is replaced. */
+        proof_key_days: Type.Integer({ minimum: 1, maximum: 3650 }),
       },
       closed,
     ),

@@ -4,7 +4,7 @@ import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Base64Url, Milliseconds, ProviderId } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import type { RoleCertificate } from '../../../protocol/rpc.ts'
+import { RoleCertificate } from '../../../protocol/roles.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
@@ -24,6 +24,7 @@ import {
 import { issueRoleCertificate } from './role-certificate.ts'
 
 const closed = { additionalProperties: false } as const
+const SECOND_MS = 1000
 const DAY_MS = 24 * 60 * 60 * 1000
 /** Milliseconds that a role certificate is in force. */
 const ROLE_LIFETIME_MS = 365 * DAY_MS
@@ -31,6 +32,11 @@ const ROLE_LIFETIME_MS = 365 * DAY_MS
 const ROLE_RENEWAL_MS = 30 * DAY_MS
 
 const IdentityFile = Type.Object({ format: Type.Literal(1), seed: Base64Url, provider_id: ProviderId }, closed)
+/** Milliseconds before it is made from which on a proof key is in force. */
+const BEFORE_MS = 60_000
+/** Retired proof keys that are kept listed, the newest: a hundred years of quarters. */
+const MAX_RETIRED = 400
+
 const RoleRecord = Type.Object(
   { seed: Base64Url, serial: Type.Integer({ minimum: 1 }), not_before: Milliseconds, not_after: Milliseconds },
   closed,
@@ -42,6 +48,12 @@ const RolesFile = Type.Object(
     log: Type.Optional(RoleRecord),
     token: Type.Optional(RoleRecord),
     witness: Type.Optional(RoleRecord),
+    proof: Type.Optional(
+      Type.Object(
+        { ...RoleRecord.properties, retired: Type.Array(RoleCertificate, { maxItems: MAX_RETIRED }) },
+        closed,
+      ),
+    ),
   },
   closed,
 )
@@ -70,6 +82,8 @@ export interface KeyDirectory {
   readonly token: TokenKey
   /** Cosigns the checkpoints of other nodes' logs, and nothing else. */
   readonly witness: RoleKey
+  /** Signs the proofs of answers. */
+  readonly proof: ProofKeys
   /** The node as a publisher, for those who register without keys of their own. */
   readonly publisher: PublisherKeys
 }
@@ -78,6 +92,16 @@ export interface KeyDirectory {
 export interface RoleKey {
   readonly key: SigningKey
   readonly certificate: RoleCertificate
+}
+
+/** The keys that proofs of answers are signed with, one after the other. */
+export interface ProofKeys {
+  /** Undefined before the first {@link rotate}. */
+  readonly current: RoleKey | undefined
+  /** Certificates of those before, the oldest first, each in force until its key was replaced. Their private halves are gone. */
+  readonly retired: readonly RoleCertificate[]
+  /** Makes a new key, in force from now on for so many days. Durable when it returns. */
+  rotate(days: number): RoleKey
 }
 
 /** The role key that tokens are signed with. */
@@ -123,6 +147,7 @@ export function openKeyDirectory(dir: string, { network, allowCreate, clock }: K
     log: new CertifiedRole('log', roles, identity, network),
     token: new CertifiedTokenKey('token', roles, identity, network),
     witness: new CertifiedRole('witness', roles, identity, network),
+    proof: new StoredProofKeys(roles, identity, network),
     publisher: readPublisher(join(dir, 'publisher.json')),
   }
 }
@@ -156,6 +181,18 @@ class RolesOnDisk {
     const renewed = { seed: record.seed, serial: record.serial + 1, ...inForce(now) }
     this.#write({ [role]: renewed })
     return renewed
+  }
+
+  get now(): number {
+    return this.#clock.now()
+  }
+
+  get proof(): RolesFile['proof'] {
+    return this.#file.proof
+  }
+
+  replaceProof(proof: NonNullable<RolesFile['proof']>): void {
+    this.#write({ proof })
   }
 
   #write(change: Partial<RolesFile>): void {
@@ -204,6 +241,69 @@ class CertifiedRole implements RoleKey {
       serial: this.#record.serial,
       notBefore: this.#record.not_before,
       notAfter: this.#record.not_after,
+    })
+  }
+}
+
+class StoredProofKeys implements ProofKeys {
+  readonly #roles: RolesOnDisk
+  readonly #identity: SigningKey
+  readonly #network: string
+  #current: RoleKey | undefined
+
+  constructor(roles: RolesOnDisk, identity: SigningKey, network: string) {
+    this.#roles = roles
+    this.#identity = identity
+    this.#network = network
+    if (roles.proof !== undefined) this.#current = this.#certified(roles.proof)
+  }
+
+  get current(): RoleKey | undefined {
+    return this.#current
+  }
+
+  get retired(): readonly RoleCertificate[] {
+    return this.#roles.proof?.retired ?? []
+  }
+
+  rotate(days: number): RoleKey {
+    const { now, proof } = this.#roles
+    // Whole seconds, in which JWKs say how long a key is in force.
+    const second = Math.floor(now / SECOND_MS) * SECOND_MS
+    const retired = [...this.retired]
+    let serial = 0
+    if (proof !== undefined && this.#current !== undefined) {
+      serial = proof.serial + 1
+      // A proof that is just being made may be a few milliseconds ahead.
+      const end = Math.max(Math.min(proof.not_after, second + 2 * SECOND_MS), proof.not_before)
+      retired.push(this.#issue(this.#current.key, { ...proof, serial, not_after: end }))
+    }
+    const record = {
+      seed: toBase64Url(newSeed()),
+      serial: serial + 1,
+      // The records of a proof are dated before it.
+      not_before: second - BEFORE_MS,
+      not_after: second + days * DAY_MS,
+    }
+    this.#roles.replaceProof({ ...record, retired: retired.slice(-MAX_RETIRED) })
+    this.#current = this.#certified(record)
+    return this.#current
+  }
+
+  #certified(record: RoleRecord): RoleKey {
+    const key = ed25519FromSeed(readSeed(this.#roles.path, record.seed))
+    return { key, certificate: this.#issue(key, record) }
+  }
+
+  #issue(key: SigningKey, { serial, not_before, not_after }: Omit<RoleRecord, 'seed'>): RoleCertificate {
+    return issueRoleCertificate({
+      identity: this.#identity,
+      network: this.#network,
+      role: 'proof',
+      publicKey: key.publicKey,
+      serial,
+      notBefore: not_before,
+      notAfter: not_after,
     })
   }
 }

@@ -1,5 +1,5 @@
 import type { SignatureContext } from '../../../protocol/contexts.ts'
-import { fromBase64Url, utf8 } from '../base/bytes.ts'
+import { concatBytes, fromBase64Url, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
 import type { SignatureVerifier } from './verify-pure.ts'
 
@@ -10,8 +10,12 @@ import type { SignatureVerifier } from './verify-pure.ts'
  * `signature` property. Throws `TypeError` when the object has no canonical form.
  */
 export function signedBytes(network: string, context: SignatureContext, object: object): Uint8Array {
-  return utf8(`cytoplex/${network}/${context}/v1\n${canonicalJson({ ...object, signature: undefined })}`)
+  return signedText(network, context, utf8(canonicalJson({ ...object, signature: undefined })))
 }
+
+/** The same where the RFC 8785 bytes are there already: of an object without `signature`. */
+export const signedText = (network: string, context: SignatureContext, bytes: Uint8Array): Uint8Array =>
+  concatBytes([utf8(`cytoplex/${network}/${context}/v1\n`), bytes])
 
 /**
  * True when `signature` (base64url) is an Ed25519 signature by `publicKey` over {@link signedBytes}. The object may carry its

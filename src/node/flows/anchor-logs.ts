@@ -48,6 +48,13 @@ interface Committed {
   readonly receipt: string
 }
 
+/** What an anchor keeps of a log. */
+export interface AnchoredLog {
+  readonly anchor: string
+  /** Undefined while it keeps nothing. */
+  readonly committed: Pick<Committed, 'size' | 'root' | 'receipt'> | undefined
+}
+
 /** Milliseconds between two looks at the sizes of the logs. */
 const LOOK_MS = 1000
 /**
@@ -124,6 +131,15 @@ export class LogAnchoring implements Part {
       })
     }
     await Promise.all(this.#lanes.map(({ work }) => work))
+  }
+
+  /** What each anchor keeps of the node's own log, as it goes on now. */
+  own(): AnchoredLog[] {
+    const own = [...this.#needs.logs()].find(({ goal }) => goal === null)
+    return this.#lanes.map(({ name: anchor }) => {
+      const kept = own === undefined ? undefined : this.#parts.store.get(committed, keyOf(anchor, own.name))
+      return { anchor, committed: own !== undefined && kept?.origin === this.#origin(own) ? kept : undefined }
+    })
   }
 
   async #round(lane: Lane): Promise<void> {

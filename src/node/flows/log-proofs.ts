@@ -1,5 +1,6 @@
 import type { RegistrationProof } from '../../../protocol/cells.ts'
 import type { LogEvidence } from '../../../protocol/log.ts'
+import type { RoleCertificate } from '../../../protocol/roles.ts'
 import { toBase64Url, toHex } from '../../kernel/base/bytes.ts'
 import type { NodeParts } from '../parts.ts'
 import type { Cosignatures } from './cosignatures.ts'
@@ -13,7 +14,7 @@ interface Parts extends Pick<NodeParts, 'log' | 'cellLog' | 'store' | 'keys'> {
 /** What can be read and proven of the node's own log, and of the cells that were registered in it. */
 export class LogProofs extends LogReader {
   readonly #parts: Parts
-  readonly #cosignatures: Pick<Cosignatures, 'bestSize'>
+  readonly #cosignatures: Pick<Cosignatures, 'of' | 'bestSize'>
 
   constructor(parts: Parts, epochs: Pick<LogEpochs, 'origin'>, cosignatures: Pick<Cosignatures, 'of' | 'bestSize'>) {
     super({
@@ -43,6 +44,13 @@ export class LogProofs extends LogReader {
     // What was appended since then is not in the checkpoint.
     const size = sizeOf(checkpoint)
     return { leaf: toBase64Url(log.leaf(index)!), inclusion: this.inclusion(index, size), checkpoint }
+  }
+
+  /** The checkpoint, of at least `least` leaves, that most witnesses cosigned, else the newest; with the certificates of its witnesses. */
+  witnessed(least: number): { readonly checkpoint: string; readonly witnesses: readonly RoleCertificate[] } {
+    const checkpoint = this.#bestWitnessed(least) ?? this.checkpoint()
+    const witnesses = this.#cosignatures.of(this.origin, sizeOf(checkpoint)).map(({ certificate }) => certificate)
+    return { checkpoint, witnesses }
   }
 
   /** The checkpoint, of at least `least` leaves, that most witnesses cosigned; undefined when none did. */
