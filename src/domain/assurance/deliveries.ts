@@ -113,17 +113,18 @@ export class Deliveries {
         this.#lane(to).underWay++
       } else refused.push(delivery)
     }
+    const dropped = refused.flatMap(({ to, id }) => this.#makeDead(to, [id]))
     try {
       await this.#store.transact((tx) => {
         for (const { id, to } of taken) tx.put(deliveries, keyOf(to, id), record)
-        for (const { id, to } of refused) this.#bury(tx, to, id, { ...record, failed_at: now, error: QUEUE_FULL })
+        for (const { id, to } of refused) tx.put(deadLetters, keyOf(to, id), { ...record, failed_at: now, error: QUEUE_FULL })
+        for (const key of dropped) tx.delete(deadLetters, key)
       })
     } catch (error) {
       for (const delivery of taken) this.#leave(delivery)
       throw error
     }
-    for (const delivery of taken) this.#release(delivery, delivery)
-    for (const { id, to } of refused) this.#lanes.get(to)?.dead.push(id)
+    for (const delivery of taken) this.#release(delivery)
   }
 
   /** The next event for a receiver that is due now, which is then being tried; undefined when there is none. */
@@ -167,8 +168,11 @@ export class Deliveries {
     const attempts = delivery.attempts + 1
     const tried: Delivery = { ...delivery, attempts, due: now + retryDelay(attempts) }
     if (!this.#isOver(tried, now)) {
-      await this.#rewrite(tried)
-      this.#release(delivery, tried)
+      try {
+        await this.#rewrite(tried)
+      } finally {
+        this.#release(tried)
+      }
       return
     }
     const old = [...lane.ready, ...lane.later].filter((other) => this.#isOver(other, now))
@@ -177,7 +181,7 @@ export class Deliveries {
     lane.later = lane.later.filter((other) => !gone.has(other))
     this.#leave(delivery)
     this.#total -= old.length
-    await this.#kill([tried, ...old], error, now)
+    await this.#kill(delivery.to, [tried, ...old], error)
   }
 
   /** Nothing more is wanted there: everything on its way becomes a dead letter. Durable when it resolves. */
@@ -190,7 +194,7 @@ export class Deliveries {
     this.#total -= waiting.length
     if (tried !== undefined) this.#leave(tried)
     const last = tried === undefined ? [] : [{ ...tried, attempts: tried.attempts + 1 }]
-    await this.#kill([...last, ...waiting], error, this.#clock.now())
+    await this.#kill(to, [...last, ...waiting], error)
   }
 
   /** How many are on their way, and how many did not arrive. */
@@ -242,11 +246,12 @@ export class Deliveries {
         }
       })
     } catch (error) {
-      lane.dead.unshift(...ids)
+      lane.dead = [...ids, ...lane.dead]
+      if (this.#lanes.get(to) === lane) this.#total -= ids.length
       lane.underWay -= ids.length
-      this.#total -= ids.length
       throw error
     }
+    if (this.#lanes.get(to) !== lane) return 0
     lane.underWay -= ids.length
     this.#total -= ids.length
     for (const delivery of revived) this.#wait(delivery)
@@ -296,12 +301,12 @@ export class Deliveries {
     this.#insert(this.#lane(delivery.to), delivery)
   }
 
-  /** One that was being tried, or written, waits again. */
-  #release({ to }: Delivery, waiting: Delivery): void {
-    const lane = this.#lanes.get(to)
+  /** One that was being tried, or written, waits. */
+  #release(delivery: Delivery): void {
+    const lane = this.#lanes.get(delivery.to)
     if (lane === undefined) return
     lane.underWay--
-    this.#insert(lane, waiting)
+    this.#insert(lane, delivery)
   }
 
   #insert({ ready, later }: Lane, delivery: Delivery): void {
@@ -329,32 +334,31 @@ export class Deliveries {
     })
   }
 
-  async #kill(over: readonly Delivery[], error: string, now: number): Promise<void> {
-    const buried: [to: string, id: string][] = []
+  /** Makes dead letters of what is not on its way any more. */
+  async #kill(to: string, over: readonly Delivery[], error: string): Promise<void> {
+    const failedAt = this.#clock.now()
+    const dropped = this.#makeDead(
+      to,
+      over.map(({ id }) => id),
+    )
+    const isDropped = new Set(dropped)
     await this.#store.transact((tx) => {
-      for (const { to, id, attempts } of over) {
-        const record = tx.get(deliveries, keyOf(to, id))
-        tx.delete(deliveries, keyOf(to, id))
-        if (record === undefined || !this.#lanes.has(to)) continue
-        this.#bury(tx, to, id, { ...record, attempts, failed_at: now, error })
-        buried.push([to, id])
+      for (const { id, attempts } of over) {
+        const key = keyOf(to, id)
+        const record = tx.get(deliveries, key)
+        tx.delete(deliveries, key)
+        if (record === undefined || isDropped.has(key)) continue
+        tx.put(deadLetters, key, { ...record, attempts, failed_at: failedAt, error })
       }
+      for (const key of dropped) tx.delete(deadLetters, key)
     })
-    for (const [to, id] of buried) {
-      const lane = this.#lanes.get(to)
-      if (lane === undefined) continue
-      lane.dead.push(id)
-      lane.dead.sort()
-    }
   }
 
-  /** Writes a dead letter, and removes the oldest where there are too many. */
-  #bury(tx: Transaction, to: string, id: string, record: DeadRecord): void {
-    tx.put(deadLetters, keyOf(to, id), record)
-    const { dead } = this.#lane(to)
-    if (dead.length < WEBHOOK_LIMITS.deadLetters) return
-    const oldest = dead.shift()
-    if (oldest !== undefined) tx.delete(deadLetters, keyOf(to, oldest))
+  /** Counts them as dead letters; returns the keys of those that there is no room for. */
+  #makeDead(to: string, ids: readonly string[]): string[] {
+    const lane = this.#lane(to)
+    lane.dead = [...lane.dead, ...ids].sort()
+    return lane.dead.splice(0, lane.dead.length - WEBHOOK_LIMITS.deadLetters).map((id) => keyOf(to, id))
   }
 }
 
