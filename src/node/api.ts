@@ -75,6 +75,7 @@ import type { Editor } from '../domain/cells/repository.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
+import type { NodeWebhooks } from './webhooks.ts'
 
 export type { CellAnswerText, CellQuery, Editor, ReadableLog }
 
@@ -274,6 +275,8 @@ export interface ProviderNode {
 
   /** Goals, and what this node does with them. */
   readonly goals: Goals
+  /** Where events are sent. */
+  readonly webhooks: Pick<NodeWebhooks, 'create' | 'list' | 'get' | 'remove' | 'test' | 'deadLetters' | 'replay'>
 
   /** Vulnerabilities of cells, here and elsewhere. Changes are logged; `by` is who makes them. */
   readonly vulnerabilities: {

@@ -51,7 +51,9 @@ export class NodeWebhooks {
   async create({ url, events }: WebhookCreation, { owner, by }: WebhookOwner): Promise<WebhookCreated> {
     const { webhooks, delivery } = this.#needs
     if (!delivery.canPost) {
-      throw new ProviderError('PROV_001', 'this node has no notifier for webhooks (providers.notifiers)', { status: 503 })
+      throw new ProviderError('PROV_001', 'this node has no notifier for webhooks (providers.notifiers)', {
+        status: 503,
+      })
     }
     const allowed: readonly string[] = owner === null ? NODE_EVENTS : OPERATOR_EVENTS
     const foreign = events.find((event) => !allowed.includes(event))

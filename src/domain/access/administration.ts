@@ -31,6 +31,8 @@ export interface AdministrativeAct {
     | 'goal_created'
     | 'goal_joined'
     | 'goal_left'
+    | 'webhook_added'
+    | 'webhook_removed'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string

@@ -117,7 +117,8 @@ export class Deliveries {
     try {
       await this.#store.transact((tx) => {
         for (const { id, to } of taken) tx.put(deliveries, keyOf(to, id), record)
-        for (const { id, to } of refused) tx.put(deadLetters, keyOf(to, id), { ...record, failed_at: now, error: QUEUE_FULL })
+        for (const { id, to } of refused)
+          tx.put(deadLetters, keyOf(to, id), { ...record, failed_at: now, error: QUEUE_FULL })
         for (const key of dropped) tx.delete(deadLetters, key)
       })
     } catch (error) {

@@ -32,7 +32,9 @@ const ID_BYTES = 12
 /** Standard Webhooks: between 24 and 64 bytes. */
 const SECRET_BYTES = 32
 
-const sealedFor = (id: string): string => `webhook:${id}`
+const purposeOf = (id: string): string => `webhook ${id}`
+/** As Standard Webhooks writes it. */
+const asText = (key: Uint8Array): string => `whsec_${toBase64(key)}`
 
 /** The webhooks of this node. All are in memory: every event is compared with them. */
 export class Webhooks {
@@ -87,12 +89,13 @@ export class Webhooks {
     this.#coming.push(owner)
     try {
       const id = `wh_${toHex(randomBytes(ID_BYTES))}`
-      const secret = `whsec_${toBase64(randomBytes(SECRET_BYTES))}`
+      const key = randomBytes(SECRET_BYTES)
+      const secret = asText(key)
       const draft: WebhookOnFile = {
         ...creation,
         id,
         status: 'pending',
-        sealed: this.#seal.seal(secret, sealedFor(id)),
+        sealed: this.#seal.seal(key, purposeOf(id)),
         created_at: this.#clock.now(),
       }
       const webhook: WebhookOnFile = { ...draft, status: (await prove(draft, secret)) ? 'active' : 'pending' }
@@ -109,7 +112,11 @@ export class Webhooks {
 
   /** The secret to sign with; undefined when the key that it was sealed with is gone. */
   secretOf({ id, sealed }: WebhookOnFile): string | undefined {
-    return this.#seal.open(sealed, sealedFor(id))
+    try {
+      return asText(this.#seal.open(sealed, purposeOf(id)))
+    } catch {
+      return undefined
+    }
   }
 
   /** Durable when it resolves; nothing happens where it is gone. */

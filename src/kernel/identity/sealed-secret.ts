@@ -21,10 +21,10 @@ const secretsFile = Compile(SecretsFile)
 
 /** Seals secrets that the store keeps for others, so that a copy of the data directory alone shows none. */
 export interface SecretSeal {
-  /** Seals `secret` for one place: `about` is authenticated with it, so that what is sealed for one record opens in no other. */
-  seal(secret: string, about: string): string
-  /** Undefined for what was sealed with another key, for another place, or changed since. */
-  open(sealed: string, about: string): string | undefined
+  /** base64url. `purpose` says what the secret is and whose: only with the same words does it open. */
+  seal(secret: Uint8Array, purpose: string): string
+  /** Throws for what was sealed with another key or for another purpose, or was changed since. */
+  open(sealed: string, purpose: string): Uint8Array
 }
 
 /**
@@ -47,25 +47,25 @@ function keyOf(path: string, text: string): Uint8Array {
   } catch {
     // What it says would quote the file.
   }
-  if (key?.length !== KEY_BYTES) throw new StartError(`${path} is corrupt: its key is not base64url of ${KEY_BYTES} bytes`)
+  if (key?.length !== KEY_BYTES)
+    throw new StartError(`${path} is corrupt: its key is not base64url of ${KEY_BYTES} bytes`)
   return key
 }
 
 const sealWith = (key: Uint8Array): SecretSeal => ({
-  seal(secret, about) {
+  seal(secret, purpose) {
     const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(CIPHER, key, nonce).setAAD(utf8(about))
-    return toBase64Url(concatBytes([nonce, cipher.update(secret, 'utf8'), cipher.final(), cipher.getAuthTag()]))
+    const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
+    cipher.setAAD(utf8(purpose))
+    return toBase64Url(concatBytes([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]))
   },
-  open(sealed, about) {
-    try {
-      const bytes = fromBase64Url(sealed)
-      const end = bytes.length - TAG_BYTES
-      const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
-      decipher.setAAD(utf8(about)).setAuthTag(bytes.subarray(end))
-      return decipher.update(bytes.subarray(NONCE_BYTES, end), undefined, 'utf8') + decipher.final('utf8')
-    } catch {
-      return undefined
-    }
+  open(sealed, purpose) {
+    const bytes = fromBase64Url(sealed)
+    const end = bytes.length - TAG_BYTES
+    if (end < NONCE_BYTES) throw new TypeError('a sealed secret is too short')
+    const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+    decipher.setAAD(utf8(purpose))
+    decipher.setAuthTag(bytes.subarray(end))
+    return new Uint8Array(concatBytes([decipher.update(bytes.subarray(NONCE_BYTES, end)), decipher.final()]))
   },
 })

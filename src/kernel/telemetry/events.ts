@@ -137,6 +137,34 @@ export interface EventMap {
       readonly logIndex: number
     } | null
   }
+  /** A signed question was answered, with whatever came of verifying the answer. */
+  verification_complete: {
+    readonly operatorId: string
+    readonly requestId: string
+    readonly responseId: string
+    readonly status: 'success' | 'partial' | 'failed'
+    /** Null where there is no answer, as is the confidence then. */
+    readonly verificationStatus: 'verified' | 'rejected' | 'warning' | null
+    readonly confidence: number | null
+  }
+  /** All questions of a batch were answered, or it was cancelled. */
+  batch_complete: {
+    readonly operatorId: string
+    /** Of the request that submitted it. */
+    readonly requestId: string
+    readonly batchId: string
+    readonly total: number
+    readonly succeeded: number
+    readonly failed: number
+    readonly cancelled: boolean
+  }
+  /** The answer to a signed question did not comply with constraints. */
+  constraint_violation: {
+    readonly operatorId: string
+    readonly requestId: string
+    /** Their ids. */
+    readonly constraintsFailed: readonly string[]
+  }
   /** A request for a cell was answered, to a client or to a peer. */
   request_answered: {
     readonly door: 'http' | 'p2p'

@@ -6,7 +6,12 @@ import { toBase64Url } from '../../kernel/base/bytes.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { unlessAborted } from '../../kernel/base/racing.ts'
-import { DeliveryFailure, type Destination, type Notification, type Notifier } from '../../kernel/plugins/packages/notifiers.ts'
+import {
+  DeliveryFailure,
+  type Destination,
+  type Notification,
+  type Notifier,
+} from '../../kernel/plugins/packages/notifiers.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Telling, tellOf, webhookEvent } from './webhook-events.ts'
 
@@ -248,7 +253,8 @@ export class EventDelivery implements Part {
   ): Promise<AttemptError> {
     if (this.#posting === undefined) throw new Error('this node has no notifier for webhooks')
     const receiver = receiverOf(webhook, this.#posting)
-    if (!this.#hasPlace(receiver.target)) throw new TargetBusyError(`too many requests to ${receiver.target} are under way`)
+    if (!this.#hasPlace(receiver.target))
+      throw new TargetBusyError(`too many requests to ${receiver.target} are under way`)
     const now = this.#parts.clock.now()
     const body = JSON.stringify(webhookEvent(now, { type, requestId: null, data }))
     const notification = { id: newDeliveryId(now), type, body, ...(challenge === undefined ? {} : { challenge }) }

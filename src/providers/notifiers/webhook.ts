@@ -65,7 +65,10 @@ function mayCall({ url }: Destination, allowPrivate: boolean): (range: AddressRa
   }
 }
 
-function checkAnswer({ status, body }: { readonly status: number; readonly body: Uint8Array }, challenge?: string): void {
+function checkAnswer(
+  { status, body }: { readonly status: number; readonly body: Uint8Array },
+  challenge?: string,
+): void {
   if (status === GONE) throw new DeliveryFailure('gone', 'the receiver wants nothing any more', { status })
   if (status < 200 || status > 299) throw new DeliveryFailure('status', `answered with status ${status}`, { status })
   if (challenge !== undefined && !echoes(body, challenge)) {
