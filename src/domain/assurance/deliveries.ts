@@ -51,8 +51,10 @@ const deadLetters = jsonKeyspace<DeadRecord>(KEYSPACES.deadLetters)
 
 /** Why an event that found no room did not arrive. */
 const QUEUE_FULL = 'queue_full'
+/** An id is the time, a count within it, and what nobody can guess. */
 const ID_TIME_DIGITS = 12
-const ID_RANDOM_BYTES = 10
+const ID_COUNT_DIGITS = 4
+const ID_RANDOM_BYTES = 8
 
 /**
  * Events on their way, durable and bounded: what finds no room, and what is not taken for a day, becomes a dead letter, which can be
@@ -379,9 +381,14 @@ const describe = (id: string, to: string, { type, queued_at, due, attempts }: De
   attempts,
 })
 
-/** Later ones sort behind. */
-export const newDeliveryId = (now: number): string =>
-  `msg_${now.toString(16).padStart(ID_TIME_DIGITS, '0')}${toHex(randomBytes(ID_RANDOM_BYTES))}`
+let made = 0
+
+/** A new id; later ones sort behind. */
+export function newDeliveryId(now: number): string {
+  made = (made + 1) % 16 ** ID_COUNT_DIGITS
+  const hex = (number: number, digits: number): string => number.toString(16).padStart(digits, '0')
+  return `msg_${hex(now, ID_TIME_DIGITS)}${hex(made, ID_COUNT_DIGITS)}${toHex(randomBytes(ID_RANDOM_BYTES))}`
+}
 
 /** Milliseconds until an event is tried again after so many attempts: twice as many each time, and up to a fifth more, so that not all come at once. */
 export const retryDelay = (attempts: number): number =>
