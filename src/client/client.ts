@@ -41,6 +41,7 @@ import {
 import { requestSigner } from './signing.ts'
 import { call, firstAnswer, home, jsonBody, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
+import { type WebhooksClient, webhooksClient } from './webhooks.ts'
 
 /** Milliseconds of silence after which a node counts as unreachable. */
 const DEFAULT_TIMEOUT_MS = 15_000
@@ -132,6 +133,8 @@ export interface Client extends Administration {
   info(): Promise<ProviderInfo>
   /** Goals of the agent network: contributing, leaderboards, logs. */
   readonly goals: GoalsClient
+  /** Events that are sent to URLs. */
+  readonly webhooks: WebhooksClient
 }
 
 /** Makes a client. Opens no connection. Throws `ClientError` `INVALID_ARGUMENT` for options that cannot work. */
@@ -175,6 +178,7 @@ export function createClient(options: ClientOptions): Client {
     subscribe: (ask) => subscribe(transport, sign, ask),
     info: () => info(transport),
     goals: goalsClient(transport, network),
+    webhooks: webhooksClient(transport),
     ...administration(transport),
   }
 }

@@ -27,3 +27,10 @@ export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'
+export {
+  challengeAnswer,
+  type ReceivedWebhook,
+  type VerifiedWebhook,
+  verifyWebhook,
+  type WebhooksClient,
+} from './webhooks.ts'
