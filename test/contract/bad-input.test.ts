@@ -57,6 +57,7 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
     contributor_id: '0'.repeat(40),
   },
   'POST /api/v1/goals': { goal_id: 'new', evaluator: { digest: `sha256:${'0'.repeat(64)}` } },
+  'POST /api/v1/webhooks': { url: 'https://127.0.0.1:1/', events: ['peer.banned'] },
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -71,6 +72,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   policy_id: '0123456789ab',
   id: 'CVE-1',
   issue_id: 'issue',
+  webhook_id: `wh_${'0'.repeat(24)}`,
   goal_id: 'unknown',
   log_index: '0',
   package: 'rankers',

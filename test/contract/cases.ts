@@ -8,6 +8,7 @@ import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
 import { goalCases } from './goal-cases.ts'
 import { type Another, type ContractServer, SILENT } from './server.ts'
+import { webhookCases } from './webhook-cases.ts'
 
 /** Makes a server answer with one status, by a real request. Cases share one server and run in this order. */
 export type Produce = (at: ContractServer, another: Another) => Promise<Reply>
@@ -677,5 +678,6 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...goalCases,
   ...keys,
   ...analytics,
+  ...webhookCases,
   ...system,
 }
