@@ -428,6 +428,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const webhooks = new Webhooks(store, clock, seal)
   const deliveries = new Deliveries(store, clock)
   const delivery = new EventDelivery(parts, { webhooks, deliveries, notifiers })
+  delivery.measure(metrics)
   await lifecycle.start(delivery)
   await lifecycle.start({
     name: 'text index',

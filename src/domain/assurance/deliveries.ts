@@ -200,6 +200,11 @@ export class Deliveries {
     await this.#kill(to, [...last, ...waiting], error)
   }
 
+  /** How many are on their way to anybody. */
+  get total(): number {
+    return this.#total
+  }
+
   /** How many are on their way, and how many did not arrive. */
   countsOf(to: string): { readonly queued: number; readonly dead: number } {
     const lane = this.#lanes.get(to)

@@ -12,6 +12,7 @@ import {
   type Notification,
   type Notifier,
 } from '../../kernel/plugins/packages/notifiers.ts'
+import type { Metrics } from '../../kernel/telemetry/metrics.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Telling, tellOf, webhookEvent } from './webhook-events.ts'
 
@@ -81,6 +82,7 @@ export class EventDelivery implements Part {
   #silence: () => void = () => undefined
   /** Who is asked first next time: all take turns. */
   #turn = 0
+  #count: (error: AttemptError) => void = () => undefined
 
   constructor(parts: Parts, needs: Needs) {
     this.#parts = parts
@@ -89,6 +91,22 @@ export class EventDelivery implements Part {
     this.#tellers = needs.notifiers.flatMap(({ name, notifier }) =>
       notifier.needsDestination ? [] : [{ id: name, target: name, notifier, webhook: undefined }],
     )
+  }
+
+  /** Shows how it goes to whoever scrapes the metrics. */
+  measure(metrics: Metrics): void {
+    const { deliveries } = this.#needs
+    const queued = metrics.gauge({
+      name: 'cytoplex_events_queued',
+      help: 'Events on their way to webhooks and notifiers',
+      collect: () => queued.set(deliveries.total),
+    })
+    const attempts = metrics.counter<'outcome'>({
+      name: 'cytoplex_event_deliveries_total',
+      help: 'Attempts to deliver an event',
+      labels: ['outcome'],
+    })
+    this.#count = (error) => attempts.inc({ outcome: error === undefined ? 'delivered' : 'failed' })
   }
 
   /** Whether there is a notifier for webhooks. */
@@ -307,6 +325,7 @@ export class EventDelivery implements Part {
 
   #note(id: string, standing: Standing, error: AttemptError): void {
     const now = this.#parts.clock.now()
+    this.#count(error)
     standing.lastError = error ?? null
     if (error === undefined) {
       standing.failures = 0

@@ -108,6 +108,24 @@ const ONE_OF_EACH: EventMap = {
     logIndex: 0,
   },
   leaderboard_update: { goalId: 'g', root: 'ab', best: null },
+  verification_complete: {
+    operatorId: 'o',
+    requestId: 'r',
+    responseId: 's',
+    status: 'success',
+    verificationStatus: 'verified',
+    confidence: 1,
+  },
+  batch_complete: {
+    operatorId: 'o',
+    requestId: 'r',
+    batchId: 'b',
+    total: 3,
+    succeeded: 2,
+    failed: 1,
+    cancelled: false,
+  },
+  constraint_violation: { operatorId: 'o', requestId: 'r', constraintsFailed: ['c'] },
   request_answered: { door: 'http', outcome: 'success', source: 'local' },
 }
 
@@ -146,6 +164,9 @@ test('every event is counted', async () => {
     'cytoplex_providers_probed_total{ok="true",stage="fetch"} 2',
     'cytoplex_contributions_added_total 2',
     'cytoplex_leaderboard_updates_total 2',
+    'cytoplex_verifications_total{status="success"} 2',
+    'cytoplex_batches_total{cancelled="false"} 2',
+    'cytoplex_constraint_violations_total 2',
     'cytoplex_requests_answered_total{door="http",outcome="success",source="local"} 2',
   ]
   for (let scrape = 0; scrape < 2; scrape++) {
