@@ -25,7 +25,8 @@ interface AddOptions extends WebhookOptions {
 }
 
 const PATH = '/api/v1/webhooks'
-const EXAMPLE = '\nExample:\n  $ cytoplex webhook add https://hooks.example.org/cytoplex --events cell.registered,cell.yanked'
+const EXAMPLE =
+  '\nExample:\n  $ cytoplex webhook add https://hooks.example.org/cytoplex --events cell.registered,cell.yanked'
 
 /** `cytoplex webhook …`: where the node sends events. */
 export function registerWebhookCommands(program: Command): void {
@@ -67,7 +68,9 @@ async function add(url: string, options: AddOptions): Promise<void> {
   printLine(answer.secret)
   printLine(`\nThis is the only time that it is shown. It signs the events of ${answer.webhook_id}.`)
   if (answer.status === 'active') return
-  printLine(`Nothing is sent before the receiver answers its challenge (${safe(answer.last_error ?? 'not asked yet')}).`)
+  printLine(
+    `Nothing is sent before the receiver answers its challenge (${safe(answer.last_error ?? 'not asked yet')}).`,
+  )
   printLine(`next: cytoplex webhook test ${answer.webhook_id}`)
 }
 

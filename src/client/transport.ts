@@ -202,7 +202,8 @@ export function errorOf({ node, status, body }: Answer): ClientError {
     typeof failure.error === 'string' ? { message: failure.error } : failure.error
   const given = error?.code ?? failure.code
   const code = given !== undefined && /^[A-Z][A-Z0-9_]*$/.test(given) ? given : `HTTP_${status}`
-  const said = error?.message ?? failure.message ?? failure.errors?.[0]?.message ?? (typeof body === 'string' ? body.trim() : '')
+  const said =
+    error?.message ?? failure.message ?? failure.errors?.[0]?.message ?? (typeof body === 'string' ? body.trim() : '')
   const message =
     clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
   const retryable = isErrorCode(code) ? ERRORS[code].retryable : status >= 500 || status === 429

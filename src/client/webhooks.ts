@@ -83,10 +83,14 @@ export interface VerifiedWebhook {
  * Verifies that a request comes from the node that made the webhook, within five minutes (Standard Webhooks). Of several secrets, such as an old and a
  * new one, one has to fit. Throws `IntegrityError`.
  */
-export function verifyWebhook({ body, headers }: ReceivedWebhook, secrets: string | readonly string[]): VerifiedWebhook {
+export function verifyWebhook(
+  { body, headers }: ReceivedWebhook,
+  secrets: string | readonly string[],
+): VerifiedWebhook {
   const named = namedHeaders(headers)
   try {
-    const text = typeof body === 'string' ? body : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+    const text =
+      typeof body === 'string' ? body : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
     verifyAny(text, named, typeof secrets === 'string' ? [secrets] : secrets)
     const event = parseStrictJson(text)
     if (!schemas.event.Check(event)) throw new Error('it is no event')

@@ -60,7 +60,15 @@ test('a URL that may not be called is refused, and mistakes are told before a no
     assert.match(refused.stderr, /allowed are https URLs/)
   }
   assert.equal(receiver.connections(), 0)
-  const mistaken = await warmCytoplex(['webhook', 'add', 'https://x.example', '--events', 'all', '--node', 'http://127.0.0.1:1'])
+  const mistaken = await warmCytoplex([
+    'webhook',
+    'add',
+    'https://x.example',
+    '--events',
+    'all',
+    '--node',
+    'http://127.0.0.1:1',
+  ])
   assert.equal(mistaken.code, 2)
   assert.match(mistaken.stderr, /--events: found "all", allowed are cell\.registered/)
 })

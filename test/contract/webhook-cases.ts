@@ -29,7 +29,8 @@ const create = (at: ContractServer, url: string): Promise<Reply> =>
 
 const active = async (at: ContractServer): Promise<string> =>
   `${ROOT}/${(await create(at, await receiverUrl())).json().webhook_id}`
-const pending = async (at: ContractServer): Promise<string> => `${ROOT}/${(await create(at, SILENT_URL)).json().webhook_id}`
+const pending = async (at: ContractServer): Promise<string> =>
+  `${ROOT}/${(await create(at, SILENT_URL)).json().webhook_id}`
 
 /** Statuses of a route about one webhook, whose path ends like that. */
 function ofOne(method: string, end = ''): Record<number, Produce> {

@@ -78,7 +78,10 @@ async function start(t: TestContext, { allow_private = true, resolve, also }: Op
 }
 type Node = Awaited<ReturnType<typeof start>>
 
-const creation = (url: string, events: WebhookCreation['events'] = ['peer.banned']): WebhookCreation => ({ url, events })
+const creation = (url: string, events: WebhookCreation['events'] = ['peer.banned']): WebhookCreation => ({
+  url,
+  events,
+})
 
 const ban = ({ events }: Node, providerId: string): void =>
   events.emit('peer_banned', { providerId, reason: 'sends garbage', until: null })
@@ -92,7 +95,8 @@ const verified = ({ events }: Node, operatorId: string, requestId: string): void
     confidence: 1,
   })
 
-const whoIn = (receiver: Receiver): unknown[] => receiver.received.map(({ event }) => event.data['provider_id' as never])
+const whoIn = (receiver: Receiver): unknown[] =>
+  receiver.received.map(({ event }) => event.data['provider_id' as never])
 
 const refusedWith = (status: number, says: RegExp) => (error: unknown) => {
   assert.ok(error instanceof ProviderError, String(error))
@@ -154,9 +158,10 @@ test('operators hear of their own questions and batches, and see nobody else’s
   at.events.emit('constraint_violation', { operatorId: 'bob', requestId: 'third', constraintsFailed: ['no-advice'] })
   await alices.has(1)
   await bobs.has(2)
-  assert.deepEqual(alices.received.map(({ event }) => [event.request_id, event.data]), [
-    ['second', { response_id: 'r', status: 'success', verification_status: 'verified', confidence: 1 }],
-  ])
+  assert.deepEqual(
+    alices.received.map(({ event }) => [event.request_id, event.data]),
+    [['second', { response_id: 'r', status: 'success', verification_status: 'verified', confidence: 1 }]],
+  )
   assert.deepEqual(bobs.received.map(({ event }) => event.request_id).sort(), ['first', 'third'])
 
   for (const other of [BOB, ADMIN]) {
@@ -338,7 +343,10 @@ test('a webhook that was removed gets nothing any more, and nothing of it stays'
   at.delivery.look()
   assert.equal(receiver.received.length, 2)
   assert.deepEqual(at.node.list(ADMIN).webhooks, [])
-  assert.deepEqual(at.acts.map((act) => (act as { act: string }).act), ['webhook_added', 'webhook_removed'])
+  assert.deepEqual(
+    at.acts.map((act) => (act as { act: string }).act),
+    ['webhook_added', 'webhook_removed'],
+  )
 })
 
 test('a URL that may not be called is refused: nothing is sent, and nothing is stored', async (t) => {
@@ -443,7 +451,10 @@ test('a notifier that knows itself where events go is told of all of them, and a
   assert.equal(told[0]?.id, told[1]?.id)
   verified(at, 'alice', 'request')
   await at.until(() => told.length === 3)
-  assert.deepEqual(told.map(({ type }) => type), ['peer.banned', 'peer.banned', 'verification_complete'])
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ['peer.banned', 'peer.banned', 'verification_complete'],
+  )
 })
 
 test('a receiver that answers for ever is done with at its status', async (t) => {

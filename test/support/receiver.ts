@@ -52,7 +52,10 @@ export async function startReceiver(t: TestContext, path = '/hook'): Promise<Rec
     atOnce++
     most = Math.max(most, atOnce)
     response.on('close', () => atOnce--)
-    readAll(request).then((body) => take(request, body, response), () => undefined)
+    readAll(request).then(
+      (body) => take(request, body, response),
+      () => undefined,
+    )
   })
   const take = ({ headers, url = '' }: IncomingMessage, body: string, response: ServerResponse): void => {
     const event = JSON.parse(body) as WebhookEvent

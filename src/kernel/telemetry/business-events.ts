@@ -89,7 +89,9 @@ export function countEvents(events: Events, metrics: Metrics): void {
   const boards = count('cytoplex_leaderboard_updates_total', 'Changes of leaderboards of goals')
   events.on('leaderboard_update', () => boards.add())
 
-  const verifications = tally(metrics, 'cytoplex_verifications_total', 'Signed questions that were answered', ['status'])
+  const verifications = tally(metrics, 'cytoplex_verifications_total', 'Signed questions that were answered', [
+    'status',
+  ])
   events.on('verification_complete', ({ status }) => verifications.add(status))
   const batches = tally(metrics, 'cytoplex_batches_total', 'Batches of questions that came to an end', ['cancelled'])
   events.on('batch_complete', ({ cancelled }) => batches.add(String(cancelled)))

@@ -50,7 +50,11 @@ test('events go in the order in which they came, to each receiver under an id of
     await deliveries.add(event(number), ['a', 'b'])
   }
   const [a, b] = [takeAll(deliveries, 'a'), takeAll(deliveries, 'b')]
-  for (const taken of [a, b]) assert.deepEqual(taken.map((one) => numberOf(deliveries, one)), [1, 2, 3])
+  for (const taken of [a, b])
+    assert.deepEqual(
+      taken.map((one) => numberOf(deliveries, one)),
+      [1, 2, 3],
+    )
   assert.equal(new Set([...a, ...b].map(({ id }) => id)).size, 6)
   for (const { id } of a) assert.match(id, /^msg_[0-9a-f]{32}$/)
   assert.equal(deliveries.take('a'), undefined)
@@ -148,7 +152,10 @@ test('dead letters are replayed under their ids, from the first attempt on, also
   assert.equal(await at.deliveries.replay('a'), 0)
   await at.restart()
   const taken = takeAll(at.deliveries, 'a')
-  assert.deepEqual(taken.map(({ id, attempts }) => [id, attempts]), ids.map((id) => [id, 0]))
+  assert.deepEqual(
+    taken.map(({ id, attempts }) => [id, attempts]),
+    ids.map((id) => [id, 0]),
+  )
   assert.equal(at.deliveries.deadLetters('a', { limit: 10 }).total, 0)
 })
 

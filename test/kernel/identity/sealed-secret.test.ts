@@ -47,7 +47,13 @@ test('a key that others may read, or that is none, is a reason not to start; the
   assert.throws(() => openSecretSeal(folder), StartError)
   await chmod(path, 0o600)
   const text = await readFile(path, 'utf8')
-  for (const bad of ['', '{}', text.slice(0, 30), JSON.stringify({ format: 1, key: 'c2VjcmV0' }), text.replace('"key"', '"k"')]) {
+  for (const bad of [
+    '',
+    '{}',
+    text.slice(0, 30),
+    JSON.stringify({ format: 1, key: 'c2VjcmV0' }),
+    text.replace('"key"', '"k"'),
+  ]) {
     await writeFile(path, bad)
     assert.throws(
       () => openSecretSeal(folder),

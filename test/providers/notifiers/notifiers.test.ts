@@ -29,7 +29,11 @@ const challenge = (text: string): Notification =>
   event({ type: 'webhook.challenge', data: { challenge: text }, challenge: text })
 
 /** A notifier that may call private addresses unless told otherwise. */
-function posting(t: TestContext, config: { allow_private?: boolean; timeout?: number } = {}, resolve?: Resolver): Notifier {
+function posting(
+  t: TestContext,
+  config: { allow_private?: boolean; timeout?: number } = {},
+  resolve?: Resolver,
+): Notifier {
   const notifier = createWebhookNotifier(NOBODY, { allow_private: true, timeout: 20_000, ...config }, resolve)
   t.after(() => notifier.close())
   return notifier
