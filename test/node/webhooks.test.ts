@@ -149,7 +149,7 @@ test('a webhook hears of what it asked for, signed with the secret that was show
   ])
 })
 
-test('operators hear of their own questions and batches, and see nobody else’s webhooks', async (t) => {
+test("operators hear of their own questions and batches, and see nobody else's webhooks", async (t) => {
   const [at, alices, bobs] = [await start(t), await startReceiver(t), await startReceiver(t)]
   const { webhook_id } = await at.node.create(creation(alices.url, ['verification_complete']), ALICE)
   await at.node.create(creation(bobs.url, ['verification_complete', 'batch_complete', 'constraint_violation']), BOB)

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { type TSchema, Type } from 'typebox'
+import { Type } from 'typebox'
 import { envelopeOf } from '../../../protocol/assurance.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import {
@@ -17,7 +17,7 @@ import { ProviderError } from '../../kernel/base/errors.ts'
 import type { WebhookOwner } from '../../node/webhooks.ts'
 import { failureOf } from '../answers.ts'
 import { callerOf, sendJson } from '../respond.ts'
-import { type Answer, type HttpContext, type Route, route } from '../route.ts'
+import type { Answer, HttpContext, Route } from '../route.ts'
 import { compileCheck } from '../validation.ts'
 
 /**
@@ -33,7 +33,7 @@ const shared = { access: 'open', family: 'assurance' } as const
 const params = Type.Object({ webhook_id: WebhookId })
 const failure = (description: string): Answer => ({ description, schema: failureOf(shared) })
 const forbidden = { 403: failure("The key is not the administrator's") } as const
-const absent = { 404: failure('There is no such webhook, or it is somebody else’s') } as const
+const absent = { 404: failure("There is no such webhook, or it is somebody else's") } as const
 
 const checkCreation = compileCheck(WebhookCreation, 'body')
 
@@ -56,29 +56,23 @@ function creationOf(body: unknown, owner: string | null): WebhookCreation {
   return creation as WebhookCreation
 }
 
+/** A request that its schemas hold for. */
+type OwnedRequest = FastifyRequest<{ Params: { webhook_id: string }; Querystring: DeadLetterQuery }>
+
+/** A route about somebody's webhooks; it answers with the first status that it names. */
+interface OwnedRoute extends Omit<Route, 'access' | 'family' | 'handler'> {
+  run(node: HttpContext['node']['webhooks'], owner: WebhookOwner, request: OwnedRequest): unknown
+}
+
 /** Where events are sent ("API Contracts", section 5.3). */
 export function webhookRoutes(operatorOf: OperatorOf): readonly Route[] {
-  /** A route whose handler knows whose webhooks it is about. */
-  const owned = <P extends TSchema, Q extends TSchema>(
-    definition: Omit<Parameters<typeof route<TSchema, Q, P>>[0], 'access' | 'family' | 'handler'> & {
-      readonly run: (
-        node: HttpContext['node']['webhooks'],
-        owner: WebhookOwner,
-        request: FastifyRequest<{ Params: { webhook_id: string }; Querystring: DeadLetterQuery }>,
-      ) => unknown
-    },
-  ): Route => {
-    const { run, ...row } = definition
+  const owned = ({ run, ...row }: OwnedRoute): Route => {
     const [status] = Object.keys(row.answers).map(Number)
-    return route({
-      ...shared,
-      ...row,
-      handler: (context) => async (request, reply) => {
-        const owner = await ownerOf(operatorOf, context, request as FastifyRequest)
-        const answer = await run(context.node.webhooks, owner, request as never)
-        sendJson(request as FastifyRequest, reply, status!, answer)
-      },
-    })
+    const handler: Route['handler'] = (context) => async (request, reply) => {
+      const owner = await ownerOf(operatorOf, context, request)
+      sendJson(request, reply, status!, await run(context.node.webhooks, owner, request as OwnedRequest))
+    }
+    return { ...shared, ...row, handler }
   }
 
   return [

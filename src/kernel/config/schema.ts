@@ -309,10 +309,10 @@ export const ConfigSchema = Type.Object(
             description: 'a mapping of default, memory, speed and battery to mappings with provider_name',
           },
         ),
-        /** Who delivers events: the first that serves webhooks, and all that know themselves where events go. */
-        notifiers: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
         /** Each commits the logs; the name of one is its provider's. */
         anchors: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
+        /** Who delivers events: the first that serves webhooks, and all that know themselves where events go. */
+        notifiers: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
       },
       closed,
     ),
