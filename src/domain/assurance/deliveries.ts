@@ -152,7 +152,7 @@ export class Deliveries {
     await this.#store.transact((tx) => tx.delete(deliveries, keyOf(delivery.to, delivery.id)))
   }
 
-  /** It was not tried after all, because the node stops. */
+  /** It was not tried after all. */
   putBack(delivery: Delivery): void {
     const lane = this.#lanes.get(delivery.to)
     if (lane === undefined) return

@@ -219,9 +219,9 @@ export class EventDelivery implements Part {
 
   async #attempt(receiver: Receiver, standing: Standing, delivery: Delivery): Promise<void> {
     const { deliveries } = this.#needs
-    const body = deliveries.bodyOf(delivery)
-    if (body === undefined) return deliveries.arrived(delivery)
     const { id, type } = delivery
+    const body = this.#read(delivery)
+    if (body === undefined) return deliveries.arrived(delivery)
     const secret = receiver.webhook && this.#needs.webhooks.secretOf(receiver.webhook)
     const error = await this.#send(receiver, secret, { id, type, body }, WEBHOOK_LIMITS.attemptMs)
     if (this.#stop.signal.aborted && error !== undefined) return deliveries.putBack(delivery)
@@ -229,6 +229,16 @@ export class EventDelivery implements Part {
     if (error === undefined) return deliveries.arrived(delivery)
     if (error === 'gone' && receiver.webhook !== undefined) return this.#switchOff(receiver.id, delivery)
     await deliveries.failed(delivery, error)
+  }
+
+  /** The text of an event; where the disk does not give it, the event waits. */
+  #read(delivery: Delivery): string | undefined {
+    try {
+      return this.#needs.deliveries.bodyOf(delivery)
+    } catch (error) {
+      this.#needs.deliveries.putBack(delivery)
+      throw error
+    }
   }
 
   /** One request; what it ended with. */
@@ -303,20 +313,22 @@ export class EventDelivery implements Part {
 
   /** What a challenge ended with: a webhook that answered it is active. */
   async proven(id: string, error: AttemptError): Promise<void> {
-    if (this.#needs.webhooks.get(id) === undefined) return
+    const webhook = this.#needs.webhooks.get(id)
+    if (webhook === undefined) return
     const standing = this.#standing(id)
     standing.lastError = error ?? null
     if (error !== undefined) return
     this.#challenges.delete(id)
     standing.failures = 0
     standing.pausedUntil = 0
-    await this.#needs.webhooks.setStatus(id, 'active')
+    if (webhook.status !== 'active') await this.#needs.webhooks.setStatus(id, 'active')
     this.look()
   }
 
   /** The receiver wants nothing any more. */
   async #switchOff(id: string, delivery?: Delivery): Promise<void> {
     const { webhooks, deliveries } = this.#needs
+    if (webhooks.get(id) === undefined) return
     this.#parts.logger.info({ webhook: id }, 'a webhook is switched off: its receiver answered that it is gone')
     this.#standing(id).lastError = 'gone'
     await webhooks.setStatus(id, 'disabled')
