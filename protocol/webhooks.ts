@@ -21,7 +21,7 @@ export const WEBHOOK_LIMITS = {
   queued: 10_000,
   /** The same of all: at most 400 MB on disk, and 10 MB in memory. */
   queuedInAll: 50_000,
-  /** Events that did not arrive, of one webhook; the oldest go first. */
+  /** Events that did not arrive, of one webhook; the oldest go first. Of all webhooks some 100 MB on disk, and 20 MB of ids in memory. */
   deadLetters: 1000,
   /** Requests to one webhook at a time; one while it fails. */
   atOnce: 2,
