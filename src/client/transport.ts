@@ -185,8 +185,10 @@ const Failure = Type.Object({
       Type.String(),
     ]),
   ),
-  /** Assurance's. */
-  errors: Type.Optional(Type.Array(Type.Object({ message: Type.String() }))),
+  /** Of the family assurance, whose codes are numbers. */
+  errors: Type.Optional(
+    Type.Array(Type.Object({ code: Type.String({ pattern: '^[0-9]{3}$' }), message: Type.String() }), { minItems: 1 }),
+  ),
 })
 const failureSchema = Compile(Failure)
 const alternativesSchema = Compile(Type.Object({ alternatives: Type.Array(Alternative) }))
@@ -199,11 +201,10 @@ const validationSchema = Compile(Type.Object({ validation_results: ValidationRes
 export function errorOf({ node, status, body }: Answer): ClientError {
   const failure: Static<typeof Failure> = failureSchema.Check(body) ? body : {}
   const error: { readonly code?: string; readonly message?: string } | undefined =
-    typeof failure.error === 'string' ? { message: failure.error } : failure.error
+    typeof failure.error === 'string' ? { message: failure.error } : (failure.error ?? failure.errors?.[0])
   const given = error?.code ?? failure.code
-  const code = given !== undefined && /^[A-Z][A-Z0-9_]*$/.test(given) ? given : `HTTP_${status}`
-  const said =
-    error?.message ?? failure.message ?? failure.errors?.[0]?.message ?? (typeof body === 'string' ? body.trim() : '')
+  const code = given !== undefined && /^(?:[A-Z][A-Z0-9_]*|[0-9]{3})$/.test(given) ? given : `HTTP_${status}`
+  const said = error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')
   const message =
     clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
   const retryable = isErrorCode(code) ? ERRORS[code].retryable : status >= 500 || status === 429

@@ -250,6 +250,14 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** Signed questions of operators, and answers that carry their proof. */
+    assurance: Type.Object(
+      {
+        /** Whether webhooks may lead to private and loopback addresses, without TLS too. */
+        webhooks_allow_private: Type.Boolean(),
+      },
+      closed,
+    ),
     receipts: Type.Object(
       {
         /** Providers that are probed per minute; 0 probes none. */
@@ -313,13 +321,6 @@ export const ConfigSchema = Type.Object(
         anchors: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
         /** Who delivers events: the first that serves webhooks, and all that know themselves where events go. */
         notifiers: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
-      },
-      closed,
-    ),
-    assurance: Type.Object(
-      {
-        /** Whether webhooks may lead to private and loopback addresses, without TLS too. */
-        webhooks_allow_private: Type.Boolean(),
       },
       closed,
     ),
