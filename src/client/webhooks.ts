@@ -48,19 +48,39 @@ const schemas = {
 
 const WEBHOOKS = '/api/v1/webhooks'
 
-export function webhooksClient(transport: Transport): WebhooksClient {
-  const ask = <T>(schema: { Check(value: unknown): value is unknown }, request: Call): Promise<T> =>
-    call(transport, home(transport), request).then((answer) => checked(schema, answer) as T)
+/** How an operator makes calls. */
+export interface OperatorCalls {
+  /** A call without a body, signed in its headers. */
+  signed(method: string, path: string): Promise<Call>
+  /** A body that carries `payload`, signed. */
+  envelope(path: string, payload: object): Promise<object>
+}
+
+/** As the administrator whose key the transport has, or as an operator. */
+export function webhooksClient(transport: Transport, operator?: OperatorCalls): WebhooksClient {
+  const callOf = async (method: string, path: string, payload?: object): Promise<Call> => {
+    if (payload === undefined) return operator === undefined ? { method, path } : operator.signed(method, path)
+    return { method, path, ...jsonBody(operator === undefined ? payload : await operator.envelope(path, payload)) }
+  }
+  const ask = async <T>(
+    schema: { Check(value: unknown): value is unknown },
+    method: string,
+    path: string,
+    payload?: object,
+  ): Promise<T> => {
+    const answer = await call(transport, home(transport), await callOf(method, path, payload))
+    return checked(schema, answer) as T
+  }
   const one = (webhookId: string, more = ''): string => `${WEBHOOKS}/${encodeURIComponent(webhookId)}${more}`
   return {
-    create: (creation) => ask(schemas.created, { method: 'POST', path: WEBHOOKS, ...jsonBody(creation) }),
-    list: async () => (await ask<WebhookList>(schemas.webhooks, { path: WEBHOOKS })).webhooks,
-    get: (webhookId) => ask(schemas.webhook, { path: one(webhookId) }),
-    remove: (webhookId) => ask(schemas.webhook, { method: 'DELETE', path: one(webhookId) }),
-    test: (webhookId) => ask(schemas.tested, { method: 'POST', path: one(webhookId, '/test') }),
+    create: (creation) => ask(schemas.created, 'POST', WEBHOOKS, creation),
+    list: async () => (await ask<WebhookList>(schemas.webhooks, 'GET', WEBHOOKS)).webhooks,
+    get: (webhookId) => ask(schemas.webhook, 'GET', one(webhookId)),
+    remove: (webhookId) => ask(schemas.webhook, 'DELETE', one(webhookId)),
+    test: (webhookId) => ask(schemas.tested, 'POST', one(webhookId, '/test')),
     deadLetters: (webhookId, query = {}) =>
-      ask(schemas.deadLetters, { path: withQuery(one(webhookId, '/dead-letters'), query) }),
-    replay: (webhookId) => ask(schemas.replayed, { method: 'POST', path: one(webhookId, '/dead-letters/replay') }),
+      ask(schemas.deadLetters, 'GET', withQuery(one(webhookId, '/dead-letters'), query)),
+    replay: (webhookId) => ask(schemas.replayed, 'POST', one(webhookId, '/dead-letters/replay')),
   }
 }
 
