@@ -99,7 +99,9 @@ export class EventDelivery implements Part {
     const queued = metrics.gauge({
       name: 'cytoplex_events_queued',
       help: 'Events on their way to webhooks and notifiers',
-      collect: () => queued.set(deliveries.total),
+      collect() {
+        queued.set(deliveries.total)
+      },
     })
     const attempts = metrics.counter<'outcome'>({
       name: 'cytoplex_event_deliveries_total',
