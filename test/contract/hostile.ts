@@ -87,10 +87,17 @@ export function breakOff(at: ContractServer, call: RawCall, bytes: number): Prom
 export function assertRefused({ status, type, body }: RawReply, what: string): void {
   assert.ok(status >= 400 && status <= 499, `${what}: ${status} ${body.slice(0, 300)}`)
   assert.equal(type, 'application/json; charset=utf-8', what)
-  const answer = JSON.parse(body) as { code?: unknown; error?: string | { code?: unknown; message?: unknown } }
-  // The agent network has the message there, and the code beside it.
-  const error = typeof answer.error === 'string' ? { code: answer.code, message: answer.error } : answer.error
-  assert.match(String(error?.code), /^PROV_0[0-9]{2}$/, `${what}: ${body.slice(0, 300)}`)
+  const answer = JSON.parse(body) as {
+    code?: unknown
+    error?: string | { code?: unknown; message?: unknown }
+    errors?: { code?: unknown; message?: unknown }[]
+  }
+  // The agent network has the message there, and the code beside it; assurance has a list, and HTTP's numbers as codes.
+  const error =
+    typeof answer.error === 'string'
+      ? { code: answer.code, message: answer.error }
+      : (answer.error ?? answer.errors?.[0])
+  assert.match(String(error?.code), /^(PROV_0[0-9]{2}|4[0-9]{2})$/, `${what}: ${body.slice(0, 300)}`)
   assert.ok(typeof error?.message === 'string' && error.message.length < 2000, what)
 }
 
@@ -100,6 +107,7 @@ const LISTS = [
   '/api/v1/repository/cells/held',
   '/api/v1/repository/vulnerabilities',
   '/api/v1/keys',
+  '/api/v1/webhooks',
   '/api/v1/audit',
   '/api/v1/federation/status',
   '/api/v1/analytics/issues',
