@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { webhookRoutes } from '../../src/http/routes/webhooks.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
+import { FakeNode } from './fake-node.ts'
 import { ADMIN, start } from './harness.ts'
 
 const ROOT = '/api/v1/webhooks'
@@ -74,4 +76,44 @@ test('what is no creation of a webhook is 400, and what the node refuses keeps i
   const refused = await send({ method: 'POST', path: ROOT, headers: ADMIN, body: CREATION })
   assert.equal(refused.status, 422)
   assert.deepEqual(refused.json().errors, [{ code: '422', message: 'url: found x', severity: 'error' }])
+})
+
+/** Calls the handler of a route as the server does, for operators whom a header names. */
+async function asOperator(
+  node: FakeNode,
+  name: string,
+  { body, operator }: { body?: unknown; operator?: string } = {},
+): Promise<{ status: number; body: unknown }> {
+  const routes = webhookRoutes(async (_context, { headers }) => headers['x-operator-id'] as string | undefined)
+  const route = routes.find(({ method, path }) => `${method} ${path}` === name)
+  const { promise, resolve } = Promise.withResolvers<{ status: number; body: unknown }>()
+  let status = 0
+  const raw = {
+    writeHead: (code: number) => {
+      status = code
+    },
+    end: (text: string) => resolve({ status, body: JSON.parse(text) }),
+  }
+  const meter = { record: () => undefined }
+  const exchange = { limits: [], route: { meter, logger: { isLevelEnabled: () => false } }, startedAt: 0 }
+  const headers = operator === undefined ? {} : { 'x-operator-id': operator }
+  const request = { body, headers, exchange, params: { webhook_id: ID }, query: {} }
+  await route?.handler({ node } as never)(request as never, { raw } as never)
+  return promise
+}
+
+test('an operator who signed is the owner, and brings what it wants as a payload', async () => {
+  const node = new FakeNode()
+  const body = { operator_id: 'alice', signature: 'x', payload: { ...CREATION, events: ['batch_complete'] } }
+  const created = await asOperator(node, `POST ${ROOT}`, { body, operator: 'alice' })
+  assert.equal(created.status, 201)
+  assert.equal((created.body as { operator_id: string }).operator_id, 'alice')
+  assert.deepEqual(node.webhookOwners, [['alice', 'operator:alice']])
+  assert.equal((await asOperator(node, `GET ${ROOT}/:webhook_id`, { operator: 'alice' })).status, 200)
+
+  const wrong = { ...body, payload: { ...CREATION, more: 1 } }
+  await assert.rejects(asOperator(node, `POST ${ROOT}`, { body: wrong, operator: 'alice' }), { status: 400 })
+  await assert.rejects(asOperator(node, `POST ${ROOT}`, { body: CREATION, operator: 'alice' }), { status: 400 })
+  await assert.rejects(asOperator(node, `POST ${ROOT}`, { body }), { status: 401 })
+  assert.equal(node.webhookOwners.length, 1)
 })
