@@ -13,6 +13,7 @@ import { receiptVectors } from './vectors/receipts.ts'
 import { recordSetVectors } from './vectors/record-sets.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
 import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
+import { webhookVectors } from './vectors/webhooks.ts'
 
 /** Where the vectors are, relative to this file. */
 const FOLDER = new URL('../protocol/vectors/', import.meta.url)
@@ -37,6 +38,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'record-sets.json': await recordSetVectors(),
     'log-records.json': logRecordVectors(),
     'proof-files.json': proofFileVectors(),
+    'webhook.json': webhookVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }
