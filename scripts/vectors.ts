@@ -15,6 +15,7 @@ import { receiptVectors } from './vectors/receipts.ts'
 import { recordSetVectors } from './vectors/record-sets.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
 import { batchRootVectors, chunksRootVectors } from './vectors/trees.ts'
+import { webhookVectors } from './vectors/webhooks.ts'
 
 /** Where the vectors are, relative to this file. */
 const FOLDER = new URL('../protocol/vectors/', import.meta.url)
@@ -41,6 +42,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'proof-files.json': proofFileVectors(),
     'operator-requests.json': operatorRequestVectors(),
     'answers.json': answerVectors(),
+    'webhook.json': webhookVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }

@@ -22,6 +22,7 @@ import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerVerifyCommands } from './verify.ts'
 import { registerVulnerabilityCommands } from './vulnerability.ts'
+import { registerWebhookCommands } from './webhook.ts'
 
 const EXIT_CODES = `
 Exit codes:
@@ -68,6 +69,7 @@ export function createProgram(): Command {
   registerFollowCommands(program)
   registerPinCommands(program)
   registerVulnerabilityCommands(program)
+  registerWebhookCommands(program)
   registerVerifyCommands(program)
   registerAudit(program)
   registerConfigCommands(program)

@@ -9,17 +9,16 @@ import {
   type OperatorListQuery,
   type OperatorRotation,
 } from '../../protocol/operators.ts'
-import { toBase64Url, toHex } from '../kernel/base/bytes.ts'
-import { type OperatorKey, operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
+import type { OperatorKey } from '../kernel/identity/operator-request.ts'
 import { ClientError } from './errors.ts'
-import { type ProviderLookup, targetOf } from './signing.ts'
+import { type OperatorCalls, operatorCalls } from './operator-calls.ts'
+import type { ProviderLookup } from './signing.ts'
 import { type Call, call, checked, errorOf, exchange, home, jsonBody, type Transport, withQuery } from './transport.ts'
 
 /** Milliseconds for an answer: a node takes 30 s unless it is configured otherwise. */
 const ANSWER_MS = 45_000
 /** The same for a batch to be taken: up to 8 MiB travel and are made durable. */
 const SUBMIT_MS = 120_000
-const NONCE_BYTES = 16
 
 /** A question. */
 export interface QueryAsk {
@@ -108,29 +107,11 @@ export function assuranceClient(
     if (key !== undefined) return key
     throw new ClientError('INVALID_ARGUMENT', 'questions are signed: give the client, or the question, an operator')
   }
-  const target = async (method: string, path: string) => ({
-    audience: await providerOf(node),
-    method,
-    path: targetOf(node, path),
+  const as = (given: OperatorKey | undefined): OperatorCalls => operatorCalls({ node, network, providerOf }, keyOf(given))
+  const signedCall = async (method: string, path: string, { operator, signal }: AsOperator): Promise<Call> => ({
+    ...(await as(operator).signed(method, path)),
+    signal,
   })
-  const envelope = async <Payload>(key: OperatorKey, path: string, payload: Payload) => {
-    const { operatorId: operator_id } = key
-    const body = { request_id: newUuid(), timestamp: new Date().toISOString(), operator_id, payload }
-    const message = operatorRequestBytes(network, body, await target('POST', path))
-    return { ...body, signature: toBase64Url(key.sign(message)) }
-  }
-  const signedCall = async (method: string, path: string, { operator, signal }: AsOperator): Promise<Call> => {
-    const key = keyOf(operator)
-    const signed = {
-      operator_id: key.operatorId,
-      ts: new Date().toISOString(),
-      nonce: toBase64Url(random(NONCE_BYTES)),
-    }
-    const signature = toBase64Url(key.sign(operatorHeaderBytes(network, signed, await target(method, path))))
-    const { operator_id, ts, nonce } = signed
-    const headers = { 'X-Operator-Id': operator_id, 'X-Timestamp': ts, 'X-Nonce': nonce, 'X-Signature': signature }
-    return { method, path, headers, signal }
-  }
   const batchAt = (batchId: string, end = ''): string => `${BATCH}/${encodeURIComponent(batchId)}${end}`
   return {
     operators: {
@@ -145,7 +126,7 @@ export function assuranceClient(
     },
     query: async ({ operator, signal, ...question }) => {
       const path = '/api/v1/query'
-      const request = await envelope(keyOf(operator), path, payloadOf(question))
+      const request = await as(operator).envelope(path, payloadOf(question))
       const answer = await exchange(transport, node, {
         method: 'POST',
         path,
@@ -159,7 +140,7 @@ export function assuranceClient(
     },
     batch: {
       submit: async (questions, { operator, signal } = {}) => {
-        const request = await envelope(keyOf(operator), BATCH, { requests: questions.map(payloadOf) })
+        const request = await as(operator).envelope(BATCH, { requests: questions.map(payloadOf) })
         const timeoutMs = Math.max(transport.timeoutMs, SUBMIT_MS)
         return ask(schemas.batch, { method: 'POST', path: BATCH, signal, timeoutMs, ...jsonBody(request) })
       },
@@ -191,15 +172,4 @@ function payloadOf({ query, domain, jurisdiction, constraints, mode, proof }: Qu
     ...(mode === undefined ? {} : { verification_mode: mode }),
     ...(proof === undefined ? {} : { return_proof: proof }),
   }
-}
-
-const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes))
-
-/** A UUID of version 4; `crypto.randomUUID` is not there in pages that came without TLS. */
-function newUuid(): string {
-  const bytes = random(16)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = toHex(bytes)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

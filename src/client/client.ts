@@ -26,6 +26,7 @@ import {
 import { ClientError } from './errors.ts'
 import { type EventAsk, type EventItem, subscribe } from './events.ts'
 import { type GoalsClient, goalsClient } from './goals.ts'
+import { operatorCalls } from './operator-calls.ts'
 import { type CheckpointStore, RememberedLogs, type WitnessPolicy } from './remembered-logs.ts'
 import {
   annotate,
@@ -43,6 +44,7 @@ import {
 import { providerLookup, requestSigner } from './signing.ts'
 import { call, firstAnswer, home, jsonBody, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
+import { type WebhooksClient, webhooksClient } from './webhooks.ts'
 
 /** Milliseconds of silence after which a node counts as unreachable. */
 const DEFAULT_TIMEOUT_MS = 15_000
@@ -136,6 +138,8 @@ export interface Client extends Administration, AssuranceClient {
   info(): Promise<ProviderInfo>
   /** Goals of the agent network: contributing, leaderboards, logs. */
   readonly goals: GoalsClient
+  /** Events that are sent to URLs. */
+  readonly webhooks: WebhooksClient
 }
 
 /** Makes a client. Opens no connection. Throws `ClientError` `INVALID_ARGUMENT` for options that cannot work. */
@@ -155,6 +159,7 @@ export function createClient(options: ClientOptions): Client {
   const trust = { network, publishers, logs }
   const providerOf = providerLookup(transport)
   const sign = requestSigner(network, providerOf)
+  const node = home(transport)
   const signing = { sign, keys: options.requestKeys }
   const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
   return {
@@ -180,6 +185,7 @@ export function createClient(options: ClientOptions): Client {
     subscribe: (ask) => subscribe(transport, sign, ask),
     info: () => info(transport),
     goals: goalsClient(transport, network),
+    webhooks: webhooksClient(transport, options.operator && operatorCalls({ node, network, providerOf }, options.operator)),
     ...administration(transport),
     ...assuranceClient(transport, { network, providerOf, operator: options.operator }),
   }

@@ -33,3 +33,10 @@ export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembere
 export type { Update, Upload } from './repository.ts'
 export type { Cell } from './verify.ts'
 export { type AnswerTrust, verifyAnswer } from './verify-answer.ts'
+export {
+  challengeAnswer,
+  type ReceivedWebhook,
+  type VerifiedWebhook,
+  verifyWebhook,
+  type WebhooksClient,
+} from './webhooks.ts'

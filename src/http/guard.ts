@@ -41,11 +41,13 @@ export interface Guarded {
   readonly upload: boolean
   /** Bytes of a JSON body at most, where that is more than the usual. */
   readonly largeBody?: number | undefined
+  /** Headers about the end of the route, names and values in turn. */
+  readonly end?: readonly string[]
 }
 
 const EXPOSED = [
   'Access-Control-Expose-Headers',
-  'ETag, Content-Range, Accept-Ranges, Content-Length, Allow, Request-Token, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset',
+  'ETag, Content-Range, Accept-Ranges, Content-Length, Allow, Request-Token, Retry-After, Deprecation, Sunset, Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset',
 ] as const
 /** What a role is asked for by. */
 const NEEDED = {
@@ -60,7 +62,7 @@ const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
  * The first hook of a route: Host (400, 421), Origin (403), rate (429), credential (401, 403), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
-export function guard(gate: Gate, { state, access, forPartners, upload, largeBody }: Guarded) {
+export function guard(gate: Gate, { state, access, forPartners, upload, largeBody, end = [] }: Guarded) {
   const { hosts, origins, credential, deadlines, room, limit } = gate
   const needed = neededFor(access, gate)
   const vary = origins.size > 0 ? ['Vary', 'Origin'] : undefined
@@ -69,6 +71,8 @@ export function guard(gate: Gate, { state, access, forPartners, upload, largeBod
     const { raw } = request
     const startedAt = performance.now()
     const { headers } = raw
+    // Kept whatever headers an answer brings.
+    for (let i = 0; i < end.length; i += 2) reply.raw.setHeader(end[i]!, end[i + 1]!)
     const bodied = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     if (bodied) deadlines.expect(raw, startedAt, BODY_MS)
 

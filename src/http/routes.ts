@@ -1,3 +1,4 @@
+import { operatorOf } from './operator-signature.ts'
 import type { Route } from './route.ts'
 import { analyticsRoutes } from './routes/analytics.ts'
 import { assuranceRoutes } from './routes/assurance.ts'
@@ -22,6 +23,7 @@ import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
 import { systemRoutes } from './routes/system.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 /** The route table: what is not in it does not exist. */
 export const ROUTES: readonly Route[] = [
@@ -46,6 +48,7 @@ export const ROUTES: readonly Route[] = [
   ...operatorRoutes,
   ...assuranceRoutes,
   ...batchRoutes,
+  ...webhookRoutes(operatorOf),
   ...systemRoutes,
   ...docsRoutes,
 ]

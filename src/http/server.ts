@@ -9,6 +9,7 @@ import {
   fastify,
 } from 'fastify'
 import { LIMITS } from '../../protocol/limits.ts'
+import { DEPRECATED_ROUTES, type DeprecatedRoute } from '../../protocol/versions.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
@@ -43,6 +44,7 @@ import { prepareShutdown } from './shutdown.ts'
 import { refuseStray } from './strays.ts'
 import { Traffic } from './traffic.ts'
 import { compileCheck, compileTextCheck } from './validation.ts'
+import { endOf } from './versions.ts'
 
 export interface HttpOptions {
   readonly config: Config['http']
@@ -58,6 +60,8 @@ export interface HttpOptions {
   readonly healthPort?: number | undefined
   /** Node ids whose keys count as the operator's where the event stream asks for one; none unless given. */
   readonly operators?: readonly string[]
+  /** Routes that go; the contract's unless given. */
+  readonly deprecated?: readonly DeprecatedRoute[]
   /** Limits of the event stream, where they are not the usual ones. */
   readonly eventLimits?: Partial<EventStreamLimits>
 }
@@ -99,7 +103,8 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   })
   const stray = strayGuard(gate, meterOf('none'), logger)
   const app = createApp(deadlines, stray, certificate)
-  registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger)
+  const { deprecated = DEPRECATED_ROUTES } = options
+  registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger, deprecated)
   registerStrays(app, stray)
   const { operators = [], eventLimits: limits = {}, metrics, clock } = options
   const stream = new EventStream({ node, gate, logger, metrics, clock, operators, limits })
@@ -237,6 +242,7 @@ function registerRoutes(
   context: HttpContext,
   meterOf: (route: string) => RouteMeter,
   logger: Logger,
+  deprecated: readonly DeprecatedRoute[],
 ): void {
   const meters = new Map<string, RouteMeter>()
   for (const route of ROUTES) {
@@ -248,6 +254,7 @@ function registerRoutes(
       forPartners: route.forPartners === true,
       upload: route.multipart !== undefined,
       largeBody: route.bodyLimit > LIMITS.jsonBodyBytes ? route.bodyLimit : undefined,
+      end: endOf(route, deprecated),
     })
     const { method, path: url, bodyLimit } = route
     const limit = bodyLimit > 0 ? { bodyLimit } : {}

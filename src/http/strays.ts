@@ -3,6 +3,7 @@ import { ProviderError } from '../kernel/base/errors.ts'
 import { sendError } from './errors.ts'
 import { COMMON, finished } from './respond.ts'
 import { methodsFor } from './routes.ts'
+import { unservedVersion } from './versions.ts'
 
 /** Seconds that a browser may remember a preflight. */
 const PREFLIGHT_SECONDS = 600
@@ -18,7 +19,8 @@ export function refuseStray(request: FastifyRequest, reply: FastifyReply): undef
   const methods = methodsFor(url ?? '')
   // A path may look right and yet be none: with a parameter that is too long.
   if (methods.length === 0 || (method !== 'OPTIONS' && methods.includes(method ?? ''))) {
-    const message = `no such route: ${method} ${url?.slice(0, SHOWN)}; /docs lists those that there are`
+    const message =
+      unservedVersion(url ?? '') ?? `no such route: ${method} ${url?.slice(0, SHOWN)}; /docs lists those that there are`
     return sendError(new ProviderError('PROV_001', message, { status: 404 }), request, reply)
   }
   const allow = methods.join(', ')

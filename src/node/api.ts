@@ -78,6 +78,7 @@ import type {
 } from './cells-api.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
+import type { NodeWebhooks } from './webhooks.ts'
 
 export type * from './cells-api.ts'
 export type { CellAnswerText, CellQuery, Editor, ReadableLog }
@@ -162,6 +163,8 @@ export interface ProviderNode {
 
   /** Goals, and what this node does with them. */
   readonly goals: Goals
+  /** Where events are sent. */
+  readonly webhooks: Pick<NodeWebhooks, 'create' | 'list' | 'get' | 'remove' | 'test' | 'deadLetters' | 'replay'>
 
   /** Operators, their signed questions, and answers that carry their proof. */
   readonly assurance: Assurance

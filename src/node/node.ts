@@ -5,6 +5,8 @@ import { Administration } from '../domain/access/administration.ts'
 import { ApiKeys } from '../domain/access/api-keys.ts'
 import { Nonces } from '../domain/access/nonces.ts'
 import { Analytics } from '../domain/analytics/analytics.ts'
+import { Deliveries } from '../domain/assurance/deliveries.ts'
+import { Webhooks } from '../domain/assurance/webhooks.ts'
 import { Catalogue } from '../domain/cells/catalogue.ts'
 import { CellIndex } from '../domain/cells/cell-index.ts'
 import { CellLog } from '../domain/cells/cell-log.ts'
@@ -53,6 +55,7 @@ import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
 import { Cosignatures } from './flows/cosignatures.ts'
+import { EventDelivery } from './flows/deliver-events.ts'
 import { Diagnosis } from './flows/diagnose.ts'
 import { PackageFetcher } from './flows/fetch-package.ts'
 import { GoalLogs } from './flows/goal-logs.ts'
@@ -106,6 +109,7 @@ import { AnnouncementSet } from './sets/announcement-set.ts'
 import { GoalSet } from './sets/goal-set.ts'
 import { PublisherKeySet } from './sets/publisher-key-set.ts'
 import { YankSet } from './sets/yank-set.ts'
+import { NodeWebhooks } from './webhooks.ts'
 import '../providers/built-in.ts'
 
 /** What a node is made from. */
@@ -163,6 +167,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const evaluator = options.evaluator ?? (await providers.evaluator())
   const proofVerifiers = options.proofs ?? (await providers.proofVerifiers())
   const anchors = await providers.anchors()
+  const notifiers = await providers.notifiers()
 
   const network = config.network.name
   const state = await checkDataDirectory(config.data_dir, network, {
@@ -170,6 +175,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     present: keyDirectoryState(config.key_dir) === 'present',
   })
   const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', clock })
+  const seal = openSecretSeal(config.key_dir)
   const store = await openDataDirectory(config.data_dir, network, keys.providerId)
   await lifecycle.start({ name: 'store', start: () => undefined, stop: () => store.close() })
   const blobs = await providers.blobStore()
@@ -445,6 +451,11 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   events.on('addresses_changed', () => announcer.addressesChanged())
   await lifecycle.start(analytics)
   await lifecycle.start(new StartMeasurer(parts))
+  const webhooks = new Webhooks(store, clock, seal)
+  const deliveries = new Deliveries(store, clock)
+  const delivery = new EventDelivery(parts, { webhooks, deliveries, notifiers })
+  delivery.measure(metrics)
+  await lifecycle.start(delivery)
   await lifecycle.start({
     name: 'text index',
     start: () => cellNames.start(),
@@ -543,6 +554,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     goals,
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
+    webhooks: new NodeWebhooks({ webhooks, deliveries, delivery, administration }),
     audit: (query) => administration.list(store, query),
     goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),

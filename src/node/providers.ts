@@ -7,6 +7,7 @@ import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type Anchor, anchors } from '../kernel/plugins/packages/anchors.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
 import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
+import { type Notifier, notifiers } from '../kernel/plugins/packages/notifiers.ts'
 import { proofVerifiers } from '../kernel/plugins/packages/proof-verifiers.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
 import { validators } from '../kernel/plugins/packages/validators.ts'
@@ -71,6 +72,19 @@ export class ChosenProviders {
     return made
   }
 
+  /** By name. Throws `StartError` too when one is named twice: what it has to deliver is remembered by name. */
+  async notifiers(): Promise<{ readonly name: string; readonly notifier: Notifier }[]> {
+    const own = { allow_private: this.#config.assurance.webhooks_allow_private }
+    const made: { name: string; notifier: Notifier }[] = []
+    for (const choice of this.#config.providers.notifiers) {
+      const { provider_name: name } = choice
+      if (made.some((other) => other.name === name))
+        throw new StartError(`providers.notifiers: ${name} stands there twice`)
+      made.push({ name, notifier: await this.#create('notifiers', notifiers, choice, own) })
+    }
+    return made
+  }
+
   #chosenAnchors(): readonly Choice[] {
     const { providers, anchors } = this.#config
     const hasTau = providers.anchors.some(({ provider_name }) => provider_name === TAU)
@@ -99,6 +113,7 @@ export class ChosenProviders {
       [validators.name, chosen],
       [proofVerifiers.name, verifiers],
       [evaluators.name, [providers.evaluators]],
+      [notifiers.name, providers.notifiers],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({

@@ -4,6 +4,7 @@ import { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { registerAnchors } from './anchors/register.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
 import { registerEvaluators } from './evaluators/register.ts'
+import { registerNotifiers } from './notifiers/register.ts'
 import { registerProofVerifiers } from './proof-verifiers/register.ts'
 import { registerRankers } from './rankers/register.ts'
 import { registerValidators } from './validators/register.ts'
@@ -12,6 +13,7 @@ import { registerValidators } from './validators/register.ts'
 function registerBuiltIns(registry: ProviderRegistry): void {
   registerAnchors(registry)
   registerBlobStores(registry)
+  registerNotifiers(registry)
   registerProofVerifiers(registry)
   registerEvaluators(registry)
   registerRankers(registry)

@@ -70,6 +70,7 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'POST /api/v1/operators/:operator_id/rotate': { public_key: 'A'.repeat(43) },
   'POST /api/v1/query': signedBy('nobody', { query: 'q', context: { domain: 'general' } }),
   'POST /api/v1/batch': signedBy('nobody', { requests: [{ query: 'q', context: { domain: 'general' } }] }),
+  'POST /api/v1/webhooks': { url: 'https://127.0.0.1:1/', events: ['peer.banned'] },
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -84,6 +85,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   policy_id: '0123456789ab',
   id: 'CVE-1',
   issue_id: 'issue',
+  webhook_id: `wh_${'0'.repeat(24)}`,
   goal_id: 'unknown',
   log_index: '0',
   package: 'rankers',

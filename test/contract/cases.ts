@@ -9,6 +9,7 @@ import { NETWORK } from '../support/cells.ts'
 import { assuranceCases } from './assurance-cases.ts'
 import { goalCases } from './goal-cases.ts'
 import { type Another, type ContractServer, SILENT } from './server.ts'
+import { webhookCases } from './webhook-cases.ts'
 
 /** Makes a server answer with one status, by a real request. Cases share one server and run in this order. */
 export type Produce = (at: ContractServer, another: Another) => Promise<Reply>
@@ -685,5 +686,6 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...assuranceCases,
   ...keys,
   ...analytics,
+  ...webhookCases,
   ...system,
 }

@@ -108,6 +108,7 @@ const LISTS = [
   '/api/v1/repository/vulnerabilities',
   '/api/v1/keys',
   '/api/v1/operators',
+  '/api/v1/webhooks',
   '/api/v1/audit',
   '/api/v1/federation/status',
   '/api/v1/analytics/issues',

@@ -9,6 +9,7 @@ import type { ProofFile } from '../../protocol/proof-file.ts'
 import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
+import type { Webhook } from '../../protocol/webhooks.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import { proofJwk } from '../../src/kernel/identity/jwk.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
@@ -76,6 +77,20 @@ const PIN: Omit<Pin, 'digest'> = {
   bytes: 0,
   pinned_at: '2026-01-01T00:00:00.000Z',
   last_error: null,
+}
+
+const WEBHOOK: Webhook = {
+  webhook_id: `wh_${'0'.repeat(24)}`,
+  operator_id: null,
+  url: 'https://hooks.example/',
+  events: ['peer.banned'],
+  status: 'active',
+  created_at: '2026-01-01T00:00:00.000Z',
+  queued: 0,
+  dead_letters: 0,
+  failures: 0,
+  last_error: null,
+  last_delivery_at: null,
 }
 
 /** A node in memory. It records what it was asked, and shows what was staged and what was left behind. */
@@ -222,6 +237,28 @@ export class FakeNode implements ProviderNode {
     unpin: async (digest) => ({ ...PIN, digest }),
     dropCopy: async (digest) => ({ digest, cells: 1, bytes: 1 }),
   }
+
+  readonly webhooks: ProviderNode['webhooks'] = {
+    create: async (creation, { owner, by }) => {
+      this.#maybeFail()
+      this.webhookOwners.push([owner, by])
+      return { ...WEBHOOK, ...creation, operator_id: owner, secret: 'whsec_c2VjcmV0' }
+    },
+    list: () => ({ webhooks: [WEBHOOK] }),
+    get: (_owner, webhook_id) => ({ ...WEBHOOK, webhook_id }),
+    remove: async (_owner, webhook_id) => ({ ...WEBHOOK, webhook_id }),
+    test: async (_owner, webhook_id) => ({
+      webhook_id,
+      event_type: 'webhook.test',
+      delivered: true,
+      status: 'active',
+      error: null,
+    }),
+    deadLetters: () => ({ total: 0, dead_letters: [], next_after: null }),
+    replay: async () => ({ replayed: 0 }),
+  }
+  /** Whose webhooks were made, and by whom. */
+  readonly webhookOwners: [owner: string | null, by: string][] = []
 
   readonly log: ProviderNode['log'] = {
     witnesses: () => ({

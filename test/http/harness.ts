@@ -45,7 +45,7 @@ export async function start(
   t: TestContext,
   http: Partial<Config['http']> = {},
   level = 'info',
-  more: Pick<HttpOptions, 'operators' | 'eventLimits'> = {},
+  more: Pick<HttpOptions, 'operators' | 'eventLimits' | 'deprecated'> = {},
 ): Promise<Harness> {
   const node = new FakeNode()
   const logs: Record<string, unknown>[] = []

@@ -35,6 +35,8 @@ export interface AdministrativeAct {
     | 'operator_rotated'
     | 'operator_suspended'
     | 'proof_key_rotated'
+    | 'webhook_added'
+    | 'webhook_removed'
   /** `admin`, `key:<id>`, or `node` for what it does by itself. */
   readonly by: string
   readonly at: string

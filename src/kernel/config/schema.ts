@@ -282,6 +282,8 @@ export const ConfigSchema = Type.Object(
         batch_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
         /** Days after which the key that signs proofs is replaced. */
         proof_key_days: Type.Integer({ minimum: 1, maximum: 3650 }),
+        /** Whether webhooks may lead to private and loopback addresses, without TLS too. */
+        webhooks_allow_private: Type.Boolean(),
       },
       closed,
     ),
@@ -346,6 +348,8 @@ export const ConfigSchema = Type.Object(
         ),
         /** Each commits the logs; the name of one is its provider's. */
         anchors: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
+        /** Who delivers events: the first that serves webhooks, and all that know themselves where events go. */
+        notifiers: Type.Array(ProviderChoice, { ...fileOnly, maxItems: 8 }),
       },
       closed,
     ),

@@ -88,9 +88,10 @@ async function attempt(url: URL, call: OutboundRequest, signal: AbortSignal): Pr
   }
 }
 
-function exchange(
+/** Sends a request over a socket that was checked; resolves with the head of the answer. */
+export function exchange(
   url: URL,
-  { method, headers }: OutboundRequest,
+  { method, headers }: Pick<OutboundRequest, 'method' | 'headers'>,
   body: string | undefined,
   socket: Socket,
 ): Promise<IncomingMessage> {
@@ -117,7 +118,8 @@ function exchange(
   })
 }
 
-async function readBody(answer: IncomingMessage, url: URL, maxBytes: number): Promise<Uint8Array> {
+/** The body of an answer. Throws `EgressError` when it is longer. */
+export async function readBody(answer: IncomingMessage, url: URL, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let total = 0
   for await (const part of answer as AsyncIterable<Uint8Array>) {

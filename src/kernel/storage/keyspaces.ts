@@ -93,7 +93,7 @@ export const KEYSPACES = {
   batchAnswers: 76,
   /** Webhook id → where events are sent. */
   webhooks: 77,
-  /** `<due>!<delivery id>` → an event on its way. */
+  /** `<webhook id>!<delivery id>` → an event on its way. */
   deliveries: 78,
   /** `<webhook id>!<delivery id>` → an event that did not arrive. */
   deadLetters: 79,

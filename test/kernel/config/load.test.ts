@@ -96,6 +96,7 @@ test('every key can be set from the environment', () => {
     'goals.accept_contributions': ['false', false],
     'goals.serve_evaluations': ['true', true],
     'anchors.commit_to_tau': ['true', true],
+    'assurance.webhooks_allow_private': ['true', true],
     'p2p.dht_mode': ['client', 'client'],
     'p2p.mdns': ['true', true],
   }
