@@ -31,6 +31,10 @@ export interface AdministrativeAct {
     | 'goal_created'
     | 'goal_joined'
     | 'goal_left'
+    | 'source_approved'
+    | 'source_disapproved'
+    | 'constraint_added'
+    | 'constraint_removed'
   /** `admin` or `key:<id>`. */
   readonly by: string
   readonly at: string
