@@ -4,6 +4,7 @@ import { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { registerAnchors } from './anchors/register.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
 import { registerEvaluators } from './evaluators/register.ts'
+import { registerLlms } from './llms/register.ts'
 import { registerProofVerifiers } from './proof-verifiers/register.ts'
 import { registerRankers } from './rankers/register.ts'
 import { registerValidators } from './validators/register.ts'
@@ -14,6 +15,7 @@ function registerBuiltIns(registry: ProviderRegistry): void {
   registerBlobStores(registry)
   registerProofVerifiers(registry)
   registerEvaluators(registry)
+  registerLlms(registry)
   registerRankers(registry)
   registerValidators(registry)
   registry.builtInsComplete()

@@ -88,7 +88,8 @@ async function attempt(url: URL, call: OutboundRequest, signal: AbortSignal): Pr
   }
 }
 
-function exchange(
+/** Sends a call over a socket that was checked, and resolves with the head of its answer. */
+export function exchange(
   url: URL,
   { method, headers }: OutboundRequest,
   body: string | undefined,
@@ -117,7 +118,8 @@ function exchange(
   })
 }
 
-async function readBody(answer: IncomingMessage, url: URL, maxBytes: number): Promise<Uint8Array> {
+/** The whole body of an answer, within a bound. */
+export async function readBody(answer: IncomingMessage, url: URL, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let total = 0
   for await (const part of answer as AsyncIterable<Uint8Array>) {
@@ -130,7 +132,8 @@ async function readBody(answer: IncomingMessage, url: URL, maxBytes: number): Pr
   return concatBytes(parts)
 }
 
-function parsed(bytes: Uint8Array, { headers }: IncomingMessage, url: URL): unknown {
+/** JSON of an answer. Throws `EgressError` for what is none. */
+export function parsed(bytes: Uint8Array, { headers }: IncomingMessage, url: URL): unknown {
   const isJson = /^application\/(?:[a-z.+-]+\+)?json\b/i.test(headers['content-type'] ?? '')
   if (!isJson || (headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new EgressError('not_json', `${url.origin} does not answer with JSON`)

@@ -1,9 +1,10 @@
 import { anchors } from './anchors.ts'
 import { blobStores } from './blob-stores.ts'
 import { evaluators } from './evaluators.ts'
+import { llms } from './llms.ts'
 import { proofVerifiers } from './proof-verifiers.ts'
 import { rankers } from './rankers.ts'
 import { validators } from './validators.ts'
 
 /** The extension points of this node. Registering into another one is `ErrPackageNotFound`. */
-export const PACKAGES = [anchors, blobStores, evaluators, proofVerifiers, rankers, validators] as const
+export const PACKAGES = [anchors, blobStores, evaluators, llms, proofVerifiers, rankers, validators] as const
