@@ -75,6 +75,7 @@ import type { Editor } from '../domain/cells/repository.ts'
 import type { Events } from '../kernel/telemetry/events.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
+import type { Sources } from './sources-api.ts'
 
 export type { CellAnswerText, CellQuery, Editor, ReadableLog }
 
@@ -358,6 +359,8 @@ export interface ProviderNode {
     /** Throws `PROV_001`, with status 404, and 409 while a policy or a pin keeps it. */
     dropCopy(digest: string, by: string): Promise<CopyDropped>
   }
+  /** Whose documents questions are answered from, and what constraints they may name. */
+  readonly sources: Sources
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */

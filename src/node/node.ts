@@ -33,6 +33,7 @@ import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
 import { loadPlugins } from '../kernel/plugins/load-plugins.ts'
 import type { Evaluator } from '../kernel/plugins/packages/evaluators.ts'
+import type { Llm } from '../kernel/plugins/packages/llms.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { checkDataDirectory, openDataDirectory } from '../kernel/storage/data-directory.ts'
 import { countEvents } from '../kernel/telemetry/business-events.ts'
@@ -41,7 +42,9 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
 import { createNetwork, type Wiring } from '../network/network.ts'
+import { Answers } from './answers.ts'
 import type { ProviderNode, Registered } from './api.ts'
+import type { Answerer } from './assurance-api.ts'
 import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
 import { LogAnchoring } from './flows/anchor-logs.ts'
@@ -115,6 +118,8 @@ export interface NodeOptions {
   readonly wiring?: Wiring
   /** What contributions to goals are evaluated with. Default: what the configuration names. */
   readonly evaluator?: Evaluator
+  /** Who composes answers. Default: what the configuration names. */
+  readonly llm?: Llm
   /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
 }
@@ -124,6 +129,7 @@ export interface RunningNode extends ProviderNode {
   /** Multiaddrs with `/p2p/<provider id>`. */
   readonly addresses: readonly string[]
   readonly events: Events
+  readonly answerer: Answerer
   /** Withdraws its announcements, lets go of its peers, and closes the store last. */
   stop(): Promise<void>
 }
@@ -267,6 +273,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
       },
     }),
   }
+  const answers = new Answers(parts, { llm: options.llm ?? (await providers.llm()), administration })
+  await lifecycle.start({ name: 'answers', start: () => answers.load(), stop: () => answers.stop() })
   const text = new TextIndex(join(config.data_dir, 'text', 'index.sqlite'))
   const cellNames = new CellNames({ store, log, text, logger })
   const announcedNames = new AnnouncedNames({ directory: parts.directory, text, logger })
@@ -425,6 +433,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
       await Promise.all([cellNames.stop(), announcedNames.stop(), text.close()])
     },
   })
+  answers.start()
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
 
@@ -446,6 +455,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     publicKey: Buffer.from(keys.identity.publicKey).toString('base64'),
     publisher: keys.publisher.publisher,
     events,
+    answerer: answers.answerer,
     get addresses() {
       return parts.network.addresses
     },
@@ -511,6 +521,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
     federation,
     replication,
+    sources: answers.sources,
     goals,
     audit: (query) => administration.list(store, query),
     goalLog: (goalId) => goalLogs.of(goalId),

@@ -7,6 +7,7 @@ import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type Anchor, anchors } from '../kernel/plugins/packages/anchors.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
 import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
+import { type Llm, llms } from '../kernel/plugins/packages/llms.ts'
 import { proofVerifiers } from '../kernel/plugins/packages/proof-verifiers.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
 import { validators } from '../kernel/plugins/packages/validators.ts'
@@ -58,6 +59,10 @@ export class ChosenProviders {
     return this.#create('evaluators', evaluators, this.#config.providers.evaluators, {})
   }
 
+  llm(): Promise<Llm> {
+    return this.#create('llms', llms, this.#config.providers.llms, {})
+  }
+
   /** By name. Throws `StartError` too when one is named twice: what was committed is remembered by name. */
   async anchors(): Promise<{ readonly name: string; readonly anchor: Anchor }[]> {
     const { tau_host: host, tau_port: port } = this.#config.anchors
@@ -99,6 +104,7 @@ export class ChosenProviders {
       [validators.name, chosen],
       [proofVerifiers.name, verifiers],
       [evaluators.name, [providers.evaluators]],
+      [llms.name, [providers.llms]],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({
