@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { softwareVersion } from '../kernel/config/package-files.ts'
+import { registerApprovalCommands } from './approval.ts'
 import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
+import { registerConstraintCommands } from './constraint.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerEvents } from './events.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -62,6 +64,8 @@ export function createProgram(): Command {
   registerFollowCommands(program)
   registerPinCommands(program)
   registerVulnerabilityCommands(program)
+  registerApprovalCommands(program)
+  registerConstraintCommands(program)
   registerVerifyCommands(program)
   registerAudit(program)
   registerConfigCommands(program)

@@ -185,6 +185,10 @@ const Failure = Type.Object({
       Type.String(),
     ]),
   ),
+  /** Of assurance. */
+  errors: Type.Optional(
+    Type.Array(Type.Object({ code: Type.Optional(Type.String()), message: Type.Optional(Type.String()) })),
+  ),
 })
 const failureSchema = Compile(Failure)
 const alternativesSchema = Compile(Type.Object({ alternatives: Type.Array(Alternative) }))
@@ -197,7 +201,7 @@ const validationSchema = Compile(Type.Object({ validation_results: ValidationRes
 export function errorOf({ node, status, body }: Answer): ClientError {
   const failure: Static<typeof Failure> = failureSchema.Check(body) ? body : {}
   const error: { readonly code?: string; readonly message?: string } | undefined =
-    typeof failure.error === 'string' ? { message: failure.error } : failure.error
+    typeof failure.error === 'string' ? { message: failure.error } : (failure.error ?? failure.errors?.[0])
   const given = error?.code ?? failure.code
   const code = given !== undefined && /^[A-Z][A-Z0-9_]*$/.test(given) ? given : `HTTP_${status}`
   const said = error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')

@@ -16,6 +16,7 @@ import { peerRoutes } from './routes/peers.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
+import { sourceRoutes } from './routes/sources.ts'
 import { systemRoutes } from './routes/system.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
 
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   ...keyRoutes,
   ...federationRoutes,
   ...replicationRoutes,
+  ...sourceRoutes,
   ...auditRoutes,
   ...doctorRoutes,
   ...vulnerabilityRoutes,

@@ -87,7 +87,18 @@ export function breakOff(at: ContractServer, call: RawCall, bytes: number): Prom
 export function assertRefused({ status, type, body }: RawReply, what: string): void {
   assert.ok(status >= 400 && status <= 499, `${what}: ${status} ${body.slice(0, 300)}`)
   assert.equal(type, 'application/json; charset=utf-8', what)
-  const answer = JSON.parse(body) as { code?: unknown; error?: string | { code?: unknown; message?: unknown } }
+  const answer = JSON.parse(body) as {
+    code?: unknown
+    error?: string | { code?: unknown; message?: unknown }
+    errors?: { code?: unknown; message?: unknown }[]
+  }
+  // Assurance has a list of its own codes.
+  const [first] = answer.errors ?? []
+  if (first !== undefined) {
+    assert.equal(first.code, String(status), `${what}: ${body.slice(0, 300)}`)
+    assert.ok(typeof first.message === 'string' && first.message.length < 2000, what)
+    return
+  }
   // The agent network has the message there, and the code beside it.
   const error = typeof answer.error === 'string' ? { code: answer.code, message: answer.error } : answer.error
   assert.match(String(error?.code), /^PROV_0[0-9]{2}$/, `${what}: ${body.slice(0, 300)}`)

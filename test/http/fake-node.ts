@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
 import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { Approval } from '../../protocol/approvals.ts'
 import type { AuditQuery } from '../../protocol/audit.ts'
+import type { RegisteredConstraint } from '../../protocol/constraints.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { PeerBanOrder } from '../../protocol/peers.ts'
@@ -27,6 +29,7 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
+import { signedConstraint } from '../support/constraints.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 
@@ -74,6 +77,22 @@ const PIN: Omit<Pin, 'digest'> = {
   bytes: 0,
   pinned_at: '2026-01-01T00:00:00.000Z',
   last_error: null,
+}
+
+const APPROVAL: Approval = {
+  domain: 'legal',
+  publisher: 'd'.repeat(64),
+  jurisdictions: null,
+  approved_at: '2026-01-01T00:00:00.000Z',
+  approved_by: 'admin',
+}
+
+const REGISTERED_CONSTRAINT: RegisteredConstraint = {
+  constraint: signedConstraint('short', { kind: 'maximum_length', parameters: { characters: 100 } }),
+  operator_id: null,
+  digest: 'a'.repeat(64),
+  registered_at: '2026-01-01T00:00:00.000Z',
+  registered_by: 'admin',
 }
 
 /** A node in memory. It records what it was asked, and shows what was staged and what was left behind. */
@@ -219,6 +238,15 @@ export class FakeNode implements ProviderNode {
     pin: async (digest) => ({ ...PIN, digest }),
     unpin: async (digest) => ({ ...PIN, digest }),
     dropCopy: async (digest) => ({ digest, cells: 1, bytes: 1 }),
+  }
+
+  readonly sources: ProviderNode['sources'] = {
+    approvals: () => ({ approvals: [APPROVAL] }),
+    approve: async (order) => ({ ...APPROVAL, ...order, jurisdictions: order.jurisdictions ?? null }),
+    disapprove: async () => APPROVAL,
+    constraints: () => ({ constraints: [] }),
+    addConstraint: async () => REGISTERED_CONSTRAINT,
+    removeConstraint: async () => REGISTERED_CONSTRAINT,
   }
 
   readonly log: ProviderNode['log'] = {
