@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { answerVectors } from './vectors/answers.ts'
 import { contributionVectors } from './vectors/contribution.ts'
 import { ed25519Verdicts } from './vectors/ed25519-verdicts.ts'
 import { evaluatorVectors } from './vectors/evaluator.ts'
@@ -37,6 +38,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'record-sets.json': await recordSetVectors(),
     'log-records.json': logRecordVectors(),
     'proof-files.json': proofFileVectors(),
+    'answers.json': answerVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }
