@@ -284,6 +284,17 @@ export const AssuranceError = Type.Object(
 )
 export type AssuranceError = Static<typeof AssuranceError>
 
+/** What a failed call of assurance is answered with. */
+export const AssuranceFailure = Type.Object(
+  {
+    request_id: Type.String(),
+    status: Type.Literal('failed'),
+    payload: Type.Null(),
+    errors: Type.Array(AssuranceError, { minItems: 1 }),
+  },
+  { title: 'AssuranceFailure' },
+)
+
 export const ResponseStatus = Type.Union([Type.Literal('success'), Type.Literal('partial'), Type.Literal('failed')])
 export type ResponseStatus = Static<typeof ResponseStatus>
 

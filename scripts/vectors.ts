@@ -11,6 +11,7 @@ import { operatorRequestVectors } from './vectors/operator-requests.ts'
 import { proofFileVectors } from './vectors/proof-files.ts'
 import { keyRecordVectors, manifestSignatureVectors, yankVectors } from './vectors/publishers.ts'
 import { quantumSignatureVectors } from './vectors/quantum-signature.ts'
+import { questionVectors } from './vectors/questions.ts'
 import { receiptVectors } from './vectors/receipts.ts'
 import { recordSetVectors } from './vectors/record-sets.ts'
 import { signedBytesVectors } from './vectors/signed-bytes.ts'
@@ -43,6 +44,7 @@ export async function buildVectors(): Promise<Map<string, string>> {
     'operator-requests.json': operatorRequestVectors(),
     'answers.json': answerVectors(),
     'webhook.json': webhookVectors(),
+    'questions.json': questionVectors(),
   }
   return new Map(Object.entries(vectors).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]))
 }

@@ -24,6 +24,7 @@ import { p2pFetch } from './rows/p2p-fetch.ts'
 import { p2pHelia } from './rows/p2p-helia.ts'
 import { p2pPeers } from './rows/p2p-peers.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
+import { questions } from './rows/questions.ts'
 import { rateLimits } from './rows/rate-limits.ts'
 import { registrations } from './rows/registrations.ts'
 import { registry } from './rows/registry.ts'
@@ -55,6 +56,7 @@ const ROWS: readonly Row[] = [
   logProofs,
   evaluations,
   answerProofs,
+  questions,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

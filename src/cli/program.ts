@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { softwareVersion } from '../kernel/config/package-files.ts'
+import { registerApprovalCommands } from './approval.ts'
 import { registerAudit } from './audit.ts'
 import { registerCellCommands } from './cell.ts'
 import { registerConfigCommands } from './config.ts'
+import { registerConstraintCommands } from './constraint.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerEvents } from './events.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -11,8 +13,8 @@ import { registerFollowCommands } from './follow.ts'
 import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
-import { registerOperatorCommands } from './operator.ts'
 import { registerKeysCommands } from './keys.ts'
+import { registerOperatorCommands } from './operator.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerPinCommands } from './pin.ts'
@@ -70,6 +72,8 @@ export function createProgram(): Command {
   registerPinCommands(program)
   registerVulnerabilityCommands(program)
   registerWebhookCommands(program)
+  registerApprovalCommands(program)
+  registerConstraintCommands(program)
   registerVerifyCommands(program)
   registerAudit(program)
   registerConfigCommands(program)

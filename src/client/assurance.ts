@@ -107,7 +107,8 @@ export function assuranceClient(
     if (key !== undefined) return key
     throw new ClientError('INVALID_ARGUMENT', 'questions are signed: give the client, or the question, an operator')
   }
-  const as = (given: OperatorKey | undefined): OperatorCalls => operatorCalls({ node, network, providerOf }, keyOf(given))
+  const as = (given: OperatorKey | undefined): OperatorCalls =>
+    operatorCalls({ node, network, providerOf }, keyOf(given))
   const signedCall = async (method: string, path: string, { operator, signal }: AsOperator): Promise<Call> => ({
     ...(await as(operator).signed(method, path)),
     signal,

@@ -185,7 +185,10 @@ export function createClient(options: ClientOptions): Client {
     subscribe: (ask) => subscribe(transport, sign, ask),
     info: () => info(transport),
     goals: goalsClient(transport, network),
-    webhooks: webhooksClient(transport, options.operator && operatorCalls({ node, network, providerOf }, options.operator)),
+    webhooks: webhooksClient(
+      transport,
+      options.operator && operatorCalls({ node, network, providerOf }, options.operator),
+    ),
     ...administration(transport),
     ...assuranceClient(transport, { network, providerOf, operator: options.operator }),
   }

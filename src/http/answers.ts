@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { AssuranceError } from '../../protocol/assurance.ts'
+import { AssuranceFailure } from '../../protocol/assurance.ts'
 import { ErrorBody } from '../../protocol/cells.ts'
 import { GoalFailure } from '../../protocol/goal-api.ts'
 import type { Answer, Route } from './route.ts'
@@ -13,17 +13,6 @@ export const Failure = Type.Object(
     error: ErrorBody,
   },
   { title: 'Failure' },
-)
-
-/** The same of the family `assurance`. */
-const AssuranceFailure = Type.Object(
-  {
-    request_id: Type.String(),
-    status: Type.Literal('failed'),
-    payload: Type.Null(),
-    errors: Type.Array(AssuranceError, { minItems: 1 }),
-  },
-  { title: 'AssuranceFailure' },
 )
 
 /** Schema of the errors of a route. */

@@ -21,6 +21,7 @@ import { proofKeyRoutes } from './routes/proof-keys.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
+import { sourceRoutes } from './routes/sources.ts'
 import { systemRoutes } from './routes/system.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -40,6 +41,7 @@ export const ROUTES: readonly Route[] = [
   ...proofKeyRoutes,
   ...federationRoutes,
   ...replicationRoutes,
+  ...sourceRoutes,
   ...auditRoutes,
   ...doctorRoutes,
   ...vulnerabilityRoutes,

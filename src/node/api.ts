@@ -78,6 +78,7 @@ import type {
 } from './cells-api.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
+import type { Sources } from './sources-api.ts'
 import type { NodeWebhooks } from './webhooks.ts'
 
 export type * from './cells-api.ts'
@@ -258,6 +259,8 @@ export interface ProviderNode {
     /** Throws `PROV_001`, with status 404, and 409 while a policy or a pin keeps it. */
     dropCopy(digest: string, by: string): Promise<CopyDropped>
   }
+  /** Whose documents questions are answered from, and what constraints they may name. */
+  readonly sources: Sources
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */

@@ -36,6 +36,7 @@ import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
 import { loadPlugins } from '../kernel/plugins/load-plugins.ts'
 import type { Evaluator } from '../kernel/plugins/packages/evaluators.ts'
+import type { Llm } from '../kernel/plugins/packages/llms.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { checkDataDirectory, openDataDirectory } from '../kernel/storage/data-directory.ts'
 import { countEvents } from '../kernel/telemetry/business-events.ts'
@@ -44,6 +45,7 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
 import { createNetwork, type Wiring } from '../network/network.ts'
+import { Answers } from './answers.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { NodeAssurance } from './assurance.ts'
 import type { Answerer, Prover } from './assurance-api.ts'
@@ -124,6 +126,8 @@ export interface NodeOptions {
   readonly wiring?: Wiring
   /** What contributions to goals are evaluated with. Default: what the configuration names. */
   readonly evaluator?: Evaluator
+  /** Who composes answers. Default: what the configuration names. */
+  readonly llm?: Llm
   /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
   /** Who finds the answers to operators' questions, and who proves them. */
@@ -136,8 +140,9 @@ export interface RunningNode extends ProviderNode {
   /** Multiaddrs with `/p2p/<provider id>`. */
   readonly addresses: readonly string[]
   readonly events: Events
-  /** Proves answers. */
-  readonly prover: Pick<AnswerProver, 'prove'>
+  /** What finds the answers to questions, and what proves them, without asking who sent them. */
+  readonly answerer: Answerer
+  readonly prover: Prover
   /** Withdraws its announcements, lets go of its peers, and closes the store last. */
   stop(): Promise<void>
 }
@@ -285,6 +290,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
       },
     }),
   }
+  const answers = new Answers(parts, { llm: options.llm ?? (await providers.llm()), administration })
+  await lifecycle.start({ name: 'answers', start: () => answers.load(), stop: () => answers.stop() })
   const text = new TextIndex(join(config.data_dir, 'text', 'index.sqlite'))
   const cellNames = new CellNames({ store, log, text, logger })
   const announcedNames = new AnnouncedNames({ directory: parts.directory, text, logger })
@@ -439,7 +446,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const assurance = new NodeAssurance(parts, {
     administration,
     seal,
-    answerer: options.answerer ?? nobodyAnswers,
+    answerer: options.answerer ?? answers.answerer,
     prover: options.prover ?? prover,
   })
   await lifecycle.start(new Housekeeping(parts))
@@ -463,6 +470,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
       await Promise.all([cellNames.stop(), announcedNames.stop(), text.close()])
     },
   })
+  answers.start()
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
@@ -485,6 +493,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     publicKey: Buffer.from(keys.identity.publicKey).toString('base64'),
     publisher: keys.publisher.publisher,
     events,
+    answerer: answers.answerer,
     prover,
     get addresses() {
       return parts.network.addresses
@@ -551,6 +560,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
     federation,
     replication,
+    sources: answers.sources,
     goals,
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
@@ -570,11 +580,6 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     stop: () => lifecycle.stop(),
   }
 }
-
-const absent = (): never => {
-  throw new ProviderError('PROV_003', 'this node answers no questions', { status: 503 })
-}
-const nobodyAnswers: Answerer = { answer: async () => absent() }
 
 /** Whether this node holds a version of a cell, or heard that somebody offers it. */
 function isKnownCell(

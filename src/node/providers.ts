@@ -7,6 +7,7 @@ import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type Anchor, anchors } from '../kernel/plugins/packages/anchors.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
 import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
+import { type Llm, llms } from '../kernel/plugins/packages/llms.ts'
 import { type Notifier, notifiers } from '../kernel/plugins/packages/notifiers.ts'
 import { proofVerifiers } from '../kernel/plugins/packages/proof-verifiers.ts'
 import { rankers } from '../kernel/plugins/packages/rankers.ts'
@@ -57,6 +58,10 @@ export class ChosenProviders {
 
   evaluator(): Promise<Evaluator> {
     return this.#create('evaluators', evaluators, this.#config.providers.evaluators, {})
+  }
+
+  llm(): Promise<Llm> {
+    return this.#create('llms', llms, this.#config.providers.llms, {})
   }
 
   /** By name. Throws `StartError` too when one is named twice: what was committed is remembered by name. */
@@ -114,6 +119,7 @@ export class ChosenProviders {
       [proofVerifiers.name, verifiers],
       [evaluators.name, [providers.evaluators]],
       [notifiers.name, providers.notifiers],
+      [llms.name, [providers.llms]],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({

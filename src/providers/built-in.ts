@@ -4,6 +4,7 @@ import { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { registerAnchors } from './anchors/register.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
 import { registerEvaluators } from './evaluators/register.ts'
+import { registerLlms } from './llms/register.ts'
 import { registerNotifiers } from './notifiers/register.ts'
 import { registerProofVerifiers } from './proof-verifiers/register.ts'
 import { registerRankers } from './rankers/register.ts'
@@ -16,6 +17,7 @@ function registerBuiltIns(registry: ProviderRegistry): void {
   registerNotifiers(registry)
   registerProofVerifiers(registry)
   registerEvaluators(registry)
+  registerLlms(registry)
   registerRankers(registry)
   registerValidators(registry)
   registry.builtInsComplete()

@@ -5,6 +5,7 @@ import { Value } from 'typebox/value'
 import type { Route } from '../../src/http/route.ts'
 import { ROUTES } from '../../src/http/routes.ts'
 import { BOUNDARY, form, part } from '../http/harness.ts'
+import { signedConstraint } from '../support/constraints.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { assertRefused, breakOff, keptBy, type RawCall, sendBytes, settled } from './hostile.ts'
 import { type ContractServer, contractServer } from './server.ts'
@@ -58,6 +59,10 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
     severity: 'low',
     description: 'x',
   },
+  'PUT /api/v1/assurance/approvals': { domain: 'legal', publisher: 'd'.repeat(64) },
+  'POST /api/v1/constraints': {
+    constraint: signedConstraint('short', { kind: 'maximum_length', parameters: { characters: 100 } }),
+  },
   'POST /api/v1/analytics/usage': { ...report, usage_metrics: { activation_count: 1, total_active_time_ms: 1 } },
   'POST /api/v1/analytics/errors': { ...report, error_type: 'execution', error_code: 'E', error_message: 'x' },
   'POST /api/v1/contribute': {
@@ -92,6 +97,9 @@ const PARAMS: Readonly<Record<string, string>> = {
   name: 'default',
   operator_id: 'nobody',
   batch_id: '550e8400-e29b-41d4-a716-446655440000',
+  domain: 'legal',
+  publisher: 'd'.repeat(64),
+  constraint_id: 'short',
 }
 
 /** The path of a route with its parameters, one of them replaced. */

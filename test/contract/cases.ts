@@ -1,3 +1,5 @@
+import { MAX_APPROVALS } from '../../protocol/approvals.ts'
+import { CONSTRAINT_LIMITS } from '../../protocol/constraints.ts'
 import { newNonce, readInvitation } from '../../src/domain/federation/invitations.ts'
 import { signMessage } from '../../src/domain/federation/join-messages.ts'
 import { providerIdOf } from '../../src/kernel/identity/ids.ts'
@@ -6,6 +8,7 @@ import { newRequestKeys, signRequest } from '../../src/kernel/identity/quantum-s
 import { issueRoleCertificate } from '../../src/kernel/identity/role-certificate.ts'
 import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
+import { signedConstraint } from '../support/constraints.ts'
 import { assuranceCases } from './assurance-cases.ts'
 import { goalCases } from './goal-cases.ts'
 import { type Another, type ContractServer, SILENT } from './server.ts'
@@ -592,6 +595,78 @@ async function copied(at: ContractServer, another: Another): Promise<string> {
   return String(digest)
 }
 
+const APPROVALS = '/api/v1/assurance/approvals'
+const CONSTRAINTS = '/api/v1/constraints'
+const approval = { domain: 'legal', publisher: 'd'.repeat(64) }
+const approve = (at: ContractServer, more: object = {}): Promise<Reply> =>
+  at.admin({ method: 'PUT', path: APPROVALS, body: { ...approval, ...more } })
+const constrain = (at: ContractServer, id: string, more: object = {}): Promise<Reply> =>
+  at.admin({
+    ...post(CONSTRAINTS),
+    body: { constraint: signedConstraint(id, { kind: 'maximum_length', parameters: { characters: 100 } }), ...more },
+  })
+
+const sources: Record<string, Record<number, Produce>> = {
+  [`GET ${APPROVALS}`]: {
+    200: async (at) => {
+      await approve(at)
+      return at.admin({ path: APPROVALS })
+    },
+  },
+  [`PUT ${APPROVALS}`]: {
+    200: (at) => approve(at, { jurisdictions: ['EU'] }),
+    400: (at) => approve(at, { domain: 'weather' }),
+    507: async (_at, another) => {
+      const at = await another()
+      const publisherOf = (number: number): string => number.toString(16).padStart(64, '0')
+      await Promise.all(
+        Array.from({ length: MAX_APPROVALS }, (_, number) => approve(at, { publisher: publisherOf(number) })),
+      )
+      return approve(at, { publisher: publisherOf(MAX_APPROVALS) })
+    },
+  },
+  [`DELETE ${APPROVALS}/{domain}/{publisher}`]: {
+    200: async (at) => {
+      await approve(at, { domain: 'finance' })
+      return at.admin({ method: 'DELETE', path: `${APPROVALS}/finance/${approval.publisher}` })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: `${APPROVALS}/weather/${approval.publisher}` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${APPROVALS}/medical/${approval.publisher}` }),
+  },
+  [`GET ${CONSTRAINTS}`]: {
+    200: async (at) => {
+      await constrain(at, fresh('listed'))
+      return at.admin({ path: CONSTRAINTS })
+    },
+    400: (at) => at.admin({ path: `${CONSTRAINTS}?operator_id=` }),
+  },
+  [`POST ${CONSTRAINTS}`]: {
+    201: (at) => constrain(at, fresh('added')),
+    400: (at) => constrain(at, fresh('bad'), { constraint: { kind: 'magic' } }),
+    409: async (at) => {
+      const id = fresh('twice')
+      await constrain(at, id)
+      return constrain(at, id)
+    },
+    507: async (at) => {
+      const operator = { operator_id: fresh('operator') }
+      await Promise.all(
+        Array.from({ length: CONSTRAINT_LIMITS.perOperator }, (_, number) => constrain(at, `c${number}`, operator)),
+      )
+      return constrain(at, 'one-too-many', operator)
+    },
+  },
+  [`DELETE ${CONSTRAINTS}/{constraint_id}`]: {
+    200: async (at) => {
+      const id = fresh('removed')
+      await constrain(at, id)
+      return at.admin({ method: 'DELETE', path: `${CONSTRAINTS}/${id}` })
+    },
+    400: (at) => at.admin({ method: 'DELETE', path: `${CONSTRAINTS}/NO!` }),
+    404: (at) => at.admin({ method: 'DELETE', path: `${CONSTRAINTS}/absent` }),
+  },
+}
+
 const replication: Record<string, Record<number, Produce>> = {
   [`GET ${REPLICATION}`]: {
     200: async (at) => {
@@ -678,6 +753,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...federation,
   ...replication,
   ...proofKeys,
+  ...sources,
   ...audit,
   ...doctor,
   ...discovery,

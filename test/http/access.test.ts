@@ -59,6 +59,8 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace('/vulnerabilities/:id', `/vulnerabilities/CVE-1${method === 'DELETE' ? '?cell_type=adder' : ''}`)
     .replace(':goal_id', 'any')
     .replace(':log_index', '0')
+    .replace(':domain/:publisher', `legal/${'d'.repeat(64)}`)
+    .replace(':constraint_id', 'short')
   const federation = FEDERATION_BODIES[path]
   if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
@@ -83,6 +85,9 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   }
   if (method === 'POST' && path === '/api/v1/webhooks') {
     return { method, path, body: { url: 'https://hooks.example/', events: ['peer.banned'] } }
+  }
+  if (path.endsWith('/approvals') && method === 'PUT') {
+    return { method, path, body: { domain: 'legal', publisher: 'd'.repeat(64) } }
   }
   const key = { role: 'reader', name: 'a key' }
   const request = path === '/api/v1/keys' ? key : { request_id: 'r', capability: 'add', cell_type: 'adder' }

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
 import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
+import type { Approval } from '../../protocol/approvals.ts'
 import type { AuditQuery } from '../../protocol/audit.ts'
+import type { RegisteredConstraint } from '../../protocol/constraints.ts'
 import type { CapabilitySearch, CapabilitySearchResponse } from '../../protocol/discovery.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import type { PeerBanOrder } from '../../protocol/peers.ts'
@@ -30,6 +32,7 @@ import type {
   Yanked,
 } from '../../src/node/api.ts'
 import { NO_ASSURANCE } from '../support/assurance.ts'
+import { signedConstraint } from '../support/constraints.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 
@@ -91,6 +94,22 @@ const WEBHOOK: Webhook = {
   failures: 0,
   last_error: null,
   last_delivery_at: null,
+}
+
+const APPROVAL: Approval = {
+  domain: 'legal',
+  publisher: 'd'.repeat(64),
+  jurisdictions: null,
+  approved_at: '2026-01-01T00:00:00.000Z',
+  approved_by: 'admin',
+}
+
+const REGISTERED_CONSTRAINT: RegisteredConstraint = {
+  constraint: signedConstraint('short', { kind: 'maximum_length', parameters: { characters: 100 } }),
+  operator_id: null,
+  digest: 'a'.repeat(64),
+  registered_at: '2026-01-01T00:00:00.000Z',
+  registered_by: 'admin',
 }
 
 /** A node in memory. It records what it was asked, and shows what was staged and what was left behind. */
@@ -259,6 +278,14 @@ export class FakeNode implements ProviderNode {
   }
   /** Whose webhooks were made, and by whom. */
   readonly webhookOwners: [owner: string | null, by: string][] = []
+  readonly sources: ProviderNode['sources'] = {
+    approvals: () => ({ approvals: [APPROVAL] }),
+    approve: async (order) => ({ ...APPROVAL, ...order, jurisdictions: order.jurisdictions ?? null }),
+    disapprove: async () => APPROVAL,
+    constraints: () => ({ constraints: [] }),
+    addConstraint: async () => REGISTERED_CONSTRAINT,
+    removeConstraint: async () => REGISTERED_CONSTRAINT,
+  }
 
   readonly log: ProviderNode['log'] = {
     witnesses: () => ({

@@ -68,7 +68,7 @@ function answered(node: RunningNode, mode: VerificationMode, citations: Citation
     status,
     payload: { ...payload, metadata } satisfies AnswerPayload,
     proof,
-    errors,
+    errors: [...errors],
   }
   const verify = (now?: number) =>
     verifyAnswer(JSON.stringify(response), {

@@ -13,6 +13,7 @@ import { type Clock, systemClock } from '../../src/kernel/base/clock.ts'
 import { loadConfig } from '../../src/kernel/config/load.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import type { Evaluator } from '../../src/kernel/plugins/packages/evaluators.ts'
+import type { Llm } from '../../src/kernel/plugins/packages/llms.ts'
 import type { EventMap, EventName } from '../../src/kernel/telemetry/events.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { Wiring } from '../../src/network/network.ts'
@@ -45,6 +46,7 @@ export async function nodeInProcess(
     follow?: Config['follow']
     wiring?: Wiring
     evaluator?: Evaluator
+    llm?: Llm
     proofs?: ReadonlyMap<string, VerifyProof>
     answerer?: Answerer
     prover?: Prover
@@ -65,7 +67,7 @@ export async function nodeInProcess(
   }
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const loaded = loadConfig({ env: Object.fromEntries(env) }).config
-  const { clock = systemClock, follow = loaded.follow, wiring, evaluator, proofs } = options
+  const { clock = systemClock, follow = loaded.follow, wiring, evaluator, llm, proofs } = options
   const { answerer, prover, tiers = loaded.assurance.tiers } = options
   const config: Config = { ...loaded, follow, assurance: { ...loaded.assurance, tiers } }
   const node = await startNode({
@@ -75,6 +77,7 @@ export async function nodeInProcess(
     clock,
     ...(wiring === undefined ? {} : { wiring }),
     ...(evaluator === undefined ? {} : { evaluator }),
+    ...(llm === undefined ? {} : { llm }),
     ...(proofs === undefined ? {} : { proofs }),
     ...(answerer === undefined ? {} : { answerer }),
     ...(prover === undefined ? {} : { prover }),

@@ -37,6 +37,10 @@ export interface AdministrativeAct {
     | 'proof_key_rotated'
     | 'webhook_added'
     | 'webhook_removed'
+    | 'source_approved'
+    | 'source_disapproved'
+    | 'constraint_added'
+    | 'constraint_removed'
   /** `admin`, `key:<id>`, or `node` for what it does by itself. */
   readonly by: string
   readonly at: string

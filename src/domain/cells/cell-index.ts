@@ -12,6 +12,7 @@ import {
   finishAnswer,
 } from './answer.ts'
 import { byVersion, type Candidate } from './candidate.ts'
+import { forgetDocument, noteDocument } from './documents.ts'
 import type { CellQuery } from './query.ts'
 import {
   answerTexts,
@@ -50,6 +51,7 @@ export class CellIndex {
   readonly #lists = new ReuseCache<readonly Candidate[]>(MAX_CANDIDATES, REMEMBERED)
   readonly #answers = new ReuseCache<AnswerParts>(MAX_ANSWER_LENGTH, REMEMBERED)
   #capabilities: Promise<{ name: string; versions: string[] }[]> | undefined
+  #watcher: ((cell: Pick<CellRecord, 'id' | 'manifest'>) => void) | undefined
 
   constructor(store: Store, provider: string) {
     this.#store = store
@@ -204,6 +206,7 @@ export class CellIndex {
     tx.put(packages, digest, { ...held, refs: held.refs + 1 })
     tx.put(packageCells, `${digest}!${cell.id}`, '')
     if (cell.origin === 'registered') bump(tx, 'cells', 1)
+    noteDocument(tx, cell)
   }
 
   /** Makes a cached copy a registered cell. Its place in the lists stays. */
@@ -225,6 +228,7 @@ export class CellIndex {
         list.map((other) => (other.id === cell.id ? candidate : other)),
       )
     }
+    noteDocument(tx, cell)
   }
 
   /** Removes a cell from every list. The caller removes the package's file once nothing names it. */
@@ -251,6 +255,7 @@ export class CellIndex {
     else tx.delete(packages, digest)
     tx.delete(packageCells, `${digest}!${cell.id}`)
     if (cell.origin === 'registered') bump(tx, 'cells', -1)
+    forgetDocument(tx, cell)
   }
 
   /** Forgets the parsed lists and the answer of a cell after its transaction is on disk. */
@@ -259,6 +264,12 @@ export class CellIndex {
     this.#capabilities = undefined
     this.#lists.delete(postingKey('cell_type', cell.manifest.cell_type))
     for (const { name } of cell.manifest.capabilities) this.#lists.delete(postingKey('capability', name))
+    this.#watcher?.(cell)
+  }
+
+  /** Tells `watcher` of every cell that came, changed or went, once that is on disk. */
+  watch(watcher: (cell: Pick<CellRecord, 'id' | 'manifest'>) => void): void {
+    this.#watcher = watcher
   }
 }
 

@@ -34,6 +34,7 @@ export class Publishers {
   /** What was learnt of publishers that this node has nothing of. */
   readonly #strangers: BudgetMap<string, KnownKeys>
   #watchers: ((publisher: string) => void)[] = []
+  #changes = 0
 
   /** `budget`: characters of signature tokens to remember of publishers that are not stored. */
   constructor(store: Store, budget = STRANGER_BUDGET) {
@@ -117,7 +118,13 @@ export class Publishers {
     this.#watchers = [...this.#watchers, watcher]
   }
 
+  /** Another number whenever something else is known of any publisher's keys. */
+  get revision(): number {
+    return this.#changes
+  }
+
   #changed(publisher: string): void {
+    this.#changes++
     for (const watcher of this.#watchers) watcher(publisher)
   }
 

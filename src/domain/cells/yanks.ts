@@ -104,6 +104,7 @@ export class Yanks {
   /** Bytes of what each provider told about cells of strangers. */
   readonly #bySource = new Map<string, number>()
   #bytes = 0
+  #changes = 0
   #watcher: ((cell: Named) => void) | undefined
 
   /** `strangerBytes`: budget for cells that this node does not hold, and whose publisher is not pinned. */
@@ -136,6 +137,11 @@ export class Yanks {
   /** Tells `watcher` of cells of which a publisher said something else. */
   watch(watcher: (cell: Named) => void): void {
     this.#watcher = watcher
+  }
+
+  /** Another number whenever a cell may have been withdrawn, or come back. */
+  get revision(): number {
+    return this.#changes + this.#parts.publishers.revision
   }
 
   /** Whether a cell may not be resolved to any more. */
@@ -305,10 +311,12 @@ export class Yanks {
   }
 
   #setOperator(id: string, operator: OperatorYank): void {
+    this.#changes++
     this.#known.set(id, { publishers: NOBODY, ...this.#known.get(id), operator })
   }
 
   #setPublisher(id: string, entry: PublisherYank): void {
+    this.#changes++
     const known = this.#known.get(id)
     const { token: _, ...kept } = entry as PublisherYank & { token?: string }
     const before = known?.publishers.get(entry.publisher)

@@ -337,6 +337,8 @@ export const ConfigSchema = Type.Object(
         proof_verifiers: Type.Array(ProviderChoice, fileOnly),
         /** Runs the evaluators of goals. */
         evaluators: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
+        /** Composes answers to questions. */
+        llms: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** By `optimization_priority`; `default` for requests without. */
         rankers: Type.Object(
           { default: ProviderChoice, memory: ProviderChoice, speed: ProviderChoice, battery: ProviderChoice },

@@ -132,7 +132,8 @@ export async function readBody(answer: IncomingMessage, url: URL, maxBytes: numb
   return concatBytes(parts)
 }
 
-function parsed(bytes: Uint8Array, { headers }: IncomingMessage, url: URL): unknown {
+/** JSON of an answer. Throws `EgressError` for what is none. */
+export function parsed(bytes: Uint8Array, { headers }: IncomingMessage, url: URL): unknown {
   const isJson = /^application\/(?:[a-z.+-]+\+)?json\b/i.test(headers['content-type'] ?? '')
   if (!isJson || (headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new EgressError('not_json', `${url.origin} does not answer with JSON`)

@@ -97,6 +97,8 @@ export const KEYSPACES = {
   deliveries: 78,
   /** `<webhook id>!<delivery id>` → an event that did not arrive. */
   deadLetters: 79,
+  /** Cell id → a document that this node holds, as far as questions about it need: what questions are answered from. */
+  documents: 80,
   /** `<anchor>!<log name>` → what was committed of that log last. */
   anchored: 90,
 } as const

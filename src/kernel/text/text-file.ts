@@ -1,6 +1,5 @@
-import { mkdirSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { DerivedFile, onlyValue } from './derived-file.ts'
 import { gramsOf, gramText, likeness, MAX_NAME_WORDS, nearLengths, squash, wordsOf } from './terms.ts'
 
 /** What is found: under its name, which may be misspelt by who searches, and under the words of its text. */
@@ -23,10 +22,11 @@ export interface TextHit {
   readonly by: 'name' | 'text'
 }
 
-/** Changes with the form of tables and terms: a file of another version is made anew. */
-const VERSION = 1
-/** KiB of pages that are kept in memory. */
-const CACHE_KIB = 2048
+const SCHEMA = {
+  version: 1,
+  cacheKib: 2048,
+  tables: 'CREATE TABLE positions (collection TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID;',
+} as const
 /** Words of a text that are indexed. */
 const MAX_TEXT_WORDS = 4096
 /** Words of a search. The others are left out. */
@@ -49,9 +49,6 @@ const IN_NAME = 0.6
 const IN_TEXT = 0.3
 
 const COLLECTION = /^[a-z]{1,32}$/
-/** Primary result codes of SQLite for a file that is damaged, or none of its own. */
-const DAMAGED = new Set([11, 26])
-
 interface Row {
   readonly id: string
   readonly name: string
@@ -74,41 +71,30 @@ interface Collection {
   readonly putPosition: StatementSync
 }
 
-/**
- * A full-text index in a file that can be made anew at any time. Nothing waits for the disk, but the file says whether it was closed: one
- * that was not is checked when it is opened again, and one that is damaged or of another version is removed. Everything here blocks; it
- * belongs in a thread.
- */
+/** A full-text index in a {@link DerivedFile}. Everything here blocks; it belongs in a thread. */
 export class TextFile {
-  readonly #path: string
+  readonly #file: DerivedFile
   readonly #collections = new Map<string, Collection>()
-  #db: DatabaseSync
-  #isDirty = false
 
   constructor(path: string) {
-    this.#path = path
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    this.#db = this.#open()
+    this.#file = new DerivedFile(path, SCHEMA, () => this.#collections.clear())
   }
 
   /** Makes changes, all or none, and remembers the writer's position with them. */
   write(name: string, changes: readonly TextChange[], position?: string): void {
-    this.#unlessDamaged(() => {
-      this.#markDirty()
+    this.#file.change(() => {
       const collection = this.#collection(name)
-      this.#transact(() => {
-        for (const change of changes) {
-          if (typeof change === 'string') remove(collection, change)
-          else put(collection, change)
-        }
-        if (position !== undefined) collection.putPosition.run(name, position)
-      })
+      for (const change of changes) {
+        if (typeof change === 'string') remove(collection, change)
+        else put(collection, change)
+      }
+      if (position !== undefined) collection.putPosition.run(name, position)
     })
   }
 
   /** The position that was written last; undefined when there is none. */
   position(name: string): string | undefined {
-    return this.#unlessDamaged(() => {
+    return this.#file.unlessDamaged(() => {
       const position = onlyValue(this.#collection(name).getPosition, name)
       return position === undefined ? undefined : String(position)
     })
@@ -116,17 +102,14 @@ export class TextFile {
 
   /** Removes every entry, and the position. */
   clear(name: string): void {
-    this.#unlessDamaged(() => {
-      this.#markDirty()
+    this.#file.change(() => {
       this.#collection(name)
-      this.#transact(() => {
-        this.#db.exec(`
-          DELETE FROM "${name}_entries";
-          INSERT INTO "${name}_grams" ("${name}_grams") VALUES ('delete-all');
-          INSERT INTO "${name}_words" ("${name}_words") VALUES ('delete-all');
-        `)
-        this.#db.prepare('DELETE FROM positions WHERE collection = ?').run(name)
-      })
+      this.#file.db.exec(`
+        DELETE FROM "${name}_entries";
+        INSERT INTO "${name}_grams" ("${name}_grams") VALUES ('delete-all');
+        INSERT INTO "${name}_words" ("${name}_words") VALUES ('delete-all');
+      `)
+      this.#file.db.prepare('DELETE FROM positions WHERE collection = ?').run(name)
     })
   }
 
@@ -134,7 +117,7 @@ export class TextFile {
   search(name: string, text: string, limit: number): TextHit[] {
     const words = wordsOf(text, MAX_QUERY_WORDS)
     if (words.length === 0) return []
-    return this.#unlessDamaged(() => {
+    return this.#file.unlessDamaged(() => {
       const collection = this.#collection(name)
       const hits = new Map<string, TextHit>()
       const squashed = squash(words)
@@ -154,120 +137,19 @@ export class TextFile {
     })
   }
 
-  /** Writes what is left, and says in the file that it is whole. */
   close(): void {
-    if (this.#isDirty) {
-      this.#db.exec('PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)')
-      this.#db.exec("UPDATE state SET value = 'clean' WHERE key = 'state'")
-    }
-    this.#db.close()
-  }
-
-  #open(): DatabaseSync {
-    let db: DatabaseSync | undefined
-    try {
-      db = this.#connect()
-      if (isUsable(db)) return db
-    } catch (error) {
-      if (!isDamage(error)) {
-        db?.close()
-        throw error
-      }
-    }
-    db?.close()
-    return this.#anew()
-  }
-
-  #connect(): DatabaseSync {
-    const db = new DatabaseSync(this.#path)
-    try {
-      db.exec(`
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = OFF;
-        PRAGMA cache_size = -${CACHE_KIB};
-        PRAGMA mmap_size = 0;
-        PRAGMA temp_store = MEMORY;
-      `)
-      return db
-    } catch (error) {
-      db.close()
-      throw error
-    }
-  }
-
-  /** An empty file in the place of whatever is there. */
-  #anew(): DatabaseSync {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#path}${suffix}`, { force: true })
-    this.#isDirty = false
-    this.#collections.clear()
-    const db = this.#connect()
-    db.exec(`
-      CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-      INSERT INTO state VALUES ('state', 'clean');
-      CREATE TABLE positions (collection TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID;
-      PRAGMA user_version = ${VERSION};
-    `)
-    return db
-  }
-
-  /** Damage that shows only now: the file is made anew, and empty, and the failure passed on. */
-  #unlessDamaged<Result>(work: () => Result): Result {
-    try {
-      return work()
-    } catch (error) {
-      if (isDamage(error)) {
-        this.#db.close()
-        this.#db = this.#anew()
-      }
-      throw error
-    }
-  }
-
-  /** On disk before anything that is not. */
-  #markDirty(): void {
-    if (this.#isDirty) return
-    this.#db.exec(`
-      PRAGMA synchronous = FULL;
-      UPDATE state SET value = 'dirty' WHERE key = 'state';
-      PRAGMA synchronous = OFF;
-    `)
-    this.#isDirty = true
-  }
-
-  #transact(work: () => void): void {
-    this.#db.exec('BEGIN')
-    try {
-      work()
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw error
-    }
+    this.#file.close()
   }
 
   #collection(name: string): Collection {
     let collection = this.#collections.get(name)
     if (collection === undefined) {
       if (!COLLECTION.test(name)) throw new TypeError(`"${name}" cannot name a collection: ${COLLECTION.source}`)
-      collection = prepare(this.#db, name)
+      collection = prepare(this.#file.db, name)
       this.#collections.set(name, collection)
     }
     return collection
   }
-}
-
-/** Whether a file is of this version, and whole. */
-function isUsable(db: DatabaseSync): boolean {
-  if (onlyValue(db.prepare('PRAGMA user_version')) !== VERSION) return false
-  if (onlyValue(db.prepare("SELECT value FROM state WHERE key = 'state'")) === 'clean') return true
-  // This asks the full-text tables too.
-  if (onlyValue(db.prepare('PRAGMA quick_check(1)')) !== 'ok') return false
-  db.exec("UPDATE state SET value = 'clean' WHERE key = 'state'")
-  return true
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && DAMAGED.has(Number(error.errcode) & 0xff)
 }
 
 /** Texts are not kept: an index without content is a third smaller, and what it finds is looked up by id. */
@@ -325,10 +207,6 @@ const quoted = (term: string): string => `"${term}"`
 
 const allOf = (terms: readonly string[]): string => `(${terms.join(' AND ')})`
 const anyOf = (terms: readonly string[]): string => `(${terms.join(' OR ')})`
-
-/** The one value that a statement asks for; undefined where there is none. */
-const onlyValue = (statement: StatementSync, ...values: (string | number)[]): SQLOutputValue | undefined =>
-  Object.values(statement.get(...values) ?? {})[0]
 
 const countOf = (statement: StatementSync, match: string, most: number): number =>
   Number(onlyValue(statement, match, most + 1))

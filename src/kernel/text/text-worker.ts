@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { CloseJob, Failure } from './index-thread.ts'
 import { type TextChange, TextFile, type TextHit } from './text-file.ts'
 
 /** What the thread is asked to do. */
@@ -12,19 +13,16 @@ export type TextJob =
   | { readonly kind: 'position'; readonly collection: string }
   | { readonly kind: 'clear'; readonly collection: string }
   | { readonly kind: 'search'; readonly collection: string; readonly text: string; readonly limit: number }
-  /** Close the file, and end. */
-  | { readonly kind: 'close' }
 
 /** The answer to each, in the order of the questions. */
 export type TextReply =
   | { readonly done: true }
   | { readonly position: string | undefined }
   | { readonly hits: readonly TextHit[] }
-  | { readonly failure: string }
 
 let file: TextFile | undefined
 
-function run(job: TextJob): TextReply {
+function run(job: TextJob | CloseJob): TextReply {
   file ??= new TextFile(workerData as string)
   switch (job.kind) {
     case 'write':
@@ -43,8 +41,8 @@ function run(job: TextJob): TextReply {
   }
 }
 
-parentPort?.on('message', (job: TextJob) => {
-  let reply: TextReply
+parentPort?.on('message', (job: TextJob | CloseJob) => {
+  let reply: TextReply | Failure
   try {
     reply = run(job)
   } catch (error) {

@@ -1,12 +1,9 @@
 import {
   type AnchorReceipt,
   type AnswerLog,
-  type AnswerProof,
   ASSURANCE_ERRORS,
   ASSURANCE_LIMITS,
   type AssuranceError,
-  type QueryRequest,
-  type ResponseStatus,
 } from '../../../protocol/assurance.ts'
 import { proveAnswer } from '../../domain/assurance/prover.ts'
 import { toBase64Url, toHex } from '../../kernel/base/bytes.ts'

@@ -2,6 +2,7 @@
 export * from './anchors.ts'
 export * from './blob-stores.ts'
 export * from './evaluators.ts'
+export * from './llms.ts'
 export * from './notifiers.ts'
 export * from './proof-verifiers.ts'
 export * from './rankers.ts'
