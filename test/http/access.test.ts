@@ -37,6 +37,15 @@ const FEDERATION_BODIES: Readonly<Record<string, object>> = {
   },
 }
 
+/** Routes whose callers are known by an operator's signature, which no credential stands in for. */
+const SIGNED = /^\/api\/v1\/(query|batch)/
+const ENVELOPE = {
+  request_id: '550e8400-e29b-41d4-a716-446655440000',
+  timestamp: '2026-01-01T00:00:00Z',
+  operator_id: 'team',
+  signature: 'A'.repeat(86),
+}
+
 /** A call that a route refuses only for its credential. */
 function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Call {
   const filled = path
@@ -50,6 +59,8 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':provider_id', 'partner')
     .replace(':policy_id', '0'.repeat(12))
     .replace(':webhook_id', `wh_${'0'.repeat(24)}`)
+    .replace(':operator_id', 'team')
+    .replace(':batch_id', '00000000-0000-4000-8000-000000000000')
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
     .replace('/consistency', '/consistency?from=0')
@@ -89,6 +100,15 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   if (path.endsWith('/approvals') && method === 'PUT') {
     return { method, path, body: { domain: 'legal', publisher: 'd'.repeat(64) } }
   }
+  if (method === 'POST' && path.startsWith('/api/v1/operators')) {
+    const permissions = [{ domain: 'legal', jurisdictions: null }]
+    return { method, path: filled, body: path.endsWith('/rotate') ? {} : { algorithm: 'hmac-sha256', permissions } }
+  }
+  if (method === 'POST' && SIGNED.test(path)) {
+    const question = { query: 'q', context: { domain: 'legal' } }
+    const payload = path.endsWith('/batch') ? { requests: [question] } : question
+    return { method, path, body: { ...ENVELOPE, payload } }
+  }
   const key = { role: 'reader', name: 'a key' }
   const request = path === '/api/v1/keys' ? key : { request_id: 'r', capability: 'add', cell_type: 'adder' }
   return body === undefined ? { method, path: filled } : { method, path: filled, body: request }
@@ -111,13 +131,16 @@ test('every route × no, a wrong and the right credential', async (t) => {
     const status = async (headers: Record<string, string>): Promise<number> =>
       (await send({ ...call, headers: { ...call.headers, ...headers } })).status
 
-    // Operators are known by their signature, which is no credential of the guard's.
-    const isSigned = route.path.startsWith('/api/v1/webhooks')
-    if (route.access === 'admin' || route.access === 'publisher' || isSigned) assert.equal(await status({}), 401, name)
+    const isSigned = SIGNED.test(route.path)
+    // Webhooks are an operator's, or the administrator's.
+    const needsSomeone = isSigned || route.path.startsWith('/api/v1/webhooks')
+    if (route.access === 'admin' || route.access === 'publisher' || needsSomeone)
+      assert.equal(await status({}), 401, name)
     else assert.notEqual(await status({}), 401, name)
     for (const headers of wrong) assert.equal(await status(headers), 401, `${name} ${JSON.stringify(headers)}`)
     for (const headers of [ADMIN, { Authorization: `bearer ${ADMIN_KEY}` }]) {
-      assert.ok([200, 201, 202, 404, 409, 426].includes(await status(headers)), name)
+      if (isSigned) assert.equal(await status(headers), 401, name)
+      else assert.ok([200, 201, 202, 404, 409, 426].includes(await status(headers)), name)
     }
   }
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { BATCH_LIMITS } from '../../protocol/batch.ts'
+import { contractServer } from '../contract/server.ts'
 import {
   newOperator,
   question,
@@ -105,6 +106,20 @@ test('answers say what is left of the limit with the fewest left; beyond it they
   const wait = Number(refused.headers.get('retry-after'))
   assert.ok(wait >= 1 && wait <= 30, String(wait))
   assert.equal((await ask(question('q'))).headers.get('x-ratelimit-limit'), null)
+})
+
+test('of the limits of an address and of an operator, the one with fewer left is told', async (t) => {
+  for (const [anonymous, shown] of [
+    [5, '5'],
+    [1000, '100'],
+  ] as const) {
+    const rate_per_minute = { anonymous, reader: 0, publisher: 0, admin: 0 }
+    const { node, clock, send } = await contractServer(t, { http: { rate_per_minute } })
+    const key = await newOperator(node, { tier: 'standard' })
+    const body = signedBody(key, node, QUERY, question('q'), { at: clock.now() })
+    const { status, headers } = await send({ method: 'POST', path: QUERY, body })
+    assert.deepEqual([status, headers['x-ratelimit-limit']], [200, shown])
+  }
 })
 
 test('only the administrator manages operators, and a secret is shown once', async (t) => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { BatchResult } from '../../protocol/batch.ts'
@@ -122,6 +124,29 @@ test('a batch goes on after a restart, and answers no question again whose answe
   assert.deepEqual(await collected(store.keys(textKeyspace(KEYSPACES.batchQuestions))), [])
 })
 
+test('a batch goes on after the process was killed: what could be read is there once, the rest is answered', async (t) => {
+  const dataDir = join(await temporaryFolder(t), 'data')
+  const child = fork(new URL('./killed-batch.ts', import.meta.url), [dataDir, '400', '300'])
+  t.after(() => child.kill('SIGKILL'))
+  const [{ batchId, from, readable }] = (await once(child, 'message')) as [
+    { batchId: string; from: VerifiedOperator; readable: number[] },
+  ]
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  assert.ok(readable.length > 0 && readable.length <= 300, String(readable.length))
+
+  const { node, answerer } = await start(t, { dataDir })
+  if (node.assurance.batches.status(batchId, from).status !== 'completed') await ended(node, batchId)
+  const results = await allOf(node, batchId, from)
+  assert.deepEqual(
+    results.map(({ index, response }) => [index, response.payload?.result]),
+    numbered(400).map((query, i) => [i, query]),
+  )
+  for (const index of readable) assert.equal(answerer.asked.get(`q${index}`), undefined, String(index))
+  for (const times of answerer.asked.values()) assert.equal(times, 1)
+  assert.equal(node.assurance.batches.status(batchId, from).succeeded, 400)
+})
+
 test('a large batch of one operator does not keep another waiting', async (t) => {
   const { node, answerer } = await start(t)
   const large = await newOperator(node)
@@ -203,6 +228,16 @@ test('an operator has so many unfinished batches, and no larger ones than its ti
   const { from } = await submit(node, free, numbered(10))
   // Each question counts for the day, the batch once for the minute.
   assert.deepEqual([from.limit?.limit, from.limit?.remaining], [10, 9])
+})
+
+test('a node that keeps as many answers as it may takes no further batch', async (t) => {
+  const { node } = await start(t, { settings: { 'assurance.batch_bytes': '1' } })
+  const key = await newOperator(node)
+  const complete = nextEvent(node, 'batch_complete')
+  const { batch, from } = await submit(node, key, ['q'])
+  await complete
+  await assert.rejects(submit(node, key, ['q']), refusedWith(429))
+  assert.equal((await allOf(node, batch.batch_id, from)).length, 1)
 })
 
 test('the answers of a batch are forgotten when their time is over', async (t) => {

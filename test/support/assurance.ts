@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { AnswerProof, AssuranceError, QueryPayload } from '../../protocol/assurance.ts'
 import type { BatchPayload } from '../../protocol/batch.ts'
-import type { OperatorCreation } from '../../protocol/operators.ts'
+import type { Operator, OperatorCreation } from '../../protocol/operators.ts'
 import { fromBase64Url, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import { newSeed } from '../../src/kernel/identity/keys.ts'
@@ -176,12 +176,22 @@ export function signedHeaders(
 const nobody = (): never => {
   throw new ProviderError('PROV_016', 'unauthorized operator')
 }
-/** Assurance of a node that knows nobody. */
+const TEAM: Operator = {
+  operator_id: 'team',
+  algorithm: 'hmac-sha256',
+  public_key: null,
+  permissions: [{ domain: 'legal', jurisdictions: null }],
+  tier: 'free',
+  status: 'active',
+  created_at: '2026-01-01T00:00:00.000Z',
+  rotated_at: null,
+}
+/** Assurance of a node to which nobody signs rightly. */
 export const NO_ASSURANCE: Assurance = {
-  createOperator: async () => nobody(),
+  createOperator: async () => TEAM,
   listOperators: ({ limit = 50, offset = 0 } = {}) => ({ total: 0, limit, offset, operators: [] }),
-  rotateOperator: async () => nobody(),
-  suspendOperator: async () => nobody(),
+  rotateOperator: async () => TEAM,
+  suspendOperator: async () => TEAM,
   verifyRequest: async () => nobody(),
   verifyHeaders: async () => nobody(),
   query: async () => nobody(),
