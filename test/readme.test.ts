@@ -96,6 +96,16 @@ test('README: the curl lines work as printed', async (t) => {
   assert.deepEqual(await readFile(join(home, folder, 'mappings.wasm')), original)
 })
 
+test('README: the question is answered and verified as printed', async (t) => {
+  const home = await temporaryFolder(t)
+  const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
+  t.after(() => node.stop())
+  const output = await paste(t, block('question'), home)
+  assert.match(output, /^Payment is due within fourteen days\.$/m)
+  assert.match(output, /^verified: answer /m)
+  assert.match(output, /^ {2}compared {2}sha256:/m)
+})
+
 test('README: the goal is created, contributed to and proven as printed', async (t) => {
   const home = await temporaryFolder(t)
   const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })

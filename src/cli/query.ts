@@ -73,15 +73,14 @@ async function query(question: string, flags: QueryFlags): Promise<void> {
 
 function show({ payload, errors, status }: QueryResponse): void {
   if (payload !== null && status !== 'failed') {
-    printLine(safe(payload.result))
-    printLine()
+    if (payload.result !== '') printLine(`${safe(payload.result)}\n`)
     payload.citations.forEach(({ publisher, cell_type, version, start, end, digest }, i) => {
       printLine(
         `${paint('bold', `[${i + 1}]`)} ${safe(cell_type)}@${safe(version)} of ${safe(publisher)}, bytes ${start} to ${end}`,
       )
       printLine(`    ${safe(digest)}`)
     })
-    printLine()
+    if (payload.citations.length > 0) printLine()
     printLine(`${payload.verification_status}, confidence ${payload.confidence}`)
     if (payload.constraints_passed.length > 0) printLine(`kept    ${safe(payload.constraints_passed.join(', '))}`)
     if (payload.constraints_failed.length > 0) printLine(`broken  ${safe(payload.constraints_failed.join(', '))}`)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { ASSURANCE_LIMITS } from '../../protocol/assurance.ts'
+import { ASSURANCE_LIMITS, type QueryResponse } from '../../protocol/assurance.ts'
 import { PublicKeys } from '../../protocol/public-keys.ts'
 import type { VerifiedAnswer } from '../client/index.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
@@ -34,7 +34,10 @@ export function registerVerifyAnswer(verify: Command): void {
     verify
       .command('answer')
       .description('verify offline an answer that carries its proof, from one file')
-      .argument('<file>', 'response of the node; - for standard input')
+      .argument(
+        '<file>',
+        'what `query --proof --json` printed, or the response of the node alone; - for standard input',
+      )
       .option('--provider <id>', 'accept only an answer of this node')
       .option('--keys <file or url>', "the node's public-keys.json, or the URL of the node to ask for it")
       .option('--request <file>', 'the signed request that must have been answered')
@@ -52,17 +55,24 @@ const gather = (file: string, files: readonly string[]): string[] => [...files, 
 
 async function verifyAnswerCommand(path: string, flags: AnswerFlags): Promise<void> {
   const { verifyAnswer } = await import('../client/index.ts')
-  const answer = await readBounded(path, ASSURANCE_LIMITS.fileBytes)
-  const verified = await verifyAnswer(answer, {
+  const { response, request } = exchangeIn(await jsonFile(path))
+  const verified = await verifyAnswer(response as QueryResponse, {
     network: flags.network,
     providerId: flags.provider,
     arithmetic: { verifier: nativeVerifier, records: pooledVerifier, sha256 },
     publicKeys: flags.keys === undefined ? undefined : await keysFrom(flags.keys),
-    request: flags.request === undefined ? undefined : await jsonFile(flags.request),
+    request: flags.request === undefined ? request : await jsonFile(flags.request),
     sources: flags.source.map(document),
   })
   if (flags.json) printJson(verifiedJson(verified))
   else printVerified(verified)
+}
+
+/** A response, and the request that it is to where the file has both. */
+function exchangeIn(file: unknown): { response: unknown; request?: unknown } {
+  if (typeof file !== 'object' || file === null || !('response' in file) || !('request' in file))
+    return { response: file }
+  return { response: file.response, request: file.request }
 }
 
 /** The keys of a file, or of a node. What is none is refused where they are used. */

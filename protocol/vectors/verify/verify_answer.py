@@ -528,7 +528,12 @@ def main():
     try:
         sources = [read(path) for path in flags.source]
         now = int(time.time() * 1000)
-        verify(load(flags.answer), flags.network, flags.provider, load(flags.keys), load(flags.request), sources, now)
+        answer, request = load(flags.answer), load(flags.request)
+        # What `cytoplex query --json` prints holds the request, too.
+        if isinstance(answer, dict) and set(answer) == {"request", "response"}:
+            request = answer["request"] if request is None else request
+            answer = answer["response"]
+        verify(answer, flags.network, flags.provider, load(flags.keys), request, sources, now)
     except (Refused, OSError) as error:
         print(f"the answer does not hold: {error}", file=sys.stderr)
         sys.exit(1)
