@@ -20,7 +20,7 @@ export function plots(series: readonly Series[]): string {
   })
   const size = `width="${WIDTH * COLUMNS}" height="${HEIGHT * rows}"`
   const style = 'font-family="sans-serif" font-size="11" fill="none" stroke="none"'
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}>\n<rect ${size} fill="#fff"/>\n${drawn.join('\n')}\n</svg>\n`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${style}><title>Growth of a simulated federation</title>\n<rect ${size} fill="#fff"/>\n${drawn.join('\n')}\n</svg>\n`
 }
 
 function plot({ name, unit, points }: Series): string {
