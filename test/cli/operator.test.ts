@@ -43,7 +43,7 @@ test('an operator is registered with a key that is made, asks, is suspended, and
   const asked = ['hello there', '--operator', 'team@example.org', '--domain', 'general']
   const answer = await query(...asked, '--key', key)
   assert.equal(answer.code, 0, answer.stderr)
-  assert.match(answer.stdout, /^hello there\n\n\nverified, confidence 1\n$/)
+  assert.match(answer.stdout, /^hello there\n\nverified, confidence 1\n$/)
   const json = await query(...asked, '--key', key, '--proof', '--json')
   const { request, response } = JSON.parse(json.stdout) as Record<string, Record<string, unknown>>
   assert.equal(response?.request_id, request?.request_id)

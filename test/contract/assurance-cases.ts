@@ -79,7 +79,11 @@ export const assuranceCases: Record<string, Record<number, Produce>> = {
     },
   },
   [`GET ${OPERATORS}`]: {
-    200: (at) => at.admin({ path: `${OPERATORS}?limit=1` }),
+    // Its id comes first, so that the example is always that operator.
+    200: async (at) => {
+      await operatorAt(at, { operator_id: '0-team@example.org' })
+      return at.admin({ path: `${OPERATORS}?limit=1` })
+    },
     400: (at) => at.admin({ path: `${OPERATORS}?limit=0` }),
   },
   [`DELETE ${OPERATORS}/{operator_id}`]: {
