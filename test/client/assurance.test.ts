@@ -1,18 +1,26 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ClientError, createClient, operatorKey, operatorPublicKey, UnauthorizedError } from '../../src/client/index.ts'
+import {
+  ClientError,
+  createClient,
+  NotFoundError,
+  operatorKey,
+  operatorPublicKey,
+  UnauthorizedError,
+} from '../../src/client/index.ts'
 import { fromBase64Url, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { newSeed } from '../../src/kernel/identity/keys.ts'
 import { ScriptedAnswerer, scriptedProver } from '../support/assurance.ts'
 import { collected, NETWORK } from '../support/cells.ts'
 import { nextEvent } from '../support/node-pairs.ts'
 import { nodeWithServer } from '../support/node-servers.ts'
+import { startReceiver } from '../support/receiver.ts'
 
 const ADMIN_KEY = 'the-administrator-key'
 const permissions = [{ domain: 'general' as const, jurisdictions: null }]
 
-async function start(t: Parameters<typeof nodeWithServer>[0]) {
-  const { node, url } = await nodeWithServer(t, { answerer: new ScriptedAnswerer(), prover: scriptedProver })
+async function start(t: Parameters<typeof nodeWithServer>[0], settings: Readonly<Record<string, string>> = {}) {
+  const { node, url } = await nodeWithServer(t, { answerer: new ScriptedAnswerer(), prover: scriptedProver, settings })
   const admin = createClient({ nodes: url, apiKey: ADMIN_KEY, network: NETWORK })
   const seed = newSeed()
   const public_key = toBase64Url(operatorPublicKey(seed))
@@ -67,4 +75,29 @@ test('the SDK submits a batch, follows it, and reads its answers page by page', 
     questions.slice(5).map(({ query }) => query),
   )
   assert.equal((await client.batch.cancel(batch_id)).status, 'completed')
+})
+
+test('an operator has webhooks of its own, which hear of its own questions alone', async (t) => {
+  const { admin, client, url } = await start(t, { 'assurance.webhooks_allow_private': 'true' })
+  const receiver = await startReceiver(t)
+  const made = await client.webhooks.create({ url: receiver.url, events: ['verification_complete'] })
+  assert.equal(made.status, 'active')
+  const seed = newSeed()
+  const public_key = toBase64Url(operatorPublicKey(seed))
+  await admin.operators.create({ operator_id: 'other', algorithm: 'ed25519', public_key, permissions })
+  const other = createClient({ nodes: url, network: NETWORK, operator: operatorKey('other', { seed }) })
+  await other.query({ query: 'theirs', domain: 'general' })
+  const { request } = await client.query({ query: 'mine', domain: 'general' })
+  const [received] = await receiver.has(1)
+  received!.verify(made.secret)
+  assert.deepEqual(
+    [received!.event.event_type, received!.event.request_id],
+    ['verification_complete', request.request_id],
+  )
+  assert.deepEqual(await other.webhooks.list(), [])
+  await assert.rejects(other.webhooks.get(made.webhook_id), NotFoundError)
+  assert.deepEqual(await admin.webhooks.list(), [])
+  await assert.rejects(client.webhooks.create({ url: receiver.url, events: ['peer.banned'] }), { status: 422 })
+  await client.webhooks.remove(made.webhook_id)
+  assert.deepEqual(await client.webhooks.list(), [])
 })
