@@ -55,6 +55,11 @@ const INBOUND_STREAMS = 128
  * whole stream window of them: on a link of 2 Mbit/s that is a minute.
  */
 const PING_MS = 60_000
+/**
+ * Pings that may wait for their answers on one connection: libp2p's monitor sends one every ten seconds, whether the last one was answered or not, and
+ * ends the connection where it may not; the DHT sends some of its own.
+ */
+const PINGS = 8
 /** Inbound connections whose handshake is under way: one from further away takes a second, in which that many others may come. */
 const PENDING_CONNECTIONS = 256
 
@@ -162,7 +167,7 @@ export async function createHost(init: HostInit): Promise<Host> {
     logger: componentLogger(init.logger),
     services: {
       identify: identify({ protocolPrefix }),
-      ping: ping({ protocolPrefix }),
+      ping: ping({ protocolPrefix, maxInboundStreams: PINGS, maxOutboundStreams: PINGS }),
       dht: dhtService({
         protocol: ids.dht,
         clientMode: config.dht_mode === 'client',
