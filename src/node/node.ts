@@ -1,55 +1,26 @@
 import { join } from 'node:path'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { CellDetails } from '../../protocol/repository.ts'
-import { Administration } from '../domain/access/administration.ts'
-import { ApiKeys } from '../domain/access/api-keys.ts'
-import { Nonces } from '../domain/access/nonces.ts'
 import { Analytics } from '../domain/analytics/analytics.ts'
 import { Deliveries } from '../domain/assurance/deliveries.ts'
 import { Webhooks } from '../domain/assurance/webhooks.ts'
-import { Catalogue } from '../domain/cells/catalogue.ts'
-import { CellIndex } from '../domain/cells/cell-index.ts'
-import { CellLog } from '../domain/cells/cell-log.ts'
 import { CellNames } from '../domain/cells/cell-names.ts'
 import { cellDetails } from '../domain/cells/details.ts'
-import { Publishers } from '../domain/cells/publishers.ts'
-import { PullThroughCache } from '../domain/cells/pull-through.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
 import { ReplicationOrders } from '../domain/cells/replication-orders.ts'
-import { Repository } from '../domain/cells/repository.ts'
-import { TrustPolicy } from '../domain/cells/trust.ts'
-import { Vulnerabilities, type VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
-import { Yanks } from '../domain/cells/yanks.ts'
+import type { VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
 import { AnnouncedNames } from '../domain/federation/announced-names.ts'
-import { Directory } from '../domain/federation/directory.ts'
-import { Partners } from '../domain/federation/partners.ts'
-import { Receipts } from '../domain/federation/receipts.ts'
-import { GoalBook } from '../domain/goals/goal-book.ts'
-import { type Clock, systemClock } from '../kernel/base/clock.ts'
+import { systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
-import type { Config } from '../kernel/config/schema.ts'
-import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
-import { openSecretSeal } from '../kernel/identity/sealed-secret.ts'
-import { nativeVerifier } from '../kernel/identity/verify.ts'
-import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
 import { loadPlugins } from '../kernel/plugins/load-plugins.ts'
-import type { Evaluator } from '../kernel/plugins/packages/evaluators.ts'
-import type { Llm } from '../kernel/plugins/packages/llms.ts'
-import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
-import { checkDataDirectory, openDataDirectory } from '../kernel/storage/data-directory.ts'
-import { countEvents } from '../kernel/telemetry/business-events.ts'
-import { Events } from '../kernel/telemetry/events.ts'
-import type { Logger } from '../kernel/telemetry/logger.ts'
-import type { Metrics } from '../kernel/telemetry/metrics.ts'
+import type { Events } from '../kernel/telemetry/events.ts'
 import { TextIndex } from '../kernel/text/text-index.ts'
-import { createNetwork, type Wiring } from '../network/network.ts'
 import { Answers } from './answers.ts'
 import type { ProviderNode, Registered } from './api.ts'
 import { NodeAssurance } from './assurance.ts'
 import type { Answerer, Prover } from './assurance-api.ts'
-import { isCounted } from './counted-peers.ts'
 import { Federation } from './federation.ts'
 import { LogAnchoring } from './flows/anchor-logs.ts'
 import { Announcer } from './flows/announce.ts'
@@ -64,12 +35,11 @@ import { GoalLogs } from './flows/goal-logs.ts'
 import { YankLane } from './flows/gossip-yanks.ts'
 import { Housekeeping } from './flows/housekeeping.ts'
 import { goalLog } from './flows/joined-goal.ts'
-import { KnownLogs } from './flows/known-logs.ts'
 import { Learner } from './flows/learn.ts'
 import { YankLearner } from './flows/learn-yanks.ts'
 import { Liveness } from './flows/liveness.ts'
 import { LogEpochs } from './flows/log-epochs.ts'
-import { checkLogs, LogMarks } from './flows/log-marks.ts'
+import { LogMarks } from './flows/log-marks.ts'
 import { LogProofs } from './flows/log-proofs.ts'
 import { StartMeasurer } from './flows/measure-starts.ts'
 import { nodeLog } from './flows/node-log.ts'
@@ -99,13 +69,10 @@ import { verifySignedRequest } from './flows/verify-request.ts'
 import { LogWatcher } from './flows/watch-logs.ts'
 import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
-import { YankFreshness } from './flows/yank-freshness.ts'
 import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
-import { KnownOffers, OfferVerifier } from './offers.ts'
+import { type NodeOptions, openParts } from './open-parts.ts'
 import type { NodeParts } from './parts.ts'
-import type { VerifyProof } from './proof-verifiers.ts'
-import { ChosenProviders } from './providers.ts'
 import { checkFollow, Replication } from './replication.ts'
 import { AnnouncementSet } from './sets/announcement-set.ts'
 import { GoalSet } from './sets/goal-set.ts'
@@ -113,27 +80,6 @@ import { PublisherKeySet } from './sets/publisher-key-set.ts'
 import { YankSet } from './sets/yank-set.ts'
 import { NodeWebhooks } from './webhooks.ts'
 import '../providers/built-in.ts'
-
-/** What a node is made from. */
-export interface NodeOptions {
-  readonly config: Config
-  readonly logger: Logger
-  readonly metrics: Metrics
-  readonly clock?: Clock
-  /** Where its parts come from. Default: the registry of this process, to which the configuration's plugins are added. */
-  readonly registry?: ProviderRegistry
-  /** What connections to peers are made of. Default: TCP. */
-  readonly wiring?: Wiring
-  /** What contributions to goals are evaluated with. Default: what the configuration names. */
-  readonly evaluator?: Evaluator
-  /** Who composes answers. Default: what the configuration names. */
-  readonly llm?: Llm
-  /** Who checks proofs of which name. Default: the verifiers of the registry. */
-  readonly proofs?: ReadonlyMap<string, VerifyProof>
-  /** Who finds the answers to operators' questions, and who proves them. */
-  readonly answerer?: Answerer
-  readonly prover?: Prover
-}
 
 /** A node that runs. */
 export interface RunningNode extends ProviderNode {
@@ -162,135 +108,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<RunningNode> {
-  const { config, logger, metrics, clock = systemClock, registry = globalRegistry, wiring } = options
+  const { config, logger, metrics, clock = systemClock, registry = globalRegistry } = options
   const maintenance = new Maintenance(config.node.maintenance)
   checkFollow(config.follow)
   // What an isolated registry holds was put there by whoever made it.
   if (registry === globalRegistry) await loadPlugins(config.plugins, { registry, logger })
-  const providers = new ChosenProviders(registry, config)
-  const rankers = await providers.rankers()
-  const evaluator = options.evaluator ?? (await providers.evaluator())
-  const proofVerifiers = options.proofs ?? (await providers.proofVerifiers())
-  const anchors = await providers.anchors()
-  const notifiers = await providers.notifiers()
-
-  const network = config.network.name
-  const state = await checkDataDirectory(config.data_dir, network, {
-    directory: config.key_dir,
-    present: keyDirectoryState(config.key_dir) === 'present',
-  })
-  const keys = openKeyDirectory(config.key_dir, { network, allowCreate: state === 'first', clock })
-  const seal = openSecretSeal(config.key_dir)
-  const store = await openDataDirectory(config.data_dir, network, keys.providerId)
-  await lifecycle.start({ name: 'store', start: () => undefined, stop: () => store.close() })
-  const blobs = await providers.blobStore()
-  await lifecycle.start({ name: 'blobs', start: () => undefined, stop: () => blobs.close() })
-
-  const events = new Events(logger)
-  countEvents(events, metrics)
-  const validators = await providers.validators()
-  await lifecycle.start({ name: 'validators', start: () => undefined, stop: () => validators.close() })
-  await lifecycle.start({ name: 'evaluator', start: () => undefined, stop: () => evaluator.close() })
-
-  await checkLogs(store, config.data_dir)
-  const log = new MerkleLog(store, '')
-  const cellLog = new CellLog(log)
-  await cellLog.backfill(store)
-  const administration = new Administration(log, clock)
-  const apiKeys = new ApiKeys(store, clock)
-  const nonces = new Nonces(store, clock)
-  await Promise.all([apiKeys.load(), nonces.load()])
-  const index = new CellIndex(store, keys.providerId)
-  const catalogue = new Catalogue(store)
-  const publishers = new Publishers(store)
-  const trust = new TrustPolicy({
-    pinned: config.publishers.pinned,
-    accept: config.publishers.accept,
-    self: keys.publisher.publisher,
-  })
-  const yanks = new Yanks({ store, index, log: cellLog, publishers, trust, network, verifier: nativeVerifier, clock })
-  await yanks.load()
-  const digestOf = (id: string): string | undefined => index.get(id)?.manifest.package.digest
-  const vulnerabilities = new Vulnerabilities({ store, clock, digestOf })
-  await vulnerabilities.load()
-  const partners = new Partners(store, clock)
-  const goalBook = new GoalBook({ store, clock, self: keys.providerId })
-  await goalBook.load()
-  const parts: NodeParts = {
-    config,
-    clock,
-    logger,
-    events,
-    keys,
-    store,
-    blobs,
-    index,
-    catalogue,
-    validators,
-    rankers,
-    proofVerifiers,
-    vulnerabilities,
-    log,
-    cellLog,
-    apiKeys,
-    nonces,
-    repository: new Repository({ store, blobs, index, catalogue, log: cellLog, yanks, clock }),
-    cache: new PullThroughCache({
-      store,
-      blobs,
-      index,
-      catalogue,
-      clock,
-      budget: {
-        maxBytes: config.cache.max_bytes,
-        maxBytesPerPublisher: Math.floor((config.cache.max_bytes * config.cache.per_publisher_percent) / 100),
-      },
-    }),
-    trust,
-    yanks,
-    directory: new Directory({
-      store,
-      clock,
-      self: keys.providerId,
-      limits: { maxCells: config.directory.max_cells, maxCellsPerProvider: config.directory.max_cells_per_provider },
-    }),
-    partners,
-    freshness: new YankFreshness({ clock, config, partners }),
-    receipts: new Receipts({
-      clock,
-      self: keys.providerId,
-      counts: (prober) => isCounted({ config, partners }, prober),
-    }),
-    offers: new KnownOffers(),
-    publishers,
-    offerVerifier: new OfferVerifier(network, nativeVerifier, publishers),
-    knownLogs: new KnownLogs({ store, clock, logger, network, goals: goalBook }),
-    network: createNetwork({
-      network,
-      identitySeed: keys.identitySeed,
-      providerId: keys.providerId,
-      wire: keys.wire,
-      config: config.p2p,
-      store,
-      ...(wiring === undefined ? {} : { wiring }),
-      logger: logger.child({ part: 'network' }),
-      metrics,
-      events,
-      handlers: {
-        onCellRequest: (request, from) => handlers.onCellRequest(request, from),
-        onPackageRequest: (request, from) => handlers.onPackageRequest(request, from),
-        onAnnouncementsRequest: (after, from) => handlers.onAnnouncementsRequest(after, from),
-        get answers() {
-          return handlers.answers
-        },
-        openPackage: (digest) => handlers.openPackage(digest),
-        get gossip() {
-          return handlers.gossip
-        },
-      },
-    }),
-  }
-  const answers = new Answers(parts, { llm: options.llm ?? (await providers.llm()), administration })
+  const opened = await openParts(lifecycle, options, () => handlers)
+  const { parts, providers, evaluator, anchors, notifiers, seal, administration, goalBook } = opened
+  const { store, log, blobs, index, events, yanks, keys, apiKeys, vulnerabilities, proofVerifiers } = parts
+  const answers = new Answers(parts, { llm: opened.llm, administration })
   await lifecycle.start({ name: 'answers', start: () => answers.load(), stop: () => answers.stop() })
   const text = new TextIndex(join(config.data_dir, 'text', 'index.sqlite'))
   const cellNames = new CellNames({ store, log, text, logger })
@@ -340,7 +166,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
         if (cell !== undefined) announcer.changed(cell.page)
       }),
       new PublisherKeySet(parts),
-      new GoalSet(goalBook, network),
+      new GoalSet(goalBook, config.network.name),
       new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
     ],
     catchUp: (peer, signal) => learner.catchUp(peer, signal),
