@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { loadConfig } from '../../../src/kernel/config/load.ts'
 import type { GoalStatus, Submission } from '../../../src/node/goals-api.ts'
-import { contributor, submissionOf, TERMS } from '../signed-contributions.ts'
+import { submissionOf } from '../../../test/support/goals.ts'
+import { contributor, TERMS } from '../signed-contributions.ts'
 import { node, commands as nodeCommands, registerBytes } from './node.ts'
 
 /** Milliseconds after which waiting is given up, and between two looks. */

@@ -10,10 +10,11 @@ import { Events } from '../../../src/kernel/telemetry/events.ts'
 import { ContributionDesk } from '../../../src/node/flows/contribute.ts'
 import { JoinedGoal } from '../../../src/node/flows/joined-goal.ts'
 import { ContributionJudge } from '../../../src/node/flows/judge-contribution.ts'
+import { submissionOf } from '../../../test/support/goals.ts'
 import { alternate, type Measurement, median } from '../measure.ts'
 import { newStore } from '../new-store.ts'
 import type { Row } from '../row.ts'
-import { contributor, submissionOf, TERMS } from '../signed-contributions.ts'
+import { contributor, TERMS } from '../signed-contributions.ts'
 
 const COUNT = 8192
 /** Submissions under way: what a node takes at most, nearly. */
