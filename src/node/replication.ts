@@ -13,7 +13,8 @@ import type { PinOrder, ReplicationOrders } from '../domain/cells/replication-or
 import { noPartner } from '../domain/federation/partners.ts'
 import { ProviderError, StartError } from '../kernel/base/errors.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
-import { PIN, type Replicator } from './flows/replicate.ts'
+import { PIN } from './flows/bring-copies.ts'
+import type { Replicator } from './flows/replicate.ts'
 import type { NodeParts } from './parts.ts'
 
 type Parts = Pick<NodeParts, 'index' | 'cache' | 'trust' | 'partners'>

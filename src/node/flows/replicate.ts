@@ -1,18 +1,15 @@
-import type { AnnouncedCell, Announcement } from '../../../protocol/announcement.ts'
-import { LIMITS } from '../../../protocol/limits.ts'
+import type { Announcement } from '../../../protocol/announcement.ts'
 import type { PolicyStatus } from '../../../protocol/replication.ts'
-import { follows, newestFirst } from '../../domain/cells/follow.ts'
+import { follows } from '../../domain/cells/follow.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import type { PolicyInForce, ReplicationOrders } from '../../domain/cells/replication-orders.ts'
-import { TIERS } from '../../domain/cells/trust.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
-import type { PackageSource } from '../api.ts'
-import type { VerifiedOffer } from '../offers.ts'
 import type { NodeParts } from '../parts.ts'
-import { askOffers, offerAmong } from './ask-offers.ts'
+import { CopyBringer, NoRoom, PIN } from './bring-copies.ts'
+import { FailedAttempts } from './failed-attempts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
-import { openPackage } from './open-package.ts'
+import { type Match, policyMatches, policyObjection, turns } from './policy-matches.ts'
 import { PolicyRoom } from './policy-room.ts'
 
 type Parts = Pick<
@@ -40,28 +37,8 @@ const AT_ONCE = 2
 /** Milliseconds from the end of one look at the directory to the next, at least; and of how much more time than the look itself took. */
 const LOOK_MS = 1000
 const LOOK_SHARE = 10
-/** Cells that are looked at before others get their turn. */
-const CELLS_PER_TURN = 2000
 /** Cells of one policy that are fetched before the directory is looked at again. */
 const MAX_QUEUED = 256
-/** Milliseconds until a cell that could not be fetched is tried again; each further failure doubles them, up to the second number. */
-const RETRY_MS = 2000
-const MAX_RETRY_MS = 5 * 60_000
-/** Failures that are remembered. */
-const REMEMBERED = 10_000
-/** Milliseconds for the question what a cell is. */
-const ASK_MS = 10_000
-/** Times that a package is opened anew because the transfer that was joined had just ended. */
-const OPENINGS = 3
-/** Keeper of pinned packages; ids of policies have digits only. */
-export const PIN = 'pin'
-
-/** A cell that a policy is about, and who announces it. */
-interface Match {
-  readonly cell: AnnouncedCell
-  readonly providers: string[]
-}
-
 /** Something to fetch. */
 type Work =
   | { readonly kind: 'cell'; readonly key: string; readonly policy: PolicyInForce; readonly match: Match }
@@ -75,16 +52,6 @@ interface Progress {
   full: boolean
   lastError: string | null
 }
-
-interface Failure {
-  readonly tries: number
-  /** Unix milliseconds. */
-  readonly until: number
-  readonly error: string
-}
-
-/** What a policy has no room for. */
-class NoRoom extends Error {}
 
 /** What the replicator needs beside the parts. */
 interface Needs {
@@ -107,9 +74,10 @@ export class Replicator implements Part {
   readonly #needs: Needs
   readonly #progress = new Map<string, Progress>()
   /** By key of the work. */
-  readonly #failures = new Map<string, Failure>()
+  readonly #failures: FailedAttempts
   readonly #room: PolicyRoom
-  /** Digests, and keys of work, that are under way. */
+  readonly #bringer: CopyBringer
+  /** Keys of work that is under way. */
   readonly #underWay = new Set<string>()
   readonly #stop = new AbortController()
   readonly #running = new Set<Promise<void>>()
@@ -125,7 +93,14 @@ export class Replicator implements Part {
   constructor(parts: Parts, needs: Needs) {
     this.#parts = parts
     this.#needs = needs
+    this.#failures = new FailedAttempts(parts.clock)
     this.#room = new PolicyRoom(parts)
+    this.#bringer = new CopyBringer(parts, {
+      ...needs,
+      room: this.#room,
+      onGone: (copies) => this.#gone(copies),
+      signal: this.#stop.signal,
+    })
   }
 
   start(): void {
@@ -157,7 +132,7 @@ export class Replicator implements Part {
 
   /** What is to be kept, or where it can be had, has changed. What failed is tried again at once where `retry` names it. */
   changed(retry?: string): void {
-    if (retry !== undefined) this.#failures.delete(retry)
+    if (retry !== undefined) this.#failures.forget(retry)
     this.#lookIn(0)
   }
 
@@ -170,7 +145,7 @@ export class Replicator implements Part {
 
   /** Why a pinned package is not here yet; undefined where nothing failed. */
   failureOf(digest: string): string | undefined {
-    return this.#failures.get(digest)?.error
+    return this.#failures.errorOf(digest)
   }
 
   #progressOf(id: string): Progress {
@@ -214,7 +189,8 @@ export class Replicator implements Part {
       }
       await this.#letGo()
       this.#forgetPolicies()
-      this.#forgetFailures()
+      const wanted = new Set(this.#queue.map(({ key }) => key))
+      this.#failures.keepOnly((key) => wanted.has(key) || this.#underWay.has(key))
       this.#workOn()
     } catch (error) {
       if (!this.#stop.signal.aborted)
@@ -238,18 +214,18 @@ export class Replicator implements Part {
 
   async #lookAt(policy: PolicyInForce): Promise<void> {
     const { cache, index } = this.#parts
-    const matches = await this.#matches(policy)
+    const matches = await policyMatches(this.#parts, policy, this.#stop.signal)
     const progress: Progress = {
       matches: matches.length,
       waiting: 0,
       failed: 0,
       full: false,
-      lastError: this.#objection(policy) ?? null,
+      lastError: policyObjection(this.#parts, policy) ?? null,
     }
     let queued = 0
-    let looked = 0
+    const turn = turns(this.#stop.signal)
     for (const match of matches) {
-      if (++looked % CELLS_PER_TURN === 0) await this.#turn()
+      await turn()
       const { manifest_digest: id, publisher } = match.cell
       if (cache.has(id)) {
         const keeper = cache.keeperOf(id)
@@ -266,52 +242,16 @@ export class Replicator implements Part {
       }
       progress.waiting++
       const key = `${policy.id}!${id}`
-      const failure = this.#failures.get(key)
-      if (failure !== undefined) {
+      const error = this.#failures.errorOf(key)
+      if (error !== undefined) {
         progress.failed++
-        progress.lastError = failure.error
+        progress.lastError = error
       }
       if (queued >= MAX_QUEUED || !this.#mayTry(key)) continue
       this.#queue.push({ kind: 'cell', key, policy, match })
       queued++
     }
     this.#progress.set(policy.id, progress)
-  }
-
-  /** What a policy is about, in the order in which it is kept: by trust in the publishers, then newest versions first. */
-  async #matches(policy: PolicyInForce): Promise<Match[]> {
-    const { directory, trust, yanks } = this.#parts
-    if (this.#objection(policy) !== undefined) return []
-    const found = new Map<string, Match>()
-    let looked = 0
-    for (const { provider, cell } of directory.cells(policy.partner)) {
-      if (++looked % CELLS_PER_TURN === 0) await this.#turn()
-      const { manifest_digest: id, publisher, status } = cell
-      if (!follows(policy, cell, provider) || !trust.accepts(publisher)) continue
-      if (status === 'yanked' || yanks.isWithdrawn({ id, publisher })) continue
-      const known = found.get(id)
-      if (known === undefined) found.set(id, { cell, providers: [provider] })
-      else if (known.providers.length < LIMITS.askBudget) known.providers.push(provider)
-    }
-    const tiers = TIERS.map((): Match['cell'][] => [])
-    const byCell = new Map<Match['cell'], Match>()
-    for (const match of found.values()) {
-      tiers[trust.tierOf({ publisher: match.cell.publisher, registered: false }, {})]!.push(match.cell)
-      byCell.set(match.cell, match)
-    }
-    return tiers.flatMap((cells) => newestFirst(cells)).map((cell) => byCell.get(cell)!)
-  }
-
-  /** Why a policy leads to nothing; undefined where it may. */
-  #objection({ publisher, partner }: PolicyInForce): string | undefined {
-    const { trust, partners } = this.#parts
-    if (publisher !== undefined && !trust.accepts(publisher)) {
-      return 'this node takes only cells of pinned publishers (publishers.accept), and this one is not pinned'
-    }
-    if (partner === undefined) return undefined
-    const record = partners.get(partner)
-    if (record === undefined) return `${partner} is no partner of this node`
-    return record.trust_level === 'untrusted' ? 'the partner is untrusted: nothing is accepted from it' : undefined
   }
 
   /** Drops kept copies that are yanked, and lets go of those that nobody wants kept any more. */
@@ -338,19 +278,8 @@ export class Replicator implements Part {
     this.#room.forget((id) => this.#isInForce(id))
   }
 
-  /** What failed and is not to be fetched any more. */
-  #forgetFailures(): void {
-    const wanted = new Set(this.#queue.map(({ key }) => key))
-    const now = this.#parts.clock.now()
-    for (const [key, { until }] of this.#failures) {
-      if (until <= now && !wanted.has(key) && !this.#underWay.has(key)) this.#failures.delete(key)
-    }
-  }
-
   #mayTry(key: string): boolean {
-    if (this.#underWay.has(key)) return false
-    const failure = this.#failures.get(key)
-    return failure === undefined || failure.until <= this.#parts.clock.now()
+    return !this.#underWay.has(key) && this.#failures.mayTry(key)
   }
 
   #workOn(): void {
@@ -372,125 +301,28 @@ export class Replicator implements Part {
     const { logger } = this.#parts
     this.#underWay.add(work.key)
     try {
-      if (work.kind === 'pin') await this.#fetchPinned(work.digest)
-      else await this.#fetchFollowed(work.policy, work.match)
-      this.#failures.delete(work.key)
+      if (work.kind === 'pin') await this.#bringer.pinned(work.digest)
+      else await this.#bringer.followed(work.policy, work.match)
+      this.#failures.forget(work.key)
       if (work.kind === 'cell') this.#room.filled(work.policy)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       if (error instanceof NoRoom) return
       logger.info({ key: work.key, reason: errorMessage(error) }, 'what is followed or pinned could not be fetched')
-      this.#failed(work.key, errorMessage(error))
+      this.#failures.failed(work.key, errorMessage(error))
     } finally {
       this.#underWay.delete(work.key)
     }
   }
 
-  async #fetchPinned(digest: string): Promise<void> {
-    if (this.#needs.orders.pin(digest) === undefined) return
-    const { signal } = this.#stop
-    await this.#bring(digest, PIN, () => openPackage(this.#parts, this.#needs.fetcher, digest, signal))
-  }
-
-  async #fetchFollowed(policy: PolicyInForce, { cell, providers }: Match): Promise<void> {
-    const { cache, index, publishers, receipts } = this.#parts
-    if (this.#needs.orders.policy(policy.id) === undefined) return
-    const asked = receipts.inOrder(providers)
-    const { offer, provider } = await this.#ask(cell, asked)
-    const { id, manifest } = offer
-    const { digest, size } = manifest.package
-    if (!this.#room.has(policy, manifest.publisher, size)) {
-      this.#room.lacked(policy, id, size)
-      throw new NoRoom()
-    }
-    const release = this.#room.take(policy, size)
-    try {
-      if (index.package(hexOf(digest)) !== undefined) {
-        await publishers.admit(manifest.publisher, offer.signature)
-        const kept = await cache.keepHeld(offer, provider, offer.createdAt, policy.id)
-        if (kept !== undefined) this.#needs.onKept(kept)
-      } else {
-        await this.#bring(digest, policy.id, () => this.#needs.fetcher.open(digest, asked, id))
-        this.#gone(await cache.assign(id, policy.id))
-      }
-    } finally {
-      release()
-    }
-    if (!index.has(id)) throw new Error('its package came, and was kept as that of another cell')
-  }
-
-  /** What an announced cell is, from the first provider who says so. */
-  async #ask(
-    { manifest_digest: id, cell_type: name, version: range }: AnnouncedCell,
-    providers: readonly string[],
-  ): Promise<{ offer: VerifiedOffer; provider: string }> {
-    const asked = { by: 'cell_type', name, range } as const
-    let failure: unknown
-    for (const provider of providers) {
-      try {
-        const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ASK_MS)])
-        const cells = await askOffers(this.#parts.network, provider, asked, { deadlineMs: ASK_MS, signal })
-        const offer = await offerAmong(this.#parts, cells, id)
-        if (offer !== undefined) return { offer, provider }
-        failure = new Error(`${provider} announces ${name}@${range}, and did not offer it`)
-      } catch (error) {
-        this.#stop.signal.throwIfAborted()
-        failure = error
-      }
-    }
-    throw failure
-  }
-
-  /** Brings a package here, to be kept for `keeper`. Its last byte can be read once it is verified and kept. */
-  async #bring(digest: string, keeper: string, open: () => Promise<PackageSource | undefined>): Promise<void> {
-    const { cache } = this.#parts
-    const { signal } = this.#stop
-    if (this.#underWay.has(`package ${digest}`))
-      throw new Error('its package is on its way here as that of another cell')
-    this.#underWay.add(`package ${digest}`)
-    cache.claim(hexOf(digest), keeper)
-    try {
-      for (let opening = 0; opening < OPENINGS; opening++) {
-        const source = await open()
-        if (source === undefined) continue
-        try {
-          for await (const _ of source.read(source.size - 1, source.size - 1, signal)) signal.throwIfAborted()
-        } finally {
-          await source.close()
-        }
-        return
-      }
-      throw new Error('its package was on its way here and did not arrive')
-    } finally {
-      cache.unclaim(hexOf(digest))
-      this.#underWay.delete(`package ${digest}`)
-    }
-  }
-
-  #failed(key: string, error: string): void {
-    const tries = (this.#failures.get(key)?.tries ?? 0) + 1
-    const wait = Math.min(RETRY_MS * 2 ** (tries - 1), MAX_RETRY_MS)
-    const until = this.#parts.clock.now() + wait * (1 + Math.random() / 4)
-    this.#failures.delete(key)
-    this.#failures.set(key, { tries, until, error })
-    if (this.#failures.size > REMEMBERED) this.#failures.delete(this.#failures.keys().next().value!)
-  }
-
   /** Looks again when the first of what failed may be tried again. */
   #retryLater(): void {
-    const now = this.#parts.clock.now()
-    let first = Number.POSITIVE_INFINITY
-    for (const { until } of this.#failures.values()) if (until > now) first = Math.min(first, until)
-    if (first < Number.POSITIVE_INFINITY) this.#lookIn(first - now)
+    const ms = this.#failures.nextIn
+    if (ms !== undefined) this.#lookIn(ms)
   }
 
   #gone(copies: readonly CellRecord[]): void {
     for (const copy of copies) this.#needs.onGone(copy)
-  }
-
-  async #turn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve))
-    this.#stop.signal.throwIfAborted()
   }
 }
 
