@@ -1,9 +1,15 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { type FederationResult, simulateFederation } from './federation.ts'
+import type { FederationResult } from './federation.ts'
 import { plots, type Series } from './plot.ts'
+import { slowDown } from './slow-clock.ts'
+
+// What it imports takes its timers from the slow clock.
+const { simulateFederation } = await import('./federation.ts')
 
 const RESULTS = new URL('RESULTS.md', import.meta.url)
+/** Nodes that one core runs in time; with more of them time passes more slowly. */
+const NODES_IN_TIME = 25
 const PLOT = new URL('results.svg', import.meta.url)
 
 const { values } = parseArgs({
@@ -75,13 +81,14 @@ async function record(results: readonly FederationResult[]): Promise<void> {
     series('sent per node and announcement', 'bytes', ({ bytes }) => bytes),
     series('last arrival', 'ms', ({ lastMs }) => lastMs),
   ])
-  const note = `Whole nodes in one process, over links that take ${values.delay} ms and lose ${100 * loss} % of messages once; a tenth of the clocks are up to two minutes wrong; twenty nodes announce, ten serve the DHT; the others have 24 connections at most. All share one core: times of the larger ones are those of the core, hops and messages are not; seed ${seed}. Dashed: growth like the logarithm of the number of nodes.`
+  const note = `Whole nodes in one process, over links that take ${values.delay} ms and lose ${100 * loss} % of messages once; a tenth of the clocks are up to two minutes wrong; twenty nodes announce, ten serve the DHT; the others have 24 connections at most. All share one core, so time passes more slowly for more than ${NODES_IN_TIME} nodes, the more the more they are: times are those that the nodes see; seed ${seed}. Dashed: growth like the logarithm of the number of nodes.`
   await writeFile(PLOT, drawn)
   await writeFile(RESULTS, `# Simulated federations\n\n${note}\n\n${table(results)}\n\n![plots](results.svg)\n`)
 }
 
 const results: FederationResult[] = []
 for (const size of sizes) {
+  slowDown(Math.max(1, size / NODES_IN_TIME))
   const begun = performance.now()
   const say = (text: string): void => console.error(`${size} nodes, ${seconds(performance.now() - begun)}: ${text}`)
   results.push(await simulateFederation(size, seed, { delayMs: [delayMs[0]!, delayMs[1]!], loss }, say))
