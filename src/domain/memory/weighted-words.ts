@@ -69,8 +69,10 @@ export function alike(a: WeightedSentence, b: WeightedSentence): number {
 }
 
 function idOf(key: string, ids: Map<string, string>): string {
-  let id = ids.get(key)
-  if (id === undefined) ids.set(key, (id = `w${ids.size}`))
+  const known = ids.get(key)
+  if (known !== undefined) return known
+  const id = `w${ids.size}`
+  ids.set(key, id)
   return id
 }
 
