@@ -99,7 +99,7 @@ export const KEYSPACES = {
   deadLetters: 79,
   /** Cell id → a document that this node holds, as far as questions about it need: what questions are answered from. */
   documents: 80,
-  /** Session id → what a session is found and counted by, and its key, wrapped. What was said is sealed in what follows. */
+  /** Session id → what a session is counted by. What was said is sealed in what follows. */
   sessions: 100,
   /** `<session id>!<conversation id>` → a conversation, sealed. */
   conversations: 101,
@@ -115,6 +115,8 @@ export const KEYSPACES = {
   exports: 106,
   /** `<export id>!<number>` → a piece of its file, sealed. */
   exportPieces: 107,
+  /** Session id → its key, wrapped: written once, and gone with the session. */
+  sessionKeys: 108,
   /** `<anchor>!<log name>` → what was committed of that log last. */
   anchored: 90,
 } as const
