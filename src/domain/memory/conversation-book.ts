@@ -11,9 +11,11 @@ import {
   conversations,
   type Outcome,
   type StoredTurn,
+  textKey,
   turnKey,
   turns,
   turnsOf,
+  vectors,
 } from './session-records.ts'
 
 /** Hexadecimal digits of a conversation's number in its id, so that ids sort as conversations began. */
@@ -130,15 +132,19 @@ export class ConversationBook {
   }
 
   /**
-   * Deletes a conversation. It is out of the session at once; the keys of its texts are returned when its turns are off the store too. An id that is
-   * not there is no error.
+   * Deletes a conversation, when it `mayGo` as it is by then. It is out of the session at once, and its turns are off the store when this resolves
+   * with whether it is gone. An id that is not there is no error.
    */
-  async remove(sessionId: string, conversationId: string): Promise<void> {
+  async remove(
+    sessionId: string,
+    conversationId: string,
+    mayGo: (record: ConversationRecord) => boolean = () => true,
+  ): Promise<boolean> {
     const removed = await this.#book.change(
       sessionId,
       (session) => {
         const record = session.conversation(conversationId)
-        if (record === undefined) return false
+        if (record === undefined || !mayGo(record)) return false
         session.delete(conversations, conversationKey(sessionId, conversationId))
         session.update({
           conversations: session.record.conversations - 1,
@@ -150,6 +156,30 @@ export class ConversationBook {
       { archived: true, touches: false },
     )
     if (removed) await this.#book.finishLeaving(sessionId, conversationId)
+    return removed
+  }
+
+  /** Deletes turns of a conversation with their vectors, and what it was summed up as: that says what they said. */
+  removeTurns(sessionId: string, conversationId: string, numbers: readonly number[]): Promise<void> {
+    return this.#book.change(
+      sessionId,
+      (session) => {
+        const record = session.conversation(conversationId)
+        if (record === undefined) return
+        let gone = 0
+        for (const number of numbers) {
+          const key = turnKey(sessionId, conversationId, number)
+          if (!session.has(turns, key)) continue
+          session.delete(turns, key)
+          session.delete(vectors, `${sessionId}!${textKey(conversationId, number)}`)
+          gone++
+        }
+        session.delete(vectors, `${sessionId}!${textKey(conversationId, null)}`)
+        session.putConversation(conversationId, { ...record, turns: record.turns - gone, outcome: null })
+        session.update({ turns: session.record.turns - gone })
+      },
+      { archived: true, touches: false },
+    )
   }
 
   /** Throws `CONVERSATION_NOT_FOUND`, in the same words for whatever is not in this session. */

@@ -4,7 +4,7 @@ import type { ConversationBook, KnownConversation, NumberedTurn } from './conver
 import type { OpenSession } from './open-session.ts'
 import type { MemoryText, SessionTexts } from './recall.ts'
 import type { SessionBook } from './session-book.ts'
-import { type Outcome, textKey, vectors } from './session-records.ts'
+import { type Outcome, textKey, turnKey, turns, vectors } from './session-records.ts'
 
 /** Vectors that one transaction keeps: others need not wait for more. */
 const VECTORS_PER_WRITE = 64
@@ -87,7 +87,7 @@ export class KeptTexts implements SessionTexts {
     const [id = '', part = ''] = key.split('!')
     const record = session.conversation(id)
     if (record === undefined) return false
-    return part === 'summary' ? record.outcome !== null : Number(part) <= record.last
+    return part === 'summary' ? record.outcome !== null : session.has(turns, turnKey(session.id, id, Number(part)))
   }
 }
 

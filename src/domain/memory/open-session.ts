@@ -42,6 +42,10 @@ export class OpenSession {
     return this.#from.get(conversations, conversationKey(this.id, conversationId))
   }
 
+  has(space: Keyspace<string>, key: string): boolean {
+    return this.#from.get(space, key) !== undefined
+  }
+
   /** Opens what is kept under a key. */
   get<Value>(space: Keyspace<string>, key: string): Versioned<Value> | undefined {
     const text = this.#from.get(space, key)
@@ -52,6 +56,11 @@ export class OpenSession {
   read<Value>(space: Keyspace<unknown>, key: string, text: string): Versioned<Value> {
     const { version, bytes } = this.seal.open(space.prefix + key, text)
     return { value: JSON.parse(bytes.toString()) as Value, version }
+  }
+
+  /** Bytes, sealed for a key of something that is written once and counted elsewhere. */
+  sealBytes(space: Keyspace<unknown>, key: string, bytes: Uint8Array): string {
+    return this.seal.seal(space.prefix + key, 1, bytes)
   }
 
   /** The same of what is no JSON. */

@@ -64,7 +64,7 @@ export class SessionBook {
   async load(): Promise<void> {
     const unfinished: string[] = []
     for await (const [id, record] of this.#store.scan(sessions)) {
-      if (record.status === 'removed') {
+      if (isHidden(record)) {
         unfinished.push(id)
         continue
       }
@@ -72,7 +72,10 @@ export class SessionBook {
       this.#bytes += record.bytes
       for (const conversationId of record.leaving) await this.finishLeaving(id, conversationId)
     }
-    for (const id of unfinished) await this.#finishRemoval(id)
+    for (const id of unfinished) {
+      await this.#store.transact((tx) => tx.delete(sessionKeys, id))
+      await this.#finishRemoval(id)
+    }
     if (unfinished.length > 0) await this.#purgeKeys()
   }
 
@@ -111,6 +114,8 @@ export class SessionBook {
       summaries: 0,
       lookups: 0,
       hits: 0,
+      completions: 0,
+      completions_with_context: 0,
       preferences: '',
       leaving: [],
     }
@@ -130,10 +135,39 @@ export class SessionBook {
     }
   }
 
+  /**
+   * Makes a session in steps, each of which is a transaction. Nobody finds it before all of them are durable; when one fails, it is as if it never
+   * was. `last` is the last of them.
+   */
+  async build(
+    preferences: UserPreferences,
+    steps: Iterable<(session: SessionChange) => void>,
+    last: (session: SessionChange) => void,
+  ): Promise<{ readonly id: string; readonly record: SessionRecord }> {
+    const { id } = await this.create(preferences, (session) => session.update({ status: 'arriving' }))
+    try {
+      for (const step of steps) await this.change(id, step, { touches: false })
+      const record = await this.change(id, (session) => {
+        session.update({ status: 'active' })
+        last(session)
+        return session.record
+      })
+      return { id, record }
+    } catch (error) {
+      await this.remove(id)
+      throw error
+    }
+  }
+
   /** Undefined when there is none, or it is being deleted. */
   find(id: string): SessionRecord | undefined {
     const record = this.#store.get(sessions, id)
-    return record?.status === 'removed' ? undefined : record
+    return record === undefined || isHidden(record) ? undefined : record
+  }
+
+  /** Sessions that there are, in order of their ids, from the one after `after`. */
+  async *list(after = ''): AsyncGenerator<[id: string, record: SessionRecord]> {
+    for await (const entry of this.#store.scan(sessions, { after })) if (!isHidden(entry[1])) yield entry
   }
 
   /** For reading. Rejects with `INVALID_SESSION_TOKEN` when the session is gone: its token has outlived it. */
@@ -160,20 +194,27 @@ export class SessionBook {
     })
   }
 
-  /** Deletes a session. Its key is gone at once and from the disk when it resolves, and with it whatever of its records a disk may still hold. */
-  async remove(id: string): Promise<void> {
+  /**
+   * Deletes a session, when it `mayGo` as it is by then. Its key is gone at once and from the disk when it resolves, and with it whatever of its
+   * records a disk may still hold. False when it stays.
+   */
+  async remove(id: string, mayGo: (record: SessionRecord) => boolean = () => true): Promise<boolean> {
     let bytes = 0
-    await this.#store.transact((tx) => {
+    const goes = await this.#store.transact((tx) => {
       const record = tx.get(sessions, id)
       if (record === undefined || record.status === 'removed') throw gone()
+      if (!mayGo(record)) return false
       tx.delete(sessionKeys, id)
       tx.put(sessions, id, { ...record, status: 'removed' })
       bytes = record.bytes
+      return true
     })
+    if (!goes) return false
     this.#count--
     this.#bytes -= bytes
     await this.#finishRemoval(id)
     await this.#purgeKeys()
+    return true
   }
 
   /** Deletes the turns of a conversation that {@link OpenSession.leave} took out of its session, and their vectors. */
@@ -272,6 +313,8 @@ export class SessionBook {
     return this.#nextPurge
   }
 }
+
+const isHidden = ({ status }: SessionRecord): boolean => status === 'removed' || status === 'arriving'
 
 const purposeOf = (id: string): string => `the key of session ${id}`
 

@@ -6,8 +6,8 @@ import { jsonKeyspace, type Keyspace, KEYSPACES, textKeyspace } from '../../kern
 export interface SessionRecord {
   readonly created_at: number
   readonly last_active: number
-  /** `removed`: its key is gone, and its records are on their way. */
-  readonly status: 'active' | 'archived' | 'removed'
+  /** `removed`: its key is gone, and its records are on their way. `arriving`: it is being imported, and gone when the node stops meanwhile. */
+  readonly status: 'active' | 'archived' | 'removed' | 'arriving'
   readonly archived_at: number | null
   /** Conversations that there are, and that ever were: the number of the next one. */
   readonly conversations: number
@@ -17,9 +17,12 @@ export interface SessionRecord {
   readonly agents: number
   /** Number of the newest summary; 0 for none. */
   readonly summaries: number
-  /** Conversations that were to be given context, and those for which something was found. */
+  /** Searches and conversations that were to be given context, and those for which something was found. */
   readonly lookups: number
   readonly hits: number
+  /** Chat completions that were to be given context, and those that were given some. */
+  readonly completions: number
+  readonly completions_with_context: number
   /** The preferences, sealed. */
   readonly preferences: string
   /** Conversations whose turns are on their way out. */

@@ -4,6 +4,12 @@ import type { OpenSession, SessionChange } from './open-session.ts'
 import type { SessionBook } from './session-book.ts'
 import { type Outcome, type StoredSummary, summaries, summaryKey } from './session-records.ts'
 
+/** Summaries of a session that are kept, the newest included: the oldest go. */
+const KEPT = 50
+
+/** Who wrote a summary that was made of what was said, and so goes with it. */
+export const SUMMED_UP = 'conversation_completed'
+
 /** What sessions are about, as somebody said: the newest counts, those before are kept. */
 export class SessionSummaries {
   readonly #store: Store
@@ -28,6 +34,25 @@ export class SessionSummaries {
     }
   }
 
+  /** Deletes those that `goes` holds for. Returns how many. */
+  async remove(sessionId: string, goes: (summary: StoredSummary) => boolean): Promise<number> {
+    const keys: string[] = []
+    for await (const key of this.#store.keys(summaries, { prefix: `${sessionId}!` })) keys.push(key)
+    if (keys.length === 0) return 0
+    return this.#book.change(
+      sessionId,
+      (session) => {
+        const gone = keys.filter((key) => {
+          const found = session.get<StoredSummary>(summaries, key)
+          return found !== undefined && goes(found.value)
+        })
+        for (const key of gone) session.delete(summaries, key)
+        return gone.length
+      },
+      { archived: true, touches: false },
+    )
+  }
+
   /** Keeps a new one. Says when, and whether one before it was put aside. */
   add(
     sessionId: string,
@@ -45,6 +70,7 @@ export class SessionSummaries {
   put(session: SessionChange, summary: StoredSummary): void {
     const number = session.record.summaries + 1
     session.put(summaries, summaryKey(session.id, number), 1, summary)
+    if (number > KEPT) session.delete(summaries, summaryKey(session.id, number - KEPT))
     session.update({ summaries: number })
   }
 }
