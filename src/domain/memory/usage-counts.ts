@@ -37,10 +37,14 @@ export class UsageCounts {
 
   async #write(id: string, seen: Usage): Promise<void> {
     if (this.#book.find(id) === undefined) return
-    await this.#book.change(id, (session) => session.update(sum(session.record, seen)), {
-      archived: true,
-      touches: false,
-    })
+    try {
+      await this.#book.change(id, (session) => session.update(sum(session.record, seen)), {
+        archived: true,
+        touches: false,
+      })
+    } catch (error) {
+      if (this.#book.find(id) !== undefined) throw error
+    }
   }
 }
 

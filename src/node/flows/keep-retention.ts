@@ -1,0 +1,161 @@
+import type { MemoryBooks } from '../../domain/memory/memory-books.ts'
+import type { Recall, Summarize } from '../../domain/memory/recall.ts'
+import { type SessionRecord, summaries, textKey, turns, vectors } from '../../domain/memory/session-records.ts'
+import { SUMMED_UP } from '../../domain/memory/session-summaries.ts'
+import type { Clock } from '../../kernel/base/clock.ts'
+import { errorMessage } from '../../kernel/base/errors.ts'
+import type { Store } from '../../kernel/storage/store.ts'
+import type { Logger } from '../../kernel/telemetry/logger.ts'
+import type { SessionExports } from './export-sessions.ts'
+import { sumUpSession } from './sum-up-sessions.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** Turns that one transaction deletes: others need not wait for more. */
+const TURNS_PER_WRITE = 200
+/** Turns that one pass deletes at most; the next goes on where it ended. Bounds what a pass keeps the disk busy with. */
+const TURNS_PER_PASS = 20_000
+/** Sessions that are looked at before others get a turn. */
+const SESSIONS_PER_TURN = 50
+
+export interface RetentionParts {
+  readonly store: Store
+  readonly books: MemoryBooks
+  readonly recall: Pick<Recall, 'removed' | 'forget'>
+  readonly exports: Pick<SessionExports, 'removeOlder' | 'forget'>
+  readonly summarize: Summarize
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Deletes what is older than the days that its session keeps: turns with their vectors, summaries that say what they said, and exports that hold
+ * them. A session in which nothing was written since then goes as a whole, with its key: its tokens have expired, so nobody reaches it any more.
+ * Whatever a pass leaves undone, the next one finds.
+ */
+export class Retention {
+  readonly #parts: RetentionParts
+  /** The session that the last pass ended with, because it had deleted as much as it may; empty for the first. */
+  #next = ''
+
+  constructor(parts: RetentionParts) {
+    this.#parts = parts
+  }
+
+  /** Goes through the sessions. True when it ended before the last of them. */
+  async pass(signal: AbortSignal): Promise<boolean> {
+    const { books, logger } = this.#parts
+    const after = this.#next
+    this.#next = ''
+    let left = TURNS_PER_PASS
+    let seen = 0
+    for await (const [id, record] of books.sessions.list(after)) {
+      signal.throwIfAborted()
+      if (++seen % SESSIONS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+      try {
+        left -= await this.#session(id, record, left, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        // Whoever deletes a session at the same time does all of this.
+        if (books.sessions.find(id) !== undefined) {
+          logger.error({ session: id, reason: errorMessage(error) }, 'old turns of a session could not be deleted')
+        }
+      }
+      if (left <= 0) {
+        this.#next = before(id)
+        return true
+      }
+    }
+    return false
+  }
+
+  /** Returns how many turns it deleted, at most about `most`. */
+  async #session(id: string, record: SessionRecord, most: number, signal: AbortSignal): Promise<number> {
+    const { store, books, recall, exports, clock } = this.#parts
+    const cutoff = clock.now() - books.sessions.open(id).preferences.memory_retention_days * DAY_MS
+    await exports.removeOlder(id, cutoff)
+    if (record.created_at >= cutoff) return 0
+    if (record.last_active < cutoff) {
+      if (await books.sessions.remove(id, ({ last_active }) => last_active < cutoff)) {
+        recall.forget(id)
+        await exports.forget(id)
+        return record.turns
+      }
+    }
+    // What was made of all that was said may repeat what goes now, so it goes first: a crash in between leaves no trace of it.
+    const isOld = await this.#hasOld(id, cutoff)
+    const gone = await books.summaries.remove(id, ({ at, trigger }) => at < cutoff || (isOld && trigger === SUMMED_UP))
+    const deleted = isOld ? await this.#turns(id, cutoff, most, signal) : 0
+    if (gone > 0) {
+      await sumUpSession(this.#parts, id, signal)
+      await store.purge(summaries, `${id}!`)
+    }
+    if (deleted > 0) {
+      await store.purge(turns, `${id}!`)
+      await store.purge(vectors, `${id}!`)
+    }
+    return deleted
+  }
+
+  async #hasOld(id: string, cutoff: number): Promise<boolean> {
+    const { books } = this.#parts
+    const session = books.sessions.open(id)
+    for await (const conversation of books.conversations.list(session, { newestFirst: false })) {
+      if (conversation.record.last_at < cutoff) return true
+      if (conversation.record.created_at >= cutoff) continue
+      for await (const { at } of books.conversations.turns(session, conversation.id, { limit: 1 })) {
+        if (at < cutoff) return true
+      }
+    }
+    return false
+  }
+
+  async #turns(id: string, cutoff: number, most: number, signal: AbortSignal): Promise<number> {
+    const { books, recall } = this.#parts
+    const session = books.sessions.open(id)
+    let deleted = 0
+    for await (const conversation of books.conversations.list(session, { newestFirst: false })) {
+      signal.throwIfAborted()
+      if (deleted >= most) break
+      const { record } = conversation
+      if (record.created_at >= cutoff) continue
+      if (record.last_at < cutoff) {
+        if (await books.conversations.remove(id, conversation.id, ({ last_at }) => last_at < cutoff)) {
+          recall.removed(id, [conversation.id])
+          deleted += record.turns
+        }
+        continue
+      }
+      deleted += await this.#beginning(id, conversation.id, cutoff, most - deleted)
+    }
+    return deleted
+  }
+
+  /** Deletes the first turns of a conversation that goes on. Turns are never older than those before them. */
+  async #beginning(id: string, conversationId: string, cutoff: number, most: number): Promise<number> {
+    const { books, recall } = this.#parts
+    let deleted = 0
+    while (deleted < most) {
+      const numbers: number[] = []
+      const session = books.sessions.open(id)
+      for await (const { number, at } of books.conversations.turns(session, conversationId, { limit: TURNS_PER_WRITE })) {
+        if (at >= cutoff) break
+        numbers.push(number)
+      }
+      if (numbers.length === 0) break
+      await books.conversations.removeTurns(id, conversationId, numbers)
+      recall.removed(
+        id,
+        [...numbers, null].map((number) => textKey(conversationId, number)),
+      )
+      deleted += numbers.length
+      if (numbers.length < TURNS_PER_WRITE) break
+    }
+    return deleted
+  }
+}
+
+/** Sorts right before an id, so that a list after it begins with that id. */
+const before = (id: string): string => {
+  const last = id.charCodeAt(id.length - 1)
+  return `${id.slice(0, -1)}${String.fromCharCode(last - 1)}\u{10ffff}`
+}
