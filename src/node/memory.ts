@@ -41,7 +41,7 @@ import { matchesTag } from './flows/if-match.ts'
 import { SessionRecall } from './flows/session-recall.ts'
 import type { Memory, SessionAccess, TaggedState } from './memory-api.ts'
 
-const ALL: readonly MemoryPermission[] = ['read', 'write', 'memory']
+const ALL: MemoryPermission[] = ['read', 'write', 'memory']
 /** Conversations of a list, and turns of a page, unless asked for otherwise. */
 const DEFAULT_LIMIT = 50
 const DEFAULT_TURNS = 100
@@ -64,10 +64,13 @@ export interface NodeMemoryParts {
   readonly recall: Recall
   readonly summarize: Summarize
   readonly chores: MemoryChores
+  /** Whether answers to chats cost the operator something. */
+  readonly spends: boolean
 }
 
 /** The memory of a node: sessions, conversations, what agents know, and what is found again. */
 export class NodeMemory implements Memory {
+  readonly spends: boolean
   readonly #clock: Clock
   readonly #books: MemoryBooks
   readonly #recall: Recall
@@ -75,7 +78,8 @@ export class NodeMemory implements Memory {
   readonly #summarize: Summarize
   readonly #chores: MemoryChores
 
-  constructor({ clock, books, recall, summarize, chores }: NodeMemoryParts) {
+  constructor({ clock, books, recall, summarize, chores, spends }: NodeMemoryParts) {
+    this.spends = spends
     this.#clock = clock
     this.#books = books
     this.#recall = recall
@@ -338,11 +342,12 @@ export class NodeMemory implements Memory {
   async updateAgentState(
     { sessionId }: SessionAccess,
     agent: string,
-    { state_updates: updates, update_reason: reason = null }: AgentStateUpdate,
+    { state_updates: updates, update_reason }: AgentStateUpdate,
     ifMatch: string | undefined,
   ): Promise<TaggedState<AgentStateUpdated>> {
+    const update = { updates, reason: update_reason ?? null }
     const mayWrite = (version: number): boolean => ifMatch === undefined || matchesTag(ifMatch, version)
-    const { changed, at, version } = await this.#books.agents.update(sessionId, agent, { updates, reason }, mayWrite)
+    const { changed, at, version } = await this.#books.agents.update(sessionId, agent, update, mayWrite)
     const answer: AgentStateUpdated = {
       session_id: sessionId,
       agent,

@@ -71,6 +71,8 @@ import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
 import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
+import { NodeMemory } from './memory.ts'
+import { standIns } from './memory-stand-ins.ts'
 import { type NodeOptions, openParts } from './open-parts.ts'
 import type { NodeParts } from './parts.ts'
 import { checkFollow, Replication } from './replication.ts'
@@ -297,6 +299,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
   })
   answers.start()
+  const memory = new NodeMemory({ clock, books: opened.memoryBooks, spends: false, ...standIns, ...options.memory })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
@@ -388,6 +391,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     replication,
     sources: answers.sources,
     goals,
+    memory,
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     webhooks: new NodeWebhooks({ webhooks, deliveries, delivery, administration }),

@@ -1,4 +1,4 @@
-import { MEMORY_LIMITS, type RelevantConversation, type SessionContext } from '../../../protocol/memory.ts'
+import { type AgentState, MEMORY_LIMITS, type RelevantConversation, type SessionContext } from '../../../protocol/memory.ts'
 import type { MemoryBooks } from '../../domain/memory/memory-books.ts'
 import type { OpenSession } from '../../domain/memory/open-session.ts'
 import type { Recall } from '../../domain/memory/recall.ts'
@@ -59,14 +59,14 @@ export class SessionRecall {
     }
     const scores = await this.#scores(session, recent[0]?.directive ?? '', depth, signal)
     for (const conversation of recent) conversation.relevance_score = scores.get(conversation.conversation_id) ?? 0
-    const states: SessionContext['agent_states'] = {}
-    for await (const [agent, { state }] of agents.list(session)) states[agent] = state
+    const states = new Map<string, AgentState>()
+    for await (const [agent, { state }] of agents.list(session)) states.set(agent, state)
     const said = summaries.newest(session)
     return {
       session_id: session.id,
       context_summary: said?.summary ?? outcomes.join('\n').slice(0, MEMORY_LIMITS.summary).toWellFormed(),
       key_topics: (said?.topics.length ? [...said.topics] : [...topics]).slice(0, MEMORY_LIMITS.topics),
-      agent_states: states,
+      agent_states: Object.fromEntries(states),
       recent_conversations: recent,
     }
   }
