@@ -90,6 +90,8 @@ export interface Memory {
     ifMatch: string | undefined,
   ): Promise<TaggedState<AgentStateUpdated>>
 
+  /** Counts a chat completion that was to be given context, for the analytics of its session. */
+  countCompletion(access: SessionAccess, usedContext: boolean): void
   analytics(access: SessionAccess): Promise<MemoryAnalytics>
   export(access: SessionAccess, order: SessionExport): Promise<ExportStatus>
   exportStatus(access: SessionAccess, exportId: string): Promise<ExportStatus>

@@ -37,6 +37,7 @@ import type { OpenSession } from '../domain/memory/open-session.ts'
 import type { MemoryText, Recall, Summarize } from '../domain/memory/recall.ts'
 import { type Outcome, type SessionRecord, turnId } from '../domain/memory/session-records.ts'
 import type { Clock } from '../kernel/base/clock.ts'
+import { conversationStatus } from './flows/conversation-status.ts'
 import { matchesTag } from './flows/if-match.ts'
 import { SessionRecall } from './flows/session-recall.ts'
 import type { Memory, SessionAccess, TaggedState } from './memory-api.ts'
@@ -53,7 +54,14 @@ const SUMMARISED_CHARACTERS = 1024 * 1024
 const SUMMARIES_TRIED = 3
 
 /** What is done with sessions beside keeping them. */
-export type MemoryChores = Pick<Memory, 'analytics' | 'export' | 'exportStatus' | 'download' | 'import'> & {
+export type MemoryChores = Pick<
+  Memory,
+  'analytics' | 'export' | 'exportStatus' | 'download' | 'import' | 'countCompletion'
+> & {
+  /** A conversation was completed, and has a summary. Never rejects. */
+  completed(sessionId: string, signal: AbortSignal): Promise<void>
+  /** Something was searched for. */
+  searched(sessionId: string, isFound: boolean): void
   /** The session is gone. */
   forget(sessionId: string): Promise<void>
 }
@@ -127,7 +135,8 @@ export class NodeMemory implements Memory {
     if (missing !== undefined) {
       throw memoryError('PERMISSION_DENIED', `a token without the permission ${missing} cannot give it on`)
     }
-    this.#record(access)
+    // Whoever renews a token uses the session, which is kept as long as somebody does.
+    await this.#books.sessions.change(access.sessionId, () => undefined, { archived: true })
     const { token, expiresAt } = await this.#books.tokens.issue(access.sessionId, permissions)
     return { session_token: token, expires_at: iso(expiresAt), permissions }
   }
@@ -223,7 +232,7 @@ export class NodeMemory implements Memory {
         conversation_id: id,
         directive: this.#books.conversations.directive(session, id),
         created_at: iso(record.created_at),
-        status: conversationStatus(session, record),
+        status: conversationStatus(session.record, record),
         total_turns: record.turns,
       })
     }
@@ -252,7 +261,7 @@ export class NodeMemory implements Memory {
       session_id: access.sessionId,
       directive: conversations.directive(session, id),
       created_at: iso(record.created_at),
-      status: conversationStatus(session, record),
+      status: conversationStatus(session.record, record),
       total_turns: record.turns,
       summary: conversations.outcome(session, { id, record })?.summary ?? null,
       turns,
@@ -297,7 +306,10 @@ export class NodeMemory implements Memory {
       const changed = this.#open(access)
       const completed = { id, record: conversations.find(changed, id) }
       const kept = conversations.outcome(changed, completed)
-      if (kept !== null) this.#recall.added(sessionId, [textOfOutcome(completed, kept)])
+      if (kept !== null) {
+        this.#recall.added(sessionId, [textOfOutcome(completed, kept)])
+        await this.#chores.completed(sessionId, signal)
+      }
       return this.#completed(changed, completed)
     }
     throw memoryError('CONFLICT', 'turns are being added faster than the conversation can be summarised')
@@ -313,6 +325,7 @@ export class NodeMemory implements Memory {
     if (id !== undefined) this.#books.conversations.find(session, id)
     const startedAt = performance.now()
     const { matches, total } = await this.#recall.search(access.sessionId, search, signal)
+    this.#chores.searched(access.sessionId, total > 0)
     const search_time_ms = Math.round((performance.now() - startedAt) * 1000) / 1000
     return { query, results: [...matches], total_matches: total, search_time_ms }
   }
@@ -363,6 +376,8 @@ export class NodeMemory implements Memory {
   exportStatus: Memory['exportStatus'] = (access, exportId) => this.#chores.exportStatus(access, exportId)
   download: Memory['download'] = (exportId, query) => this.#chores.download(exportId, query)
   import: Memory['import'] = (file) => this.#chores.import(file)
+  countCompletion: Memory['countCompletion'] = (access, usedContext) =>
+    this.#chores.countCompletion(access, usedContext)
 
   #open({ sessionId }: SessionAccess): OpenSession {
     return this.#books.sessions.open(sessionId)
@@ -405,12 +420,6 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 
 const statusOf = ({ status }: SessionRecord): SessionDetails['status'] =>
   status === 'archived' ? 'archived' : 'active'
-
-const conversationStatus = (
-  session: OpenSession,
-  { completed_at }: KnownConversation['record'],
-): Conversation['status'] =>
-  session.record.status === 'archived' ? 'archived' : completed_at === null ? 'active' : 'completed'
 
 const turnOf = ({ number, agent, content, at, metadata }: NumberedTurn): Turn => ({
   turn_id: turnId(number),

@@ -15,7 +15,8 @@ export function checkedFile(file: unknown, now: number): SessionFile {
   const time = (text: string, name: string): number => {
     const ms = Date.parse(text)
     if (Number.isNaN(ms)) throw invalid(`${name}: found ${shown(text)}, which is no time of ISO 8601`)
-    if (ms < 0 || ms > now + AHEAD_MS) throw invalid(`${name}: found ${shown(text)}, allowed are times from 1970 on that have come`)
+    if (ms < 0 || ms > now + AHEAD_MS)
+      throw invalid(`${name}: found ${shown(text)}, allowed are times from 1970 on that have come`)
     return ms
   }
   time(file.session.created_at, 'session.created_at')
@@ -45,7 +46,8 @@ function checkTurns(turns: readonly ExportedTurn[], name: string, time: (text: s
     if (turn.turn_number <= number) {
       throw invalid(`${name}.${at}.turn_number: found ${turn.turn_number} after ${number}, allowed are rising numbers`)
     }
-    if (said < last) throw invalid(`${name}.${at}.timestamp: found ${shown(turn.timestamp)}, which is before the turn before it`)
+    if (said < last)
+      throw invalid(`${name}.${at}.timestamp: found ${shown(turn.timestamp)}, which is before the turn before it`)
     bounded(turn.metadata ?? {}, MEMORY_LIMITS.metadataBytes, `${name}.${at}.metadata`)
     number = turn.turn_number
     last = said

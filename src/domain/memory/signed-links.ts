@@ -36,6 +36,8 @@ export class SignedLinks {
   }
 
   #signature(id: string, expires: string): Buffer {
-    return createHmac('sha256', this.#key).update(utf8(`cytoplex export link/1\n${id}\n${expires}`)).digest()
+    return createHmac('sha256', this.#key)
+      .update(utf8(`cytoplex export link/1\n${id}\n${expires}`))
+      .digest()
   }
 }

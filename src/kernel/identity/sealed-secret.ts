@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
@@ -21,6 +21,8 @@ export interface SecretSeal {
   seal(secret: Uint8Array, purpose: string): string
   /** Throws for what was sealed with another key or for another purpose, or was changed since. */
   open(sealed: string, purpose: string): Uint8Array
+  /** A key for something else, of 32 bytes, which does not tell this one (HKDF-SHA-256, RFC 5869). */
+  derive(purpose: string): Uint8Array
 }
 
 /**
@@ -53,4 +55,7 @@ export function keyOf(path: string, text: string): Uint8Array {
 export const sealWith = (key: Uint8Array): SecretSeal => ({
   seal: (secret, purpose) => toBase64Url(seal(key, secret, utf8(purpose))),
   open: (sealed, purpose) => new Uint8Array(unseal(key, fromBase64Url(sealed), utf8(purpose))),
+  derive: (purpose) => new Uint8Array(hkdfSync('sha256', key, EMPTY, utf8(purpose), AES_KEY_BYTES)),
 })
+
+const EMPTY = new Uint8Array()

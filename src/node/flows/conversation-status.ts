@@ -5,5 +5,4 @@ import type { ConversationRecord, SessionRecord } from '../../domain/memory/sess
 export const conversationStatus = (
   session: Pick<SessionRecord, 'status'>,
   { completed_at }: Pick<ConversationRecord, 'completed_at'>,
-): ConversationStatus =>
-  session.status === 'archived' ? 'archived' : completed_at === null ? 'active' : 'completed'
+): ConversationStatus => (session.status === 'archived' ? 'archived' : completed_at === null ? 'active' : 'completed')

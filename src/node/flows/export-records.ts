@@ -1,5 +1,5 @@
-import type { ExportOrder } from '../../domain/memory/export-store.ts'
 import type { ExportRecord } from '../../domain/memory/export-formats.ts'
+import type { ExportOrder } from '../../domain/memory/export-store.ts'
 import type { MemoryBooks } from '../../domain/memory/memory-books.ts'
 import type { OpenSession } from '../../domain/memory/open-session.ts'
 import { conversationStatus } from './conversation-status.ts'

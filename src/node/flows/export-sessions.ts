@@ -125,8 +125,7 @@ export class SessionExports {
     const { links, clock } = this.#parts
     const progress = this.#progress.get(id)
     const done = progress === undefined || progress.total === 0 ? 0 : Math.min(1, progress.done / progress.total)
-    const left =
-      progress === undefined || done === 0 ? null : ((clock.now() - progress.startedAt) * (1 - done)) / done
+    const left = progress === undefined || done === 0 ? null : ((clock.now() - progress.startedAt) * (1 - done)) / done
     const completion = record.finished_at ?? (left === null ? null : clock.now() + left)
     const isComplete = record.status === 'completed'
     return {
@@ -215,7 +214,10 @@ function orderOf(order: SessionExport): ExportOrder {
   const start = timeOf(time_range.start, 'time_range.start')
   const end = timeOf(time_range.end, 'time_range.end')
   if (start !== null && end !== null && end < start) {
-    throw memoryError('INVALID_REQUEST', `time_range: found the end ${time_range.end} before the start ${time_range.start}`)
+    throw memoryError(
+      'INVALID_REQUEST',
+      `time_range: found the end ${time_range.end} before the start ${time_range.start}`,
+    )
   }
   return { format, include_metadata, include_agent_states, start, end }
 }
@@ -224,7 +226,10 @@ function timeOf(text: string | undefined, name: string): number | null {
   if (text === undefined) return null
   const ms = Date.parse(text)
   if (Number.isNaN(ms)) {
-    throw memoryError('INVALID_REQUEST', `${name}: found ${JSON.stringify(text.slice(0, 40))}, which is no time of ISO 8601`)
+    throw memoryError(
+      'INVALID_REQUEST',
+      `${name}: found ${JSON.stringify(text.slice(0, 40))}, which is no time of ISO 8601`,
+    )
   }
   return ms
 }

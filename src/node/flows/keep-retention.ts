@@ -25,11 +25,13 @@ export interface RetentionParts {
   readonly summarize: Summarize
   readonly clock: Clock
   readonly logger: Logger
+  /** Milliseconds that a session token is in force. */
+  readonly tokenMs: number
 }
 
 /**
  * Deletes what is older than the days that its session keeps: turns with their vectors, summaries that say what they said, and exports that hold
- * them. A session in which nothing was written since then goes as a whole, with its key: its tokens have expired, so nobody reaches it any more.
+ * them. A session in which nothing was written since then, and whose tokens have expired, goes as a whole, with its key: nobody reaches it any more.
  * Whatever a pass leaves undone, the next one finds.
  */
 export class Retention {
@@ -70,12 +72,14 @@ export class Retention {
 
   /** Returns how many turns it deleted, at most about `most`. */
   async #session(id: string, record: SessionRecord, most: number, signal: AbortSignal): Promise<number> {
-    const { store, books, recall, exports, clock } = this.#parts
-    const cutoff = clock.now() - books.sessions.open(id).preferences.memory_retention_days * DAY_MS
+    const { store, books, recall, exports, clock, tokenMs } = this.#parts
+    const now = clock.now()
+    const cutoff = now - books.sessions.open(id).preferences.memory_retention_days * DAY_MS
     await exports.removeOlder(id, cutoff)
     if (record.created_at >= cutoff) return 0
-    if (record.last_active < cutoff) {
-      if (await books.sessions.remove(id, ({ last_active }) => last_active < cutoff)) {
+    const unreachable = Math.min(cutoff, now - tokenMs)
+    if (record.last_active < unreachable) {
+      if (await books.sessions.remove(id, ({ last_active }) => last_active < unreachable)) {
         recall.forget(id)
         await exports.forget(id)
         return record.turns
@@ -137,7 +141,9 @@ export class Retention {
     while (deleted < most) {
       const numbers: number[] = []
       const session = books.sessions.open(id)
-      for await (const { number, at } of books.conversations.turns(session, conversationId, { limit: TURNS_PER_WRITE })) {
+      for await (const { number, at } of books.conversations.turns(session, conversationId, {
+        limit: TURNS_PER_WRITE,
+      })) {
         if (at >= cutoff) break
         numbers.push(number)
       }

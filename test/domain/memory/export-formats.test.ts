@@ -41,9 +41,13 @@ const turn = (turn_number: number, content: string, metadata?: ExportedTurn['met
 
 async function written(format: ExportFormat, records: readonly ExportRecord[]): Promise<string> {
   let text = ''
-  for await (const piece of formatted(format, AT, (async function* () {
-    yield* records
-  })())) {
+  for await (const piece of formatted(
+    format,
+    AT,
+    (async function* () {
+      yield* records
+    })(),
+  )) {
     text += piece
   }
   return text
@@ -68,9 +72,18 @@ describe('an export as JSON', () => {
     const file: unknown = JSON.parse(await written('json', FULL))
     assert.ok(isFile.Check(file), JSON.stringify([...isFile.Errors(file)]))
     assert.equal(file.session.session_id, SESSION.value.session_id)
-    assert.deepEqual(file.summaries.map((entry) => entry.summary), ['First.', 'Second.'])
-    assert.deepEqual(file.agent_states.map(({ agent }) => agent), ['beatrice', 'codey'])
-    assert.deepEqual(file.conversations.map(({ turns }) => turns), [[FULL[6]!.value, FULL[7]!.value], [FULL[9]!.value]])
+    assert.deepEqual(
+      file.summaries.map((entry) => entry.summary),
+      ['First.', 'Second.'],
+    )
+    assert.deepEqual(
+      file.agent_states.map(({ agent }) => agent),
+      ['beatrice', 'codey'],
+    )
+    assert.deepEqual(
+      file.conversations.map(({ turns }) => turns),
+      [[FULL[6]!.value, FULL[7]!.value], [FULL[9]!.value]],
+    )
   })
 
   test('has the parts that there is nothing of', async () => {
@@ -83,7 +96,11 @@ describe('an export as JSON', () => {
     ]) {
       const file: unknown = JSON.parse(await written('json', records))
       assert.ok(isFile.Check(file), JSON.stringify([...isFile.Errors(file)]))
-      const { length } = [...file.summaries, ...file.agent_states, ...file.conversations.flatMap(({ turns }) => [0, ...turns])]
+      const { length } = [
+        ...file.summaries,
+        ...file.agent_states,
+        ...file.conversations.flatMap(({ turns }) => [0, ...turns]),
+      ]
       assert.equal(length, records.length - 1)
     }
   })
@@ -94,10 +111,13 @@ describe('an export as JSON lines', () => {
     const lines = (await written('jsonl', FULL)).split('\n')
     assert.equal(lines.pop(), '')
     const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-    assert.deepEqual(records.map(({ record }) => record), FULL.map(({ record }) => record))
-    assert.equal(records[0]!['format'], 'cytoplex-session/1')
     assert.deepEqual(
-      records.filter(({ record }) => record === 'turn').map((entry) => String(entry['conversation_id']).at(-1)),
+      records.map(({ record }) => record),
+      FULL.map(({ record }) => record),
+    )
+    assert.equal(records[0]!.format, 'cytoplex-session/1')
+    assert.deepEqual(
+      records.filter(({ record }) => record === 'turn').map((entry) => String(entry.conversation_id).at(-1)),
       ['b', 'b', 'c'],
     )
   })
@@ -144,7 +164,12 @@ describe('an export as Markdown', () => {
     assert.ok(found.includes(hostile), 'what was said is there as it was')
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom('`', '```', '\n', '\r', '# a', ' ', '~~~', 'x')), async (parts) => {
-        const text = await written('markdown', [SESSION, conversation('b'), turn(1, `x${parts.join('')}`), turn(2, 'y')])
+        const text = await written('markdown', [
+          SESSION,
+          conversation('b'),
+          turn(1, `x${parts.join('')}`),
+          turn(2, 'y'),
+        ])
         assert.deepEqual(headings(text), expected)
       }),
     )
