@@ -485,3 +485,22 @@ export const SessionImported = Type.Intersect(
   { title: 'SessionImported' },
 )
 export type SessionImported = Static<typeof SessionImported>
+
+/** Errors of the routes about sessions. */
+export const MemoryFailure = Type.Object(
+  {
+    error: Type.Object({
+      /** Of {@link MEMORY_ERRORS}, or `INTERNAL_ERROR`. */
+      code: Type.String(),
+      message: Type.String(),
+      details: Type.Object({
+        session_id: Type.Optional(Type.String()),
+        operation: Type.String(),
+        timestamp: Timestamp,
+      }),
+      retry_after: Type.Optional(Type.Integer()),
+    }),
+  },
+  { title: 'MemoryFailure' },
+)
+export type MemoryFailure = Static<typeof MemoryFailure>

@@ -2,6 +2,8 @@ import { Type } from 'typebox'
 import { AssuranceFailure } from '../../protocol/assurance.ts'
 import { ErrorBody } from '../../protocol/cells.ts'
 import { GoalFailure } from '../../protocol/goal-api.ts'
+import { MemoryFailure } from '../../protocol/memory.ts'
+import { isForSessions } from './guard.ts'
 import type { Answer, Route } from './route.ts'
 
 /** The body of an error, in the shape of the route's family. */
@@ -18,8 +20,14 @@ export const Failure = Type.Object(
 /** Schema of the errors of a route. */
 export const failureOf = ({
   family,
-}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure =>
-  family === 'goals' ? GoalFailure : family === 'assurance' ? AssuranceFailure : Failure
+}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure | typeof MemoryFailure =>
+  family === 'goals'
+    ? GoalFailure
+    : family === 'assurance'
+      ? AssuranceFailure
+      : family === 'memory'
+        ? MemoryFailure
+        : Failure
 
 /** Everything that a route answers with: what is its own, and what follows from who may call it and what it reads. */
 export function answersOf(route: Route): Readonly<Record<number, Answer>> {
@@ -27,12 +35,18 @@ export function answersOf(route: Route): Readonly<Record<number, Answer>> {
     route.method === 'HEAD' ? { description } : { description, schema: failureOf(route) }
   const reads = route.body ?? route.multipart ?? route.query ?? route.params
   const isRestricted = route.access === 'admin' || route.access === 'publisher'
+  const isForSession = isForSessions(route.access)
   return {
     ...(reads === undefined ? {} : { 400: failure('Something that was sent is not valid') }),
     401: failure(
-      isRestricted ? 'The key is missing, wrong, expired or revoked' : 'The key is wrong, expired or revoked',
+      isForSession
+        ? 'The session token is missing, wrong or expired, or its session is gone'
+        : isRestricted
+          ? 'The key is missing, wrong, expired or revoked'
+          : 'The key is wrong, expired or revoked',
     ),
     ...(isRestricted ? { 403: failure('The key is of another role') } : {}),
+    ...(isForSession ? { 403: failure('The session token lacks a permission') } : {}),
     429: failure('Too many requests: see Retry-After'),
     500: failure('A mistake of the node; its log has more'),
     ...route.answers,

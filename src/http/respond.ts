@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { SessionAccess } from '../node/memory-api.ts'
 import type { Caller } from './credentials.ts'
 import type { RouteMeter } from './meter.ts'
 import type { Family } from './route.ts'
@@ -17,6 +18,8 @@ export interface RouteState {
   readonly meter: RouteMeter
   readonly logger: Logger
   readonly family: Family
+  /** What errors about sessions call it. */
+  readonly operation?: string | undefined
 }
 
 /** What is known about a request before its body is read. */
@@ -30,8 +33,10 @@ export interface Exchange {
   readonly cors: readonly string[] | undefined
   /** Who calls; undefined without a credential. */
   readonly caller: Caller | undefined
-  /** What looks like a federation token, on routes where one may be presented. Nobody has verified it. */
-  readonly federationToken: string | undefined
+  /** What looks like a token of the kind that the route takes. Nobody has verified it. */
+  readonly presentedToken: string | undefined
+  /** What a session token that was verified allows; undefined where none was. */
+  session?: SessionAccess
   /** `X-RateLimit-*`; none where nothing is limited. */
   limits: readonly string[]
 }

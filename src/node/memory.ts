@@ -29,7 +29,7 @@ import {
   type TurnAddition,
 } from '../../protocol/memory.ts'
 import { etagOf } from '../domain/memory/agent-states.ts'
-import type { KnownConversation, NumberedTurn } from '../domain/memory/conversation-book.ts'
+import type { KnownConversation, NewTurn, NumberedTurn } from '../domain/memory/conversation-book.ts'
 import { memoryError } from '../domain/memory/errors.ts'
 import { textOfOutcome, textOfTurn } from '../domain/memory/kept-texts.ts'
 import type { MemoryBooks } from '../domain/memory/memory-books.ts'
@@ -202,21 +202,34 @@ export class NodeMemory implements Memory {
     if (session.record.status === 'archived') throw archived()
     const depth = use_context ? (context_depth ?? session.preferences.context_depth) : 0
     const relevant = await this.#found.relevant(session, directive, depth, signal)
-    const turn = { agent: 'user', content: directive, metadata: { user_input: true } }
-    const { id, record } = await this.#books.conversations.start(session_id, turn, (session) => {
-      const { lookups, hits } = session.record
-      if (depth > 0) session.update({ lookups: lookups + 1, hits: hits + (relevant.length > 0 ? 1 : 0) })
-    })
-    const at = record.created_at
-    this.#recall.added(session_id, [textOfTurn(id, { ...turn, number: 1, at })])
+    const { id, record, turns } = await this.#books.conversations.start(
+      session_id,
+      [directiveTurn(directive)],
+      (change) => {
+        const { lookups, hits } = change.record
+        if (depth > 0) change.update({ lookups: lookups + 1, hits: hits + (relevant.length > 0 ? 1 : 0) })
+      },
+    )
+    this.#added(session_id, id, turns)
     return {
       conversation_id: id,
       session_id,
       directive,
-      created_at: iso(at),
+      created_at: iso(record.created_at),
       status: 'active',
       relevant_context: relevant,
     }
+  }
+
+  async startAnswered(
+    { sessionId }: SessionAccess,
+    directive: string,
+    added: readonly TurnAddition[],
+  ): Promise<{ readonly conversation_id: string; readonly turns: readonly TurnAdded[] }> {
+    const said = [directiveTurn(directive), ...added.map(newTurn)]
+    const { id, turns } = await this.#books.conversations.start(sessionId, said)
+    this.#added(sessionId, id, turns)
+    return { conversation_id: id, turns: turns.map((turn) => addedTurn(id, turn)) }
   }
 
   async conversations(
@@ -275,22 +288,9 @@ export class NodeMemory implements Memory {
     added: readonly TurnAddition[],
   ): Promise<readonly TurnAdded[]> {
     const { sessionId } = access
-    const fresh = added.map(({ agent, content, metadata = {} }) => ({ agent, content, metadata }))
-    for (const { metadata } of fresh) assertMetadata(metadata)
-    const { turns } = await this.#books.conversations.addTurns(sessionId, conversationId, fresh)
-    this.#recall.added(
-      sessionId,
-      turns.map((turn) => textOfTurn(conversationId, turn)),
-    )
-    return turns.map(({ number, agent, content, at }) => ({
-      turn_id: turnId(number),
-      conversation_id: conversationId,
-      turn_number: number,
-      agent,
-      content,
-      timestamp: iso(at),
-      stored: true,
-    }))
+    const { turns } = await this.#books.conversations.addTurns(sessionId, conversationId, added.map(newTurn))
+    this.#added(sessionId, conversationId, turns)
+    return turns.map((turn) => addedTurn(conversationId, turn))
   }
 
   async complete(access: SessionAccess, id: string, signal: AbortSignal): Promise<ConversationCompleted> {
@@ -383,6 +383,13 @@ export class NodeMemory implements Memory {
     return this.#books.sessions.open(sessionId)
   }
 
+  #added(sessionId: string, conversationId: string, turns: readonly NumberedTurn[]): void {
+    this.#recall.added(
+      sessionId,
+      turns.map((turn) => textOfTurn(conversationId, turn)),
+    )
+  }
+
   #record({ sessionId }: SessionAccess): SessionRecord {
     const record = this.#books.sessions.find(sessionId)
     if (record === undefined) throw memoryError('INVALID_SESSION_TOKEN', 'the session of this token is gone')
@@ -437,10 +444,28 @@ function assertSame({ sessionId }: SessionAccess, named: string): void {
   if (named !== sessionId) throw memoryError('SESSION_NOT_FOUND', 'there is no such session')
 }
 
-function assertMetadata(metadata: Readonly<Record<string, unknown>>): void {
+const directiveTurn = (directive: string): NewTurn => ({
+  agent: 'user',
+  content: directive,
+  metadata: { user_input: true },
+})
+
+/** Throws `INVALID_REQUEST` for metadata that are too large. */
+function newTurn({ agent, content, metadata = {} }: TurnAddition): NewTurn {
   const bytes = Buffer.byteLength(JSON.stringify(metadata))
   if (bytes > MEMORY_LIMITS.metadataBytes) {
     const message = `metadata: found ${bytes} bytes of JSON, allowed are ${MEMORY_LIMITS.metadataBytes}`
     throw memoryError('INVALID_REQUEST', message)
   }
+  return { agent, content, metadata }
 }
+
+const addedTurn = (conversationId: string, { number, agent, content, at }: NumberedTurn): TurnAdded => ({
+  turn_id: turnId(number),
+  conversation_id: conversationId,
+  turn_number: number,
+  agent,
+  content,
+  timestamp: iso(at),
+  stored: true,
+})

@@ -47,12 +47,16 @@ export class ConversationBook {
     this.#book = book
   }
 
-  /** Starts a conversation with its directive. `also` runs in the transaction. */
-  start(sessionId: string, directive: NewTurn, also?: (session: SessionChange) => void): Promise<KnownConversation> {
+  /** Starts a conversation with its directive, the first of these turns. `also` runs in the transaction. */
+  start(
+    sessionId: string,
+    said: readonly NewTurn[],
+    also?: (session: SessionChange) => void,
+  ): Promise<KnownConversation & { readonly turns: readonly NumberedTurn[] }> {
     return this.#book.change(sessionId, (session) => {
-      const started = this.begin(session, this.#clock.now())
+      const id = this.begin(session, this.#clock.now())
       also?.(session)
-      return { id: started, record: this.append(session, started, [directive]).record }
+      return { id, ...this.append(session, id, said) }
     })
   }
 
