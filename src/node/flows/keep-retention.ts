@@ -36,11 +36,13 @@ export interface RetentionParts {
  */
 export class Retention {
   readonly #parts: RetentionParts
+  readonly #turnsPerPass: number
   /** The session that the last pass ended with, because it had deleted as much as it may; empty for the first. */
   #next = ''
 
-  constructor(parts: RetentionParts) {
+  constructor(parts: RetentionParts, turnsPerPass = TURNS_PER_PASS) {
     this.#parts = parts
+    this.#turnsPerPass = turnsPerPass
   }
 
   /** Goes through the sessions. True when it ended before the last of them. */
@@ -48,7 +50,7 @@ export class Retention {
     const { books, logger } = this.#parts
     const after = this.#next
     this.#next = ''
-    let left = TURNS_PER_PASS
+    let left = this.#turnsPerPass
     let seen = 0
     for await (const [id, record] of books.sessions.list(after)) {
       signal.throwIfAborted()
