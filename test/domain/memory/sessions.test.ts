@@ -114,7 +114,7 @@ test('a deletion that was interrupted is finished at the next start', async (t) 
 })
 
 test('the quota of a session, of all sessions, and their number are kept', async (t) => {
-  const { memory } = await testMemory(t, { limits: { sessionBytes: 5000, maxBytes: 8000, maxSessions: 2 } })
+  const { memory } = await testMemory(t, { limits: { sessionBytes: 5000, maxBytes: 7500, maxSessions: 2 } })
   const { session_id } = await memory.createSession({})
   const access = accessTo(session_id)
   const { conversation_id } = await memory.startConversation(access, { session_id, directive: 'first' }, signal)
@@ -128,7 +128,7 @@ test('the quota of a session, of all sessions, and their number are kept', async
 
   const other = await memory.createSession({})
   const elsewhere = accessTo(other.session_id)
-  const started = { session_id: other.session_id, directive: 'y'.repeat(3500) }
+  const started = { session_id: other.session_id, directive: 'y'.repeat(3200) }
   await assert.rejects(memory.startConversation(elsewhere, started, signal), withCode('MEMORY_SERVICE_ERROR'))
   await assert.rejects(memory.createSession({}), withCode('MEMORY_SERVICE_ERROR'))
   await memory.deleteSession(access)
