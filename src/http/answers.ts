@@ -33,7 +33,7 @@ export const failureOf = ({
 export function answersOf(route: Route): Readonly<Record<number, Answer>> {
   const failure = (description: string): Answer =>
     route.method === 'HEAD' ? { description } : { description, schema: failureOf(route) }
-  const reads = route.body ?? route.multipart ?? route.query ?? route.params
+  const reads = route.body ?? route.multipart ?? route.query ?? paramsOf(route)
   const isRestricted = route.access === 'admin' || route.access === 'publisher'
   const isForSession = isForSessions(route.access)
   return {
@@ -51,4 +51,10 @@ export function answersOf(route: Route): Readonly<Record<number, Answer>> {
     500: failure('A mistake of the node; its log has more'),
     ...route.answers,
   }
+}
+
+/** Those that can be wrong: a session in the path is the token's, or not there. */
+function paramsOf({ access, params }: Route): Route['params'] {
+  const names = Object.keys((params as { properties?: object } | undefined)?.properties ?? {})
+  return isForSessions(access) && names.every((name) => name === 'session_id') ? undefined : params
 }

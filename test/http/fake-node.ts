@@ -31,6 +31,7 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
+import { fakeMemory } from './fake-memory.ts'
 import { NO_ASSURANCE } from '../support/assurance.ts'
 import { signedConstraint } from '../support/constraints.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
@@ -137,6 +138,8 @@ export class FakeNode implements ProviderNode {
     cell: CELL,
   }
   state: Health = { ready: true, degraded: false, reasons: [] }
+  /** Knows no session. */
+  readonly memory = fakeMemory()
   /** Thrown by the next call that can fail. */
   failure: Error | undefined
   /** Bytes after which a download breaks. */
