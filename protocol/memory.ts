@@ -28,6 +28,8 @@ export const MEMORY_LIMITS = {
   contextDepth: 50,
   /** Messages of one chat completion. */
   messages: 1024,
+  /** Bytes of a file that is imported: it is read as a whole, so as much as one address may have in memory. */
+  importBytes: 8 * 1024 * 1024,
   /** Days that a session may keep what was said. */
   retentionDays: 3650,
 } as const

@@ -10,6 +10,7 @@ import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
 import { eventRoutes } from './routes/events.ts'
+import { exportRoutes } from './routes/exports.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { goalLogRoutes } from './routes/goal-log.ts'
 import { goalRoutes } from './routes/goals.ts'
@@ -57,6 +58,7 @@ export const ROUTES: readonly Route[] = [
   ...sessionRoutes,
   ...conversationRoutes,
   ...contextRoutes,
+  ...exportRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

@@ -126,7 +126,10 @@ async function startSession(at: ContractServer): Promise<void> {
 /** The path of a route with its parameters, one of them replaced. */
 function pathOf(route: Route, replaced: Readonly<Record<string, string>> = {}): string {
   return route.path
-    .replace(/:([a-z_]+)/g, (_, name: string) => replaced[name] ?? PARAMS[name] ?? session.ids[name] ?? assert.fail(`${name} has no value`))
+    .replace(
+      /:([a-z_]+)/g,
+      (_, name: string) => replaced[name] ?? PARAMS[name] ?? session.ids[name] ?? assert.fail(`${name} has no value`),
+    )
     .replace('*', replaced['*'] ?? '0/000')
 }
 

@@ -1,4 +1,3 @@
-import { standIns } from '../../src/node/memory-stand-ins.ts'
 import { type Memory, memoryError } from '../../src/node/memory-api.ts'
 
 const gone = (): never => {
@@ -8,7 +7,6 @@ const rejected = async (): Promise<never> => gone()
 
 /** A memory without sessions, in which none outlives its creation. */
 export const fakeMemory = (): Memory => ({
-  ...standIns.chores,
   spends: false,
   createSession: async () => ({
     session_id: `sess_${'0'.repeat(32)}`,
@@ -33,6 +31,14 @@ export const fakeMemory = (): Memory => ({
   context: rejected,
   search: rejected,
   updateSummary: rejected,
+  countCompletion: gone,
+  analytics: rejected,
+  export: rejected,
+  exportStatus: rejected,
+  download: async () => {
+    throw memoryError('EXPORT_NOT_FOUND', 'there is no such export')
+  },
+  import: rejected,
   agentState: gone,
   updateAgentState: rejected,
 })

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { SessionFile } from '../../protocol/memory-export.ts'
 import { jsonKeyspace, KEYSPACES, textKeyspace } from '../../src/kernel/storage/keyspaces.ts'
-import { TestClock, collected } from '../support/cells.ts'
+import { collected, TestClock } from '../support/cells.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { converse, downloaded, exported, newSession, remembering } from '../support/remembering.ts'
 
@@ -42,7 +42,12 @@ describe('an export', () => {
     assert.equal(status.size, Buffer.byteLength(text))
     const file = JSON.parse(text) as SessionFile
     assert.deepEqual(
-      file.conversations[0]?.turns.map(({ turn_number, agent, content, metadata }) => [turn_number, agent, content, metadata]),
+      file.conversations[0]?.turns.map(({ turn_number, agent, content, metadata }) => [
+        turn_number,
+        agent,
+        content,
+        metadata,
+      ]),
       [
         [1, 'user', 'Which tea is best?', { user_input: true }],
         [2, 'beatrice', 'Green tea is best.', { at: 0 }],
@@ -51,7 +56,10 @@ describe('an export', () => {
     )
     assert.equal(file.summaries[0]?.summary, 'About tea.')
     assert.match(file.summaries[1]?.summary ?? '', /tea is best/)
-    assert.deepEqual(file.agent_states.map(({ agent, state }) => [agent, state]), [['beatrice', { likes: ['tea'] }]])
+    assert.deepEqual(
+      file.agent_states.map(({ agent, state }) => [agent, state]),
+      [['beatrice', { likes: ['tea'] }]],
+    )
   })
 
   test('leaves out what was not ordered', async (t) => {
@@ -69,7 +77,10 @@ describe('an export', () => {
     })
     const file = JSON.parse(await downloaded(at, status.download_url)) as SessionFile
     assert.deepEqual(file.agent_states, [])
-    assert.deepEqual(file.conversations.map((conversation) => conversation.conversation_id), [conversation_id])
+    assert.deepEqual(
+      file.conversations.map((conversation) => conversation.conversation_id),
+      [conversation_id],
+    )
     assert.ok(file.conversations[0]!.turns.every((turn) => !('metadata' in turn)))
   })
 
@@ -222,10 +233,13 @@ describe('an import', () => {
       'a time to come': (file) => Object.assign(file.session, { created_at: '2999-01-01T00:00:00Z' }),
       'a number twice': (file) => Object.assign(file.conversations[0]!.turns[1]!, { turn_number: 1 }),
       'a number of another kind': (file) => Object.assign(file.conversations[0]!.turns[1]!, { turn_number: 1.5 }),
-      'turns against the clock': (file) => Object.assign(file.conversations[0]!.turns[1]!, { timestamp: '1999-01-01T00:00:00Z' }),
-      'a turn that is too long': (file) => Object.assign(file.conversations[0]!.turns[1]!, { content: 'x'.repeat(262_145) }),
+      'turns against the clock': (file) =>
+        Object.assign(file.conversations[0]!.turns[1]!, { timestamp: '1999-01-01T00:00:00Z' }),
+      'a turn that is too long': (file) =>
+        Object.assign(file.conversations[0]!.turns[1]!, { content: 'x'.repeat(262_145) }),
       'an agent of another form': (file) => Object.assign(file.conversations[0]!.turns[1]!, { agent: 'Über' }),
-      'metadata that is too large': (file) => Object.assign(file.conversations[0]!.turns[1]!, { metadata: { x: 'x'.repeat(16_385) } }),
+      'metadata that is too large': (file) =>
+        Object.assign(file.conversations[0]!.turns[1]!, { metadata: { x: 'x'.repeat(16_385) } }),
       'an agent twice': (file) => file.agent_states.push(file.agent_states[0]!),
       'a conversation without turns': (file) => Object.assign(file.conversations[0]!, { turns: [] }),
       'preferences out of bounds': (file) => Object.assign(file.session.user_preferences, { memory_retention_days: 0 }),
@@ -235,7 +249,8 @@ describe('an import', () => {
       change(file)
       await assert.rejects(at.memory.import(file), memoryCode('INVALID_REQUEST'), name)
     }
-    for (const value of [null, [], 'text', {}]) await assert.rejects(at.memory.import(value), memoryCode('INVALID_REQUEST'))
+    for (const value of [null, [], 'text', {}])
+      await assert.rejects(at.memory.import(value), memoryCode('INVALID_REQUEST'))
     assert.equal(at.memory.usage.sessions, 1)
   })
 

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { pino } from 'pino'
-import { agentStates, conversations, sessionKeys, sessions, summaries, turns, vectors } from '../../src/domain/memory/session-records.ts'
+import {
+  agentStates,
+  conversations,
+  sessionKeys,
+  sessions,
+  summaries,
+  turns,
+  vectors,
+} from '../../src/domain/memory/session-records.ts'
 import { summarizeByExtraction } from '../../src/domain/memory/summarize.ts'
 import { Retention } from '../../src/node/flows/keep-retention.ts'
-import { TestClock, collected } from '../support/cells.ts'
+import { collected, TestClock } from '../support/cells.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { converse, downloaded, exported, newSession, remembering } from '../support/remembering.ts'
 
@@ -18,11 +26,19 @@ describe('what is older than a session keeps', () => {
     const { sessionId } = access
     const old = await converse(at, access, ['Old talk about tea.', 'Tea it is.'])
     await at.memory.complete(access, old.conversation_id, signal)
-    await at.books.texts.keepVectors(sessionId, 'model', new Map([[`${old.conversation_id}!1`, new Float32Array([1, 2])]]))
+    await at.books.texts.keepVectors(
+      sessionId,
+      'model',
+      new Map([[`${old.conversation_id}!1`, new Float32Array([1, 2])]]),
+    )
     at.clock.advance(9 * DAY)
     const young = await converse(at, access, ['Young talk about coffee.', 'Coffee it is.'])
     await at.memory.complete(access, young.conversation_id, signal)
-    await at.books.texts.keepVectors(sessionId, 'model', new Map([[`${young.conversation_id}!1`, new Float32Array([3])]]))
+    await at.books.texts.keepVectors(
+      sessionId,
+      'model',
+      new Map([[`${young.conversation_id}!1`, new Float32Array([3])]]),
+    )
     const holdsBoth = await exported(at, access)
     const start = new Date(at.clock.now()).toISOString()
     const holdsYoung = await exported(at, access, { time_range: { start } })
@@ -46,7 +62,10 @@ describe('what is older than a session keeps', () => {
     const { context_summary } = await at.memory.context(access, signal)
     assert.match(context_summary, /coffee/i)
     const kept = await collected(at.books.summaries.list(at.books.sessions.open(sessionId)))
-    assert.ok(kept.every(({ summary }) => !/tea/i.test(summary)), 'no summary says what the old one said')
+    assert.ok(
+      kept.every(({ summary }) => !/tea/i.test(summary)),
+      'no summary says what the old one said',
+    )
     await assert.rejects(downloaded(at, before.download_url), /no such export/)
     await assert.rejects(at.memory.exportStatus(access, holdsBoth.export_id), /no such export/)
   })
@@ -61,7 +80,10 @@ describe('what is older than a session keeps', () => {
     const bytes = at.books.sessions.bytes
     await at.chores.deleteOld()
     const conversation = await at.memory.conversation(access, id, {})
-    assert.deepEqual(conversation.turns.map(({ turn_number, content }) => [turn_number, content]), [[3, 'Wednesday.']])
+    assert.deepEqual(
+      conversation.turns.map(({ turn_number, content }) => [turn_number, content]),
+      [[3, 'Wednesday.']],
+    )
     assert.equal(conversation.summary, null)
     assert.equal(conversation.total_turns, 1)
     assert.equal(at.memory.session(access).total_turns, 1)
@@ -152,7 +174,11 @@ describe('what is older than a session keeps', () => {
     while (await retention.pass(signal)) seen.push(left())
     assert.equal(left(), 0)
     assert.ok(seen.length >= 3, seen.join())
-    assert.deepEqual([...seen].sort((a, b) => b - a), seen, 'each pass deletes some')
+    assert.deepEqual(
+      [...seen].sort((a, b) => b - a),
+      seen,
+      'each pass deletes some',
+    )
     assert.equal(new Set(seen).size, seen.length)
   })
 

@@ -298,9 +298,8 @@ export const ConfigSchema = Type.Object(
         session_bytes: Type.Integer({ minimum: 1_048_576, maximum: 1_000_000_000_000 }),
         max_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
         max_sessions: Type.Integer({ minimum: 0, maximum: 10_000_000 }),
-        /** Bytes of the exports of all sessions on disk, and of a file that is imported. */
+        /** Bytes of the exports of all sessions on disk. */
         export_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-        import_bytes: Type.Integer({ minimum: 0, maximum: 268_435_456 }),
         /** Requests per minute of one session; those of `session` also limit how many an address may create. 0: no limit. */
         rate_per_minute: Type.Object(
           {
