@@ -79,6 +79,8 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'POST /api/v2/sessions': { initial_context: 'x'.repeat(20) },
   'PUT /api/v2/sessions/:session_id/preferences': { memory_retention_days: 3 },
   'POST /api/v2/sessions/:session_id/token': { permissions: ['read', 'write'] },
+  'POST /api/v2/sessions/:session_id/export': { format: 'jsonl' },
+  'POST /api/v2/sessions/import': { format: 'cytoplex-session/1' },
   'POST /api/v2/conversations': { session_id: `sess_${'0'.repeat(32)}`, directive: 'x' },
   'POST /api/v2/conversations/:conversation_id/turns': { agent: 'beatrice', content: 'x' },
   'POST /api/v2/sessions/:session_id/context/search': { query: 'a query' },
@@ -109,6 +111,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   publisher: 'd'.repeat(64),
   constraint_id: 'short',
   agent_name: 'beatrice',
+  export_id: `export_${'0'.repeat(32)}`,
 }
 
 /** A session of the server that is attacked, and its conversation. */

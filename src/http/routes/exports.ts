@@ -136,14 +136,7 @@ async function sendFile(
   const { raw } = reply
   const { cors, limits } = request.exchange
   const headers = ['Content-Type', mediaType, 'Content-Length', String(size), 'Cache-Control', 'no-store']
-  const safety = [
-    'Content-Disposition',
-    `attachment; filename="${name}"`,
-    'Content-Security-Policy',
-    'sandbox',
-    'Referrer-Policy',
-    'no-referrer',
-  ]
+  const safety = ['Content-Disposition', `attachment; filename="${name}"`, 'Content-Security-Policy', 'sandbox']
   reply.hijack()
   raw.writeHead(200, [...headers, ...safety, ...COMMON, ...(cors ?? []), ...limits])
   try {
