@@ -82,7 +82,11 @@ export const exportCases: Record<string, Record<number, Produce>> = {
     409: async (at) => {
       // One behind another is not being written yet.
       const own = await caller(at)
-      await own.send('POST', '/conversations', { session_id: own.id, directive: 'x'.repeat(30_000) })
+      const started = await own.send('POST', '/conversations', { session_id: own.id, directive: 'long' })
+      const turns = `/conversations/${started.json().conversation_id}/turns`
+      for (let count = 0; count < 8; count++) {
+        await own.send('POST', turns, { agent: 'user', content: 'x'.repeat(200_000) })
+      }
       const order = { format: 'json' }
       const ordered = await Promise.all(
         Array.from({ length: 8 }, () => own.send('POST', `/sessions/${own.id}/export`, order)),

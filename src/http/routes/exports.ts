@@ -58,6 +58,7 @@ export const exportRoutes: readonly Route[] = [
       202: { description: 'The export, with the link that its file will be at', schema: ExportStatus },
       404: other,
       413: failure('The session has as many exports as it may, or the body is too large'),
+      415: failure('The body is no JSON'),
     },
     handler:
       ({ node }) =>
@@ -118,6 +119,7 @@ export const exportRoutes: readonly Route[] = [
     answers: {
       201: { description: 'The session, with its token', schema: SessionImported },
       413: failure('The file, or the session that it makes, is too large'),
+      415: failure('The body is no JSON'),
     },
     handler:
       ({ node }) =>
