@@ -126,7 +126,10 @@ async function startSession(at: ContractServer): Promise<void> {
 /** The path of a route with its parameters, one of them replaced. */
 function pathOf(route: Route, replaced: Readonly<Record<string, string>> = {}): string {
   return route.path
-    .replace(/:([a-z_]+)/g, (_, name: string) => replaced[name] ?? PARAMS[name] ?? session.ids[name] ?? assert.fail(`${name} has no value`))
+    .replace(
+      /:([a-z_]+)/g,
+      (_, name: string) => replaced[name] ?? PARAMS[name] ?? session.ids[name] ?? assert.fail(`${name} has no value`),
+    )
     .replace('*', replaced['*'] ?? '0/000')
 }
 
@@ -507,6 +510,8 @@ test('paths that lead elsewhere, or say nothing, are refused on every route', (t
       const names = [...route.path.matchAll(/:([a-z_]+)|(\*)/g)].map(([, name = '*']) => name)
       for (const name of names) {
         for (const segment of BAD_SEGMENTS) {
+          // An agent may be called so.
+          if (name === 'agent_name' && segment === '__proto__') continue
           const path = pathOf(route, { [name]: segment })
           const reply = await sendBytes(at, { ...rightCall(route), path })
           // The documented answer about a request that is not there has a form of its own.

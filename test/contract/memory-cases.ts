@@ -19,7 +19,12 @@ async function session(at: ContractServer): Promise<Session> {
   const id = String(session_id)
   const authorization = { Authorization: `Bearer ${token}` }
   const call: Session['send'] = (method, path, body, headers = {}) =>
-    at.send({ method, path: ROOT + path, headers: { ...authorization, ...headers }, ...(body === undefined ? {} : { body }) })
+    at.send({
+      method,
+      path: ROOT + path,
+      headers: { ...authorization, ...headers },
+      ...(body === undefined ? {} : { body }),
+    })
   const started = await call('POST', '/conversations', { session_id: id, directive: 'the directive' })
   const made: Session = {
     id,
@@ -99,7 +104,8 @@ export const memoryCases: Record<string, Record<number, Produce>> = {
     201: (at) => at.send({ method: 'POST', path: `${ROOT}/sessions`, body: { user_preferences: preferences } }),
     400: (at) => at.send({ method: 'POST', path: `${ROOT}/sessions`, body: { unknown: 1 } }),
     413: (at) => at.send({ method: 'POST', path: `${ROOT}/sessions`, headers: json, body: 'x'.repeat(300 * 1024) }),
-    415: (at) => at.send({ method: 'POST', path: `${ROOT}/sessions`, headers: { 'Content-Type': 'text/plain' }, body: 'x' }),
+    415: (at) =>
+      at.send({ method: 'POST', path: `${ROOT}/sessions`, headers: { 'Content-Type': 'text/plain' }, body: 'x' }),
   },
   [`GET ${ROOT}/sessions/{session_id}`]: { 200: call('GET', ofSession()), 404: byAnother('GET', ofSession()) },
   [`DELETE ${ROOT}/sessions/{session_id}`]: { 204: call('DELETE', ofSession()), 404: byAnother('DELETE', ofSession()) },

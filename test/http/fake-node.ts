@@ -31,11 +31,11 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
-import { fakeMemory } from './fake-memory.ts'
 import { NO_ASSURANCE } from '../support/assurance.ts'
 import { signedConstraint } from '../support/constraints.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
+import { fakeMemory } from './fake-memory.ts'
 
 /** The token that a partner presents. */
 export const FEDERATION_TOKEN = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln'

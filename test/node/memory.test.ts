@@ -38,7 +38,9 @@ test('concurrent writers get every number once, without gaps, and several turns 
   const { access, conversation_id } = await conversation(at)
   const single = Array.from({ length: 60 }, (_, i) => [says(`single ${i}`)])
   const triple = Array.from({ length: 20 }, (_, i) => [says(`a ${i}`), says(`b ${i}`), says(`c ${i}`)])
-  const batches = await Promise.all([...single, ...triple].map((turns) => at.memory.addTurns(access, conversation_id, turns)))
+  const batches = await Promise.all(
+    [...single, ...triple].map((turns) => at.memory.addTurns(access, conversation_id, turns)),
+  )
   const numbers = batches.flat().map(({ turn_number }) => turn_number)
   assert.deepEqual(
     numbers.toSorted((a, b) => a - b),
@@ -300,7 +302,8 @@ test('a forged token, one of another node or of another kind, and one without a 
     'eyJhbGciOiJub25lIn0.e30.',
     '',
   ]
-  for (const forged of tokens) await assert.rejects(at.memory.authorize(forged), withCode('INVALID_SESSION_TOKEN'), forged)
+  for (const forged of tokens)
+    await assert.rejects(at.memory.authorize(forged), withCode('INVALID_SESSION_TOKEN'), forged)
   assert.equal((await at.memory.authorize(token)).sessionId, claims.sub)
 })
 
@@ -321,7 +324,9 @@ test('the texts of a session come in order, and vectors of texts that are gone a
   assert.deepEqual(keys.slice(1, 3), [`${conversation_id}!2`, `${conversation_id}!summary`])
 
   const vector = new Float32Array([0.5, -1, 2])
-  const made = new Map([...keys, `${conversation_id}!9`, `conv_${'0'.repeat(32)}!1`].map((key) => [key, vector] as const))
+  const made = new Map(
+    [...keys, `${conversation_id}!9`, `conv_${'0'.repeat(32)}!1`].map((key) => [key, vector] as const),
+  )
   await at.books.texts.keepVectors(session_id, 'a', made)
   const vectorsOf = async (model: string) => {
     const found = new Map<string, Float32Array>()

@@ -30,7 +30,10 @@ export class WordRecall implements Recall {
   search: Recall['search'] = async (sessionId, { query }) => {
     const words = query.toLowerCase().split(/\W+/)
     const matches = (this.texts.get(sessionId) ?? [])
-      .map((text) => ({ text, hits: words.filter((word) => text.text.toLowerCase().split(/\W+/).includes(word)).length }))
+      .map((text) => ({
+        text,
+        hits: words.filter((word) => text.text.toLowerCase().split(/\W+/).includes(word)).length,
+      }))
       .filter(({ hits }) => hits > 0)
       .sort((a, b) => b.hits - a.hits)
       .map(({ text, hits }) => ({

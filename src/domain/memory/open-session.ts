@@ -2,8 +2,8 @@ import type { UserPreferences } from '../../../protocol/memory.ts'
 import type { Keyspace } from '../../kernel/storage/keyspaces.ts'
 import type { Transaction } from '../../kernel/storage/store.ts'
 import {
-  conversationKey,
   type ConversationRecord,
+  conversationKey,
   conversations,
   type SessionRecord,
   sessions,

@@ -1,4 +1,4 @@
-import { jsonKeyspace, type Keyspace, KEYSPACES, textKeyspace } from '../../kernel/storage/keyspaces.ts'
+import { jsonKeyspace, KEYSPACES, type Keyspace, textKeyspace } from '../../kernel/storage/keyspaces.ts'
 
 /** What the store holds of sessions. Times are Unix milliseconds. Bytes are those of keys and values, as they are kept. */
 

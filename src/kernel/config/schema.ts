@@ -311,7 +311,8 @@ export const ConfigSchema = Type.Object(
           {
             ...closed,
             ...fileOnly,
-            description: 'a mapping of all of session, conversation, context, chat, analytics and total to whole numbers',
+            description:
+              'a mapping of all of session, conversation, context, chat, analytics and total to whole numbers',
           },
         ),
       },

@@ -1,4 +1,9 @@
-import { type AgentState, MEMORY_LIMITS, type RelevantConversation, type SessionContext } from '../../../protocol/memory.ts'
+import {
+  type AgentState,
+  MEMORY_LIMITS,
+  type RelevantConversation,
+  type SessionContext,
+} from '../../../protocol/memory.ts'
 import type { MemoryBooks } from '../../domain/memory/memory-books.ts'
 import type { OpenSession } from '../../domain/memory/open-session.ts'
 import type { Recall } from '../../domain/memory/recall.ts'
@@ -11,10 +16,7 @@ export class SessionRecall {
   readonly #books: Pick<MemoryBooks, 'conversations' | 'agents' | 'summaries'>
   readonly #recall: Pick<Recall, 'search'>
 
-  constructor(
-    books: Pick<MemoryBooks, 'conversations' | 'agents' | 'summaries'>,
-    recall: Pick<Recall, 'search'>,
-  ) {
+  constructor(books: Pick<MemoryBooks, 'conversations' | 'agents' | 'summaries'>, recall: Pick<Recall, 'search'>) {
     this.#books = books
     this.#recall = recall
   }
@@ -89,5 +91,4 @@ export class SessionRecall {
   }
 }
 
-const shortened = (text: string): string =>
-  text.length <= SHOWN ? text : `${text.slice(0, SHOWN).toWellFormed()}…`
+const shortened = (text: string): string => (text.length <= SHOWN ? text : `${text.slice(0, SHOWN).toWellFormed()}…`)

@@ -4,7 +4,10 @@ import { mergeState } from '../../../src/domain/memory/merge-state.ts'
 import { withCode } from '../../support/memory.ts'
 
 test('the example of the document gives the fields that it lists', () => {
-  const state = { personality_traits: { analytical_depth: 0.8, supportive_tone: 0.7 }, learned_patterns: [{ pattern: 'a' }] }
+  const state = {
+    personality_traits: { analytical_depth: 0.8, supportive_tone: 0.7 },
+    learned_patterns: [{ pattern: 'a' }],
+  }
   const update = { personality_traits: { analytical_depth: 0.85 }, new_learned_pattern: { pattern: 'b' } }
   assert.deepEqual(mergeState(state, update), {
     state: {

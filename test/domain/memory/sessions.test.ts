@@ -3,7 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { conversationKey, conversations, sessionKeys, turnKey, turns } from '../../../src/domain/memory/session-records.ts'
+import {
+  conversationKey,
+  conversations,
+  sessionKeys,
+  turnKey,
+  turns,
+} from '../../../src/domain/memory/session-records.ts'
 import { SessionSeal } from '../../../src/domain/memory/session-seal.ts'
 import { Store } from '../../../src/kernel/storage/store.ts'
 import { accessTo, signal, testMemory, withCode } from '../../support/memory.ts'
@@ -33,7 +39,14 @@ test('a record opens under its own key and version only, and not when a byte of 
 
 test('nothing that was said, and nothing that names it, is on the disk in clear; a deleted session leaves no key', async (t) => {
   const { memory, books, store, folder } = await testMemory(t)
-  const planted = ['plantedDirective', 'plantedTurn', 'plantedMetadata', 'plantedState', 'planted_agent', 'plantedTopic']
+  const planted = [
+    'plantedDirective',
+    'plantedTurn',
+    'plantedMetadata',
+    'plantedState',
+    'planted_agent',
+    'plantedTopic',
+  ]
   const { session_id } = await memory.createSession({ initial_context: 'plantedSummary' })
   const access = accessTo(session_id)
   const { conversation_id } = await memory.startConversation(access, { session_id, directive: planted[0]! }, signal)
