@@ -29,6 +29,12 @@ export const failureOf = ({
         ? MemoryFailure
         : Failure
 
+/** What routes about sessions answer to a body that they do not take. */
+export const MEMORY_BODY: Readonly<Record<number, Answer>> = {
+  413: { description: 'The body is too large, or the session would be', schema: MemoryFailure },
+  415: { description: 'The body is no JSON', schema: MemoryFailure },
+}
+
 /** Everything that a route answers with: what is its own, and what follows from who may call it and what it reads. */
 export function answersOf(route: Route): Readonly<Record<number, Answer>> {
   const failure = (description: string): Answer =>
@@ -46,7 +52,7 @@ export function answersOf(route: Route): Readonly<Record<number, Answer>> {
           : 'The key is wrong, expired or revoked',
     ),
     ...(isRestricted ? { 403: failure('The key is of another role') } : {}),
-    ...(isForSession ? { 403: failure('The session token lacks a permission') } : {}),
+    ...(isForSession && route.access !== 'session:any' ? { 403: failure('The session token lacks a permission') } : {}),
     429: failure('Too many requests: see Retry-After'),
     500: failure('A mistake of the node; its log has more'),
     ...route.answers,

@@ -13,7 +13,7 @@ import {
   TurnAdded,
   TurnAddition,
 } from '../../../protocol/memory.ts'
-import { failureOf } from '../answers.ts'
+import { failureOf, MEMORY_BODY } from '../answers.ts'
 import { sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 import { sessionOf } from '../session-of.ts'
@@ -60,6 +60,7 @@ export const conversationRoutes: readonly Route[] = [
     summary: 'Start a conversation; the answer brings earlier ones that bear on it',
     body: ConversationStart,
     answers: {
+      ...MEMORY_BODY,
       201: { description: 'The conversation', schema: ConversationStarted },
       404: failure('The token is of another session'),
       409: failure('The session is archived'),
@@ -100,7 +101,7 @@ export const conversationRoutes: readonly Route[] = [
     summary: 'Add a turn to a conversation; it is durable when it is answered',
     params,
     body: TurnAddition,
-    answers: { 201: { description: 'The turn', schema: TurnAdded }, 404: absent, 409: closed },
+    answers: { ...MEMORY_BODY, 201: { description: 'The turn', schema: TurnAdded }, 404: absent, 409: closed },
     handler:
       ({ node }) =>
       async (request, reply) => {

@@ -12,7 +12,7 @@ import {
   SummaryUpdate,
   SummaryUpdated,
 } from '../../../protocol/memory.ts'
-import { failureOf } from '../answers.ts'
+import { failureOf, MEMORY_BODY } from '../answers.ts'
 import { sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 import { sessionOf } from '../session-of.ts'
@@ -56,6 +56,7 @@ export const contextRoutes: readonly Route[] = [
     params,
     body: ContextSearch,
     answers: {
+      ...MEMORY_BODY,
       200: { description: 'What was found, best first', schema: ContextSearchResult },
       404: failure('The token is of another session, or the conversation is not in it'),
     },
@@ -75,7 +76,12 @@ export const contextRoutes: readonly Route[] = [
     summary: 'Replace the summary of a session; the one before is kept',
     params,
     body: SummaryUpdate,
-    answers: { 200: { description: 'It is replaced', schema: SummaryUpdated }, 404: other, 409: archived },
+    answers: {
+      ...MEMORY_BODY,
+      200: { description: 'It is replaced', schema: SummaryUpdated },
+      404: other,
+      409: archived,
+    },
     handler:
       ({ node }) =>
       async (request, reply) =>
@@ -109,6 +115,7 @@ export const contextRoutes: readonly Route[] = [
     headers: { 'If-Match': 'the ETag that the state must have' },
     body: AgentStateUpdate,
     answers: {
+      ...MEMORY_BODY,
       200: { description: 'The fields that changed', schema: AgentStateUpdated },
       404: other,
       409: archived,

@@ -11,7 +11,7 @@ import {
   SessionToken,
   TokenRefresh,
 } from '../../../protocol/memory.ts'
-import { failureOf } from '../answers.ts'
+import { failureOf, MEMORY_BODY } from '../answers.ts'
 import { COMMON, finished, sendJson } from '../respond.ts'
 import { type Answer, type Route, route } from '../route.ts'
 import { sessionOf } from '../session-of.ts'
@@ -34,7 +34,7 @@ export const sessionRoutes: readonly Route[] = [
     memory: operation('create_session'),
     summary: 'Start a session; its token is what all other calls need',
     body: SessionCreation,
-    answers: { 201: { description: 'The session, with its token', schema: SessionCreated } },
+    answers: { ...MEMORY_BODY, 201: { description: 'The session, with its token', schema: SessionCreated } },
     handler:
       ({ node }) =>
       async (request, reply) =>
@@ -84,7 +84,12 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'Change preferences of a session; those that are not named stay',
     params,
     body: PreferencesUpdate,
-    answers: { 200: { description: 'The preferences', schema: PreferencesUpdated }, 404: other, 409: archived },
+    answers: {
+      ...MEMORY_BODY,
+      200: { description: 'The preferences', schema: PreferencesUpdated },
+      404: other,
+      409: archived,
+    },
     handler:
       ({ node }) =>
       async (request, reply) =>
@@ -114,7 +119,7 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'Get another token for a session, before this one ends; with fewer permissions, if wanted',
     params,
     body: TokenRefresh,
-    answers: { 200: { description: 'The token', schema: SessionToken }, 404: other },
+    answers: { ...MEMORY_BODY, 200: { description: 'The token', schema: SessionToken }, 404: other },
     handler:
       ({ node }) =>
       async (request, reply) =>
