@@ -7,6 +7,7 @@ import type { BodyRoom } from './body-room.ts'
 import { type Caller, CONTRIBUTOR, type Credential, REFUSED } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
+import { loggedUrl } from './logged-url.ts'
 import type { RouteState } from './respond.ts'
 import type { Access, SessionPermission } from './route.ts'
 
@@ -101,7 +102,10 @@ export function guard(gate: Gate, { state, access, takesToken, upload, largeBody
       return refuse(request, reply, deadlines, new ProviderError('PROV_013', 'too many requests: see Retry-After'))
     }
     if (typeof found === 'string' && found !== 'none') {
-      state.logger.warn({ request_id: request.id, method: raw.method, url: raw.url }, `${found} credential`)
+      state.logger.warn(
+        { request_id: request.id, method: raw.method, url: loggedUrl(raw.url ?? '') },
+        `${found} credential`,
+      )
       return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED[found]), UNAUTHORIZED)
     }
     if (presentedToken !== undefined) {

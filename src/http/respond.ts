@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { SessionAccess } from '../node/memory-api.ts'
 import type { Caller } from './credentials.ts'
+import { loggedUrl } from './logged-url.ts'
 import type { RouteMeter } from './meter.ts'
 import type { Family } from './route.ts'
 import { endTogether } from './write-together.ts'
@@ -112,7 +113,13 @@ export function finished(request: FastifyRequest, status: number): undefined {
   route.meter.record(status, ms)
   if (route.logger.isLevelEnabled('debug')) {
     route.logger.debug(
-      { request_id: request.id, method: request.method, url: request.url, status, ms: Math.round(ms * 1000) / 1000 },
+      {
+        request_id: request.id,
+        method: request.method,
+        url: loggedUrl(request.url),
+        status,
+        ms: Math.round(ms * 1000) / 1000,
+      },
       'request',
     )
   }

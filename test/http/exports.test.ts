@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { type ContractServer, contractServer } from '../contract/server.ts'
-import type { Reply } from './harness.ts'
+import { type Reply, start } from './harness.ts'
 
 type Call = (method: string, path: string, body?: unknown) => Promise<Reply>
 
@@ -117,4 +117,15 @@ test('a token without the permission for it exports nothing, and sees no export'
     assert.equal(reply.status, 403, reply.text)
   }
   assert.equal((await at.send({ path: `/api/v2/sessions/${own.id}/analytics`, headers })).status, 200)
+})
+
+test('the log does not say where a file can be downloaded', async (t) => {
+  const { send, logs } = await start(t, {}, 'debug')
+  const path = `/api/v2/exports/export_${'0'.repeat(32)}/download`
+  for (const query of ['?expires=1&signature=c2VjcmV0', '?signature=c2VjcmV0&expires=1'])
+    await send({ path: path + query })
+  await send({ path: `${path}?signature=c2VjcmV0`, headers: { 'X-API-Key': 'wrong' } })
+  const said = JSON.stringify(logs)
+  assert.equal(said.split(path).length - 1, 4, 'three requests, and a wrong credential')
+  assert.doesNotMatch(said, /c2VjcmV0/)
 })

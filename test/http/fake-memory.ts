@@ -1,5 +1,4 @@
 import { type Memory, memoryError } from '../../src/node/memory-api.ts'
-import { standIns } from '../../src/node/memory-stand-ins.ts'
 
 const gone = (): never => {
   throw memoryError('INVALID_SESSION_TOKEN', 'there are no sessions here')
