@@ -5,7 +5,7 @@ import { memoryError } from './errors.ts'
 import { mergeState } from './merge-state.ts'
 import type { OpenSession, SessionChange, Versioned } from './open-session.ts'
 import type { SessionBook } from './session-book.ts'
-import { agentStates, conversationKey, type StoredState } from './session-records.ts'
+import { agentStates, type StoredState } from './session-records.ts'
 
 /** What an update made of a state. */
 export interface UpdatedState {
@@ -32,10 +32,11 @@ export class AgentStates {
 
   /** All of a session, in order of their names. */
   async *list(session: OpenSession): AsyncGenerator<readonly [agent: string, state: StoredState]> {
-    const prefix = `${session.id}!`
-    for await (const [key, text] of this.#store.scan(agentStates, { prefix })) {
-      yield [key.slice(prefix.length), session.read<StoredState>(agentStates, key, text).value]
+    const found: StoredState[] = []
+    for await (const [key, text] of this.#store.scan(agentStates, { prefix: `${session.id}!` })) {
+      found.push(session.read<StoredState>(agentStates, key, text).value)
     }
+    for (const stored of found.sort((a, b) => (a.agent < b.agent ? -1 : 1))) yield [stored.agent, stored]
   }
 
   /** Merges an update into a state, when `mayWrite` its version; else throws `PRECONDITION_FAILED`. */
@@ -59,7 +60,7 @@ export class AgentStates {
   }
 
   /** Keeps a state, inside a change of its session. Throws `STORAGE_QUOTA_EXCEEDED` for one that is too large, or of one agent too many. */
-  put(session: SessionChange, agent: string, stored: StoredState, version: number): void {
+  put(session: SessionChange, agent: string, stored: Omit<StoredState, 'agent'>, version: number): void {
     const bytes = Buffer.byteLength(JSON.stringify(stored.state))
     if (bytes > MEMORY_LIMITS.agentStateBytes) {
       const message = `found ${bytes} bytes in the state with this, allowed are ${MEMORY_LIMITS.agentStateBytes}`
@@ -73,11 +74,11 @@ export class AgentStates {
       }
       session.update({ agents: agents + 1 })
     }
-    session.put(agentStates, keyOf(session, agent), version, stored)
+    session.put(agentStates, keyOf(session, agent), version, { ...stored, agent })
   }
 }
 
 /** The entity tag of a version (RFC 9110 §8.8.3). */
 export const etagOf = (version: number): string => `"${version}"`
 
-const keyOf = (session: OpenSession, agent: string): string => conversationKey(session.id, agent)
+const keyOf = (session: OpenSession, agent: string): string => `${session.id}!${session.nameOf(agent)}`

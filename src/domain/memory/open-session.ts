@@ -38,6 +38,11 @@ export class OpenSession {
     return this.read<UserPreferences>(sessions, this.id, this.record.preferences).value
   }
 
+  /** What stands for a name in keys of the store. */
+  nameOf(name: string): string {
+    return this.seal.nameOf(name)
+  }
+
   conversation(conversationId: string): ConversationRecord | undefined {
     return this.#from.get(conversations, conversationKey(this.id, conversationId))
   }

@@ -62,8 +62,9 @@ export interface StoredSummary extends Outcome {
   readonly trigger: string | null
 }
 
-/** What is sealed of an agent. */
+/** What is sealed of an agent. Its name is in no key. */
 export interface StoredState {
+  readonly agent: string
   readonly state: Readonly<Record<string, unknown>>
   readonly at: number
   readonly reason: string | null

@@ -1,4 +1,8 @@
+import { createHmac } from 'node:crypto'
 import { seal, unseal } from '../../kernel/identity/aes-gcm.ts'
+
+/** 128 bits. */
+const NAME_DIGITS = 32
 
 /**
  * Seals the records of one session with its own key. What is kept is `<version>.<base64>`; additional data are the record's whole key in the store,
@@ -13,6 +17,11 @@ export class SessionSeal {
 
   seal(record: string, version: number, bytes: Uint8Array): string {
     return `${version}.${seal(this.#key, bytes, additional(record, version)).toString('base64')}`
+  }
+
+  /** What stands for a name in keys of the store: nobody without the key can tell which name it is. */
+  nameOf(name: string): string {
+    return createHmac('sha256', this.#key).update(`cytoplex session name\n${name}`).digest('hex').slice(0, NAME_DIGITS)
   }
 
   /** Throws for what was sealed for another record, with another key, or was changed since. */

@@ -105,7 +105,7 @@ export const KEYSPACES = {
   conversations: 101,
   /** `<session id>!<conversation id>!<turn number>` → a turn, sealed. */
   turns: 102,
-  /** `<session id>!<agent>` → the state of an agent, sealed. */
+  /** `<session id>!<what stands for an agent's name>` → the state of the agent, sealed. */
   agentStates: 103,
   /** `<session id>!<number>` → a summary of a session that was replaced, or is the newest, sealed. */
   summaries: 104,

@@ -52,7 +52,7 @@ test('nothing that was said, and nothing that names it, is on the disk in clear;
   const { conversation_id } = await memory.startConversation(access, { session_id, directive: planted[0]! }, signal)
   const turn = { agent: 'planted_agent', content: 'plantedTurn', metadata: { plantedMetadata: 1 } }
   await memory.addTurns(access, conversation_id, [turn])
-  await memory.updateAgentState(access, 'other', { state_updates: { plantedState: 1 } }, undefined)
+  await memory.updateAgentState(access, 'planted_name', { state_updates: { plantedState: 1 } }, undefined)
   await memory.updateSummary(access, { summary: 'plantedNewer', key_topics: ['plantedTopic'] })
   await books.texts.keepVectors(session_id, 'plantedModel', new Map([[`${conversation_id}!1`, new Float32Array(8)]]))
   await memory.complete(access, conversation_id, signal)
