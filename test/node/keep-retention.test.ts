@@ -164,7 +164,11 @@ describe('what is older than a session keeps', () => {
       ids.push(access.sessionId)
     }
     at.clock.advance(DAY + 1)
-    const exports = { removeOlder: async () => undefined, forget: async () => undefined }
+    const exports = {
+      sessions: () => new Set<string>(),
+      removeOlder: async () => undefined,
+      forget: async () => undefined,
+    }
     const recall = { removed: () => undefined, forget: () => undefined }
     const logger = pino({ level: 'silent' })
     const parts = { ...at, exports, recall, logger, summarize: summarizeByExtraction, tokenMs: 2 * DAY }

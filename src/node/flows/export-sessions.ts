@@ -89,6 +89,11 @@ export class SessionExports {
     }
   }
 
+  /** Those that have exports. */
+  sessions(): ReadonlySet<string> {
+    return new Set(Array.from(this.#parts.exports.all(), ([, { session_id }]) => session_id))
+  }
+
   /** Deletes the exports of a session. */
   async forget(sessionId: string): Promise<void> {
     await this.#removeAll((record) => record.session_id === sessionId)

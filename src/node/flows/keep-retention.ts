@@ -21,7 +21,7 @@ export interface RetentionParts {
   readonly store: Store
   readonly books: MemoryBooks
   readonly recall: Pick<Recall, 'removed' | 'forget'>
-  readonly exports: Pick<SessionExports, 'removeOlder' | 'forget'>
+  readonly exports: Pick<SessionExports, 'sessions' | 'removeOlder' | 'forget'>
   readonly summarize: Summarize
   readonly clock: Clock
   readonly logger: Logger
@@ -39,6 +39,9 @@ export class Retention {
   readonly #turnsPerPass: number
   /** The session that the last pass ended with, because it had deleted as much as it may; empty for the first. */
   #next = ''
+  /** Sessions whose files still hold what was deleted, and when such files were rewritten last. */
+  readonly #unpurged = new Set<string>()
+  #purgedAt = 0
 
   constructor(parts: RetentionParts, turnsPerPass = TURNS_PER_PASS) {
     this.#parts = parts
@@ -47,7 +50,8 @@ export class Retention {
 
   /** Goes through the sessions. True when it ended before the last of them. */
   async pass(signal: AbortSignal): Promise<boolean> {
-    const { books, logger } = this.#parts
+    const { books, exports, logger } = this.#parts
+    const exporting = exports.sessions()
     const after = this.#next
     this.#next = ''
     let left = this.#turnsPerPass
@@ -56,7 +60,7 @@ export class Retention {
       signal.throwIfAborted()
       if (++seen % SESSIONS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
       try {
-        left -= await this.#session(id, record, left, signal)
+        left -= await this.#session(id, record, { most: left, hasExports: exporting.has(id) }, signal)
       } catch (error) {
         signal.throwIfAborted()
         // Whoever deletes a session at the same time does all of this.
@@ -69,15 +73,36 @@ export class Retention {
         return true
       }
     }
+    await this.#purge(signal)
     return false
   }
 
-  /** Returns how many turns it deleted, at most about `most`. */
-  async #session(id: string, record: SessionRecord, most: number, signal: AbortSignal): Promise<number> {
-    const { store, books, recall, exports, clock, tokenMs } = this.#parts
+  /** Rewrites files at most once a day: each is read and written as a whole. */
+  async #purge(signal: AbortSignal): Promise<void> {
+    const { store, clock } = this.#parts
     const now = clock.now()
+    if (this.#unpurged.size === 0 || now - this.#purgedAt < DAY_MS) return
+    this.#purgedAt = now
+    for (const id of this.#unpurged) {
+      signal.throwIfAborted()
+      this.#unpurged.delete(id)
+      for (const space of [turns, vectors, summaries]) await store.purge(space, `${id}!`)
+    }
+  }
+
+  /** Returns how many turns it deleted, at most about `most`. */
+  async #session(
+    id: string,
+    record: SessionRecord,
+    { most, hasExports }: { readonly most: number; readonly hasExports: boolean },
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { books, recall, exports, clock, tokenMs } = this.#parts
+    const now = clock.now()
+    // The fewest days that a session can keep.
+    if (record.created_at > now - DAY_MS) return 0
     const cutoff = now - books.sessions.open(id).preferences.memory_retention_days * DAY_MS
-    await exports.removeOlder(id, cutoff)
+    if (hasExports) await exports.removeOlder(id, cutoff)
     if (record.created_at >= cutoff) return 0
     const unreachable = Math.min(cutoff, now - tokenMs)
     if (record.last_active < unreachable) {
@@ -91,14 +116,8 @@ export class Retention {
     const isOld = await this.#hasOld(id, cutoff)
     const gone = await books.summaries.remove(id, ({ at, trigger }) => at < cutoff || (isOld && trigger === SUMMED_UP))
     const deleted = isOld ? await this.#turns(id, cutoff, most, signal) : 0
-    if (gone > 0) {
-      await sumUpSession(this.#parts, id, signal)
-      await store.purge(summaries, `${id}!`)
-    }
-    if (deleted > 0) {
-      await store.purge(turns, `${id}!`)
-      await store.purge(vectors, `${id}!`)
-    }
+    if (gone > 0) await sumUpSession(this.#parts, id, signal)
+    if (gone + deleted > 0) this.#unpurged.add(id)
     return deleted
   }
 
