@@ -220,6 +220,22 @@ describe('an import', () => {
     assert.deepEqual(comparable(await downloaded(at, (await exported(at, copy)).download_url)), comparable(text))
   })
 
+  test('is kept no longer than its preferences say, whatever the file says of its age', async (t) => {
+    const at = await remembering(t)
+    const access = await newSession(at, { user_preferences: { memory_retention_days: 10 } })
+    await converse(at, access, ['Old.'])
+    const file = JSON.parse(await downloaded(at, (await exported(at, access)).download_url)) as SessionFile
+    at.clock.advance(20 * DAY)
+    const now = new Date(at.clock.now()).toISOString()
+    file.session.created_at = now
+    file.conversations[0]!.created_at = now
+    const imported = await at.memory.import(file)
+    const copy = await at.memory.authorize(imported.token)
+    assert.equal(at.memory.session(copy).total_turns, 1)
+    await at.chores.deleteOld()
+    assert.equal(at.memory.session(copy).total_turns, 0)
+  })
+
   test('is refused whole for whatever is wrong in a file', async (t) => {
     const at = await remembering(t)
     const access = await newSession(at)

@@ -5,8 +5,8 @@ import { checkedFile } from '../../domain/memory/session-file.ts'
 import type { SessionRecord } from '../../domain/memory/session-records.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 
-/** Turns that one transaction stores, and UTF-16 code units of them: others need not wait for more. */
-const TURNS_PER_WRITE = 200
+/** Records that one transaction stores, and UTF-16 code units of them: others need not wait for more. */
+const ITEMS_PER_WRITE = 200
 const CHARACTERS_PER_WRITE = 1024 * 1024
 
 export interface Imported {
@@ -23,66 +23,89 @@ export interface Imported {
 export async function importSession(books: MemoryBooks, clock: Clock, value: unknown): Promise<Imported> {
   const file = checkedFile(value, clock.now())
   const { session, conversations } = file
-  const { id, record } = await books.sessions.build(session.user_preferences, stepsOf(books, file), (change) => {
-    const created_at = timeOf(session.created_at)
-    const isArchived = session.status === 'archived'
-    change.update({
-      created_at,
-      ...(isArchived ? { status: 'archived', archived_at: clock.now() } : {}),
-    })
-  })
+  const { id, record } = await books.sessions.build(
+    session.user_preferences,
+    stepsOf(itemsOf(books, file)),
+    (change) => {
+      // Nothing in it is older than the session, whatever the file says: retention relies on it.
+      const created_at = conversations.reduce(
+        (first, conversation) => Math.min(first, beginningOf(conversation)),
+        timeOf(session.created_at),
+      )
+      const isArchived = session.status === 'archived'
+      change.update({
+        created_at,
+        ...(isArchived ? { status: 'archived', archived_at: clock.now() } : {}),
+      })
+    },
+  )
   const turns = conversations.reduce((sum, conversation) => sum + conversation.turns.length, 0)
   return { id, record, conversations: conversations.length, turns }
 }
 
 type Step = (session: SessionChange) => void
 
-/** What is stored in one transaction each. */
-function* stepsOf({ conversations, summaries, agents }: MemoryBooks, file: SessionFile): Generator<Step> {
-  yield (session) => {
-    for (const { summary, key_topics: topics, trigger, created_at } of file.summaries) {
-      summaries.put(session, { summary, topics, trigger, at: timeOf(created_at) })
+/** Something to store, and the UTF-16 code units of it. */
+interface Item {
+  readonly characters: number
+  readonly store: Step
+}
+
+/** What is stored in one transaction each: as many items as may be, in their order. */
+function* stepsOf(items: Iterable<Item>): Generator<Step> {
+  let group: Item[] = []
+  let characters = 0
+  const step =
+    (stored: readonly Item[]): Step =>
+    (session) => {
+      for (const { store } of stored) store(session)
     }
-    for (const { agent, state, last_updated } of file.agent_states) {
-      agents.put(session, agent, { state, at: timeOf(last_updated), reason: null }, 1)
-    }
+  for (const item of items) {
+    group.push(item)
+    characters += item.characters
+    if (group.length < ITEMS_PER_WRITE && characters < CHARACTERS_PER_WRITE) continue
+    yield step(group)
+    group = []
+    characters = 0
+  }
+  if (group.length > 0) yield step(group)
+}
+
+function* itemsOf({ conversations, summaries, agents }: MemoryBooks, file: SessionFile): Generator<Item> {
+  for (const { summary, key_topics: topics, trigger, created_at } of file.summaries) {
+    const stored = { summary, topics, trigger, at: timeOf(created_at) }
+    yield { characters: summary.length, store: (session) => summaries.put(session, stored) }
+  }
+  for (const { agent, state, last_updated } of file.agent_states) {
+    const stored = { state, at: timeOf(last_updated), reason: null }
+    yield { characters: 0, store: (session) => agents.put(session, agent, stored, 1) }
   }
   for (const conversation of file.conversations) {
     let id = ''
-    yield (session) => {
-      id = conversations.begin(session, timeOf(conversation.created_at))
+    yield {
+      characters: 0,
+      store: (session) => {
+        id = conversations.begin(session, beginningOf(conversation))
+      },
     }
-    for (const turns of chunksOf(conversation.turns)) {
-      yield (session) => {
-        for (const { turn_number: number, agent, content, timestamp, metadata = {} } of turns) {
-          const record = conversations.find(session, id)
-          // Some before it may be missing.
-          if (record.last !== number - 1) session.putConversation(id, { ...record, last: number - 1 })
-          conversations.append(session, id, [{ agent, content, metadata, at: timeOf(timestamp) }])
-        }
+    for (const { turn_number: number, agent, content, timestamp, metadata = {} } of conversation.turns) {
+      const store: Step = (session) => {
+        const record = conversations.find(session, id)
+        // Some before it may be missing.
+        if (record.last !== number - 1) session.putConversation(id, { ...record, last: number - 1 })
+        conversations.append(session, id, [{ agent, content, metadata, at: timeOf(timestamp) }])
       }
+      yield { characters: content.length, store }
     }
     const { completed_at, summary, key_topics: topics } = conversation
-    if (completed_at !== null) {
-      yield (session) =>
-        conversations.close(session, id, timeOf(completed_at), summary === null ? null : { summary, topics })
-    }
+    if (completed_at === null) continue
+    const outcome = summary === null ? null : { summary, topics }
+    yield { characters: 0, store: (session) => conversations.close(session, id, timeOf(completed_at), outcome) }
   }
 }
 
-function* chunksOf(turns: SessionFile['conversations'][number]['turns']): Generator<typeof turns> {
-  let chunk: typeof turns = []
-  let characters = 0
-  for (const turn of turns) {
-    if (chunk.length === TURNS_PER_WRITE || characters > CHARACTERS_PER_WRITE) {
-      yield chunk
-      chunk = []
-      characters = 0
-    }
-    chunk.push(turn)
-    characters += turn.content.length
-  }
-  yield chunk
-}
+/** When a conversation began: no turn of it is older. */
+const beginningOf = ({ created_at, turns }: SessionFile['conversations'][number]): number =>
+  Math.min(timeOf(created_at), timeOf(turns[0]!.timestamp))
 
 const timeOf = (text: string): number => Date.parse(text)
