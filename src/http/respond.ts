@@ -105,6 +105,10 @@ export function sendJson(
 export const sendData = (request: FastifyRequest, reply: FastifyReply, status: number, data: unknown): undefined =>
   sendJson(request, reply, status, { success: true, data, error: null, timestamp: Date.now() })
 
+/** What logs say was asked for. Of routes about sessions, not whose: paths there name agents, and may be signed. */
+export const loggedUrl = (request: FastifyRequest): string =>
+  request.exchange.route.operation === undefined ? request.url : (request.routeOptions.url ?? '')
+
 /** Counts an answer, and logs it for who looks closely. Called once per request. */
 export function finished(request: FastifyRequest, status: number): undefined {
   const { route, startedAt } = request.exchange
@@ -112,7 +116,13 @@ export function finished(request: FastifyRequest, status: number): undefined {
   route.meter.record(status, ms)
   if (route.logger.isLevelEnabled('debug')) {
     route.logger.debug(
-      { request_id: request.id, method: request.method, url: request.url, status, ms: Math.round(ms * 1000) / 1000 },
+      {
+        request_id: request.id,
+        method: request.method,
+        url: loggedUrl(request),
+        status,
+        ms: Math.round(ms * 1000) / 1000,
+      },
       'request',
     )
   }
