@@ -300,6 +300,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   })
   answers.start()
   const memory = new NodeMemory({ clock, books: opened.memoryBooks, spends: false, ...standIns, ...options.memory })
+  memory.measure(metrics)
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
