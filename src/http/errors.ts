@@ -3,9 +3,8 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
-import { loggedUrl } from './logged-url.ts'
 import { memoryFailure, retryAfterOf } from './memory-failure.ts'
-import { COMMON, finished, sendJson } from './respond.ts'
+import { COMMON, finished, loggedUrl, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
 import { endWaiting } from './write-together.ts'
 
@@ -42,7 +41,7 @@ export function sendError(
 }
 
 function logFailure(error: unknown, request: FastifyRequest): void {
-  const fields = { request_id: request.id, method: request.method, url: loggedUrl(request.url), err: error }
+  const fields = { request_id: request.id, method: request.method, url: loggedUrl(request), err: error }
   request.exchange.route.logger.error(fields, 'request failed')
 }
 

@@ -7,8 +7,7 @@ import type { BodyRoom } from './body-room.ts'
 import { type Caller, CONTRIBUTOR, type Credential, REFUSED } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
-import { loggedUrl } from './logged-url.ts'
-import type { RouteState } from './respond.ts'
+import { loggedUrl, type RouteState } from './respond.ts'
 import type { Access, SessionPermission } from './route.ts'
 
 /** Milliseconds for a JSON body to arrive. */
@@ -102,10 +101,7 @@ export function guard(gate: Gate, { state, access, takesToken, upload, largeBody
       return refuse(request, reply, deadlines, new ProviderError('PROV_013', 'too many requests: see Retry-After'))
     }
     if (typeof found === 'string' && found !== 'none') {
-      state.logger.warn(
-        { request_id: request.id, method: raw.method, url: loggedUrl(raw.url ?? '') },
-        `${found} credential`,
-      )
+      state.logger.warn({ request_id: request.id, method: raw.method, url: loggedUrl(request) }, `${found} credential`)
       return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED[found]), UNAUTHORIZED)
     }
     if (presentedToken !== undefined) {

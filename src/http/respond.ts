@@ -2,7 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { SessionAccess } from '../node/memory-api.ts'
 import type { Caller } from './credentials.ts'
-import { loggedUrl } from './logged-url.ts'
 import type { RouteMeter } from './meter.ts'
 import type { Family } from './route.ts'
 import { endTogether } from './write-together.ts'
@@ -106,6 +105,10 @@ export function sendJson(
 export const sendData = (request: FastifyRequest, reply: FastifyReply, status: number, data: unknown): undefined =>
   sendJson(request, reply, status, { success: true, data, error: null, timestamp: Date.now() })
 
+/** What logs say was asked for. Of routes about sessions, not whose: paths there name agents, and may be signed. */
+export const loggedUrl = (request: FastifyRequest): string =>
+  request.exchange.route.operation === undefined ? request.url : (request.routeOptions.url ?? '')
+
 /** Counts an answer, and logs it for who looks closely. Called once per request. */
 export function finished(request: FastifyRequest, status: number): undefined {
   const { route, startedAt } = request.exchange
@@ -116,7 +119,7 @@ export function finished(request: FastifyRequest, status: number): undefined {
       {
         request_id: request.id,
         method: request.method,
-        url: loggedUrl(request.url),
+        url: loggedUrl(request),
         status,
         ms: Math.round(ms * 1000) / 1000,
       },

@@ -37,6 +37,7 @@ import type { OpenSession } from '../domain/memory/open-session.ts'
 import type { MemoryText, Recall, Summarize } from '../domain/memory/recall.ts'
 import { type Outcome, type SessionRecord, turnId } from '../domain/memory/session-records.ts'
 import type { Clock } from '../kernel/base/clock.ts'
+import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { conversationStatus } from './flows/conversation-status.ts'
 import { matchesTag } from './flows/if-match.ts'
 import { SessionRecall } from './flows/session-recall.ts'
@@ -100,6 +101,20 @@ export class NodeMemory implements Memory {
   get usage(): { readonly sessions: number; readonly bytes: number } {
     const { count: sessions, bytes } = this.#books.sessions
     return { sessions, bytes }
+  }
+
+  /** What the administrator sees of sessions: how many, and how large. */
+  measure(metrics: Metrics): void {
+    const sessions = metrics.gauge({
+      name: 'cytoplex_sessions',
+      help: 'Sessions that remember.',
+      collect: () => sessions.set(this.usage.sessions),
+    })
+    const bytes = metrics.gauge({
+      name: 'cytoplex_sessions_bytes',
+      help: 'What sessions take on disk, in bytes.',
+      collect: () => bytes.set(this.usage.bytes),
+    })
   }
 
   async createSession({

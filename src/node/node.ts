@@ -307,6 +307,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const chores = new SessionChores({ store, clock, logger, config, books, recall, summarize, linkKey })
   await lifecycle.start(chores)
   const memory = new NodeMemory({ clock, books, spends: false, recall, summarize, chores, ...options.memory })
+  memory.measure(metrics)
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })

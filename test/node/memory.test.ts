@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { MemoryPermission } from '../../protocol/memory.ts'
+import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import { accessTo, PERMISSIONS, signal, type TestMemory, testMemory, withCode } from '../support/memory.ts'
 
 async function session({ memory }: Pick<TestMemory, 'memory'>) {
@@ -305,6 +306,17 @@ test('a forged token, one of another node or of another kind, and one without a 
   for (const forged of tokens)
     await assert.rejects(at.memory.authorize(forged), withCode('INVALID_SESSION_TOKEN'), forged)
   assert.equal((await at.memory.authorize(token)).sessionId, claims.sub)
+})
+
+test('metrics tell how many sessions there are and what they take', async (t) => {
+  const at = await testMemory(t)
+  const metrics = createMetrics()
+  at.memory.measure(metrics)
+  await conversation(at)
+  const { bytes } = at.memory.usage
+  const body = await metrics.text()
+  assert.match(body, /^cytoplex_sessions 1$/m)
+  assert.ok(bytes > 0 && body.includes(`cytoplex_sessions_bytes ${bytes}\n`))
 })
 
 test('the texts of a session come in order, and vectors of texts that are gone are dropped', async (t) => {
