@@ -108,12 +108,12 @@ export class NodeMemory implements Memory {
     const sessions = metrics.gauge({
       name: 'cytoplex_sessions',
       help: 'Sessions that remember.',
-      collect: () => sessions.set(this.usage.sessions),
+      collect: (): void => sessions.set(this.usage.sessions),
     })
     const bytes = metrics.gauge({
       name: 'cytoplex_sessions_bytes',
       help: 'What sessions take on disk, in bytes.',
-      collect: () => bytes.set(this.usage.bytes),
+      collect: (): void => bytes.set(this.usage.bytes),
     })
   }
 
