@@ -57,7 +57,19 @@ export function openApiDocument(routes: readonly Route[], examples: Examples): J
 
 const KEYS = [{ apiKey: [] }, { bearer: [] }]
 /** Readers and contributors need a key only where the operator says so. */
-const SECURITY = { open: [], contributor: [{}, ...KEYS], reader: [{}, ...KEYS], publisher: KEYS, admin: KEYS } as const
+const SESSION = [{ bearer: [] }]
+const SECURITY = {
+  open: [],
+  contributor: [{}, ...KEYS],
+  spending: [{}, ...KEYS],
+  reader: [{}, ...KEYS],
+  publisher: KEYS,
+  admin: KEYS,
+  'session:any': SESSION,
+  'session:read': SESSION,
+  'session:write': SESSION,
+  'session:memory': SESSION,
+} as const
 
 /** `/api/v1/cells/request/{request_id}` */
 export const documentPath = ({ path }: Pick<Route, 'path'>): string =>
@@ -98,7 +110,7 @@ function operation(route: Route, schemas: Components, examples: Examples[string]
 /** `post_cells_request`, `get_repository_cells_by_cell_type`. */
 function operationId({ method, path }: Route): string {
   const words = path
-    .replace('/api/v1', '')
+    .replace(/^\/api\/v[12]/, '')
     .replaceAll(':', 'by_')
     .split(/[^a-z_]+/)
   return [method.toLowerCase(), ...words.filter((word) => word !== '')].join('_')

@@ -30,6 +30,7 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
       certificate: certificateSource(config, systemClock),
       healthPort: config.health.enable_server ? config.health.port : undefined,
       operators: config.events.operators,
+      memoryRates: config.memory.rate_per_minute,
     }
     const server = await startHttp(node, options)
     const { healthUrl, wsUrl } = server

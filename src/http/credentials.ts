@@ -14,9 +14,9 @@ export interface Caller {
 /** What a request's headers say about who calls: a caller, nobody, or why what they hold does not count. */
 export type Credential = Caller | PresentedToken | 'none' | 'wrong' | 'expired' | 'revoked'
 
-/** A bearer token in the form of a JWT: a partner's, if anybody's. Verifying it is left to the routes where it counts. */
+/** A bearer token in the form of a JWT: a partner's or a session's, if anybody's. Verifying it is left to the routes where it counts. */
 export interface PresentedToken {
-  readonly federationToken: string
+  readonly presentedToken: string
 }
 
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/
@@ -55,7 +55,7 @@ export function credentialCheck(
     if (key !== undefined) credential = typeof key === 'string' ? callerOf(key) : 'wrong'
     if (authorization === undefined || (credential !== 'none' && typeof credential === 'string')) return credential
     const token = bearer(authorization)
-    return key === undefined && JWT.test(token) ? { federationToken: token } : callerOf(token)
+    return key === undefined && JWT.test(token) ? { presentedToken: token } : callerOf(token)
   }
 }
 

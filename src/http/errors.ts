@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
-import { COMMON, finished, sendJson } from './respond.ts'
+import { memoryFailure, retryAfterOf } from './memory-failure.ts'
+import { COMMON, finished, loggedUrl, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
 import { endWaiting } from './write-together.ts'
 
@@ -34,11 +35,13 @@ export function sendError(
   const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
   // Where a client is not too fast, and something of the node is full, it says nothing of when there will be room.
   const isFull = status === 429 && !request.exchange.limits.includes('Retry-After')
-  return sendJson(request, reply, status, body, isFull ? [...(more ?? []), 'Retry-After', String(FULL_SECONDS)] : more)
+  const seconds = retryAfterOf(known) ?? (isFull ? FULL_SECONDS : undefined)
+  const headers = seconds === undefined ? more : [...(more ?? []), 'Retry-After', String(seconds)]
+  return sendJson(request, reply, status, body, headers)
 }
 
 function logFailure(error: unknown, request: FastifyRequest): void {
-  const fields = { request_id: request.id, method: request.method, url: request.url, err: error }
+  const fields = { request_id: request.id, method: request.method, url: loggedUrl(request), err: error }
   request.exchange.route.logger.error(fields, 'request failed')
 }
 
@@ -75,6 +78,7 @@ interface ErrorAnswer {
 
 function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
   const { code, message, status, details } = error
+  if (request.exchange.route.family === 'memory') return { status, body: memoryFailure(request, error) }
   if (request.exchange.route.family === 'assurance')
     return { status, body: failedAnswer(request, status, message, details) }
   const invalid = 'validation_results' in details
@@ -100,6 +104,7 @@ function failedAnswer(
 }
 
 function unexpected(request: FastifyRequest): ErrorAnswer {
+  if (request.exchange.route.family === 'memory') return { status: 500, body: memoryFailure(request, undefined) }
   if (request.exchange.route.family === 'assurance') {
     return { status: 500, body: failedAnswer(request, 500, `Internal error (request ${request.id})`) }
   }

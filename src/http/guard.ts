@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { roleCovers } from '../../protocol/access.ts'
+import { type AccessRole, roleCovers } from '../../protocol/access.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { BodyDeadlines } from './body-deadlines.ts'
 import type { BodyRoom } from './body-room.ts'
 import { type Caller, CONTRIBUTOR, type Credential, REFUSED } from './credentials.ts'
 import { sendError } from './errors.ts'
 import { countHosts, type HostPolicy, targetHost } from './hosts.ts'
-import type { RouteState } from './respond.ts'
-import type { Access } from './route.ts'
+import { loggedUrl, type RouteState } from './respond.ts'
+import type { Access, SessionPermission } from './route.ts'
 
 /** Milliseconds for a JSON body to arrive. */
 const BODY_MS = 30_000
@@ -27,6 +27,8 @@ export interface Gate {
   readonly openReading: boolean
   /** Whether contributing needs the agent network's `api_key`, or a publisher's. */
   readonly closedContributing: boolean
+  /** Whether answers to chats cost the operator something. */
+  readonly spends: boolean
   /** The headers of the limits that apply to a caller, or why the request is one too many. */
   readonly limit: (address: string, caller: Caller | undefined) => { allowed: boolean; headers: readonly string[] }
 }
@@ -35,8 +37,8 @@ export interface Gate {
 export interface Guarded {
   readonly state: RouteState
   readonly access: Access
-  /** Whether a federation token may be presented. */
-  readonly forPartners: boolean
+  /** Whether a token in the form of a JWT may be presented: a partner's or a session's. */
+  readonly takesToken: boolean
   /** Uploads may take as long as they move. */
   readonly upload: boolean
   /** Bytes of a JSON body at most, where that is more than the usual. */
@@ -47,7 +49,7 @@ export interface Guarded {
 
 const EXPOSED = [
   'Access-Control-Expose-Headers',
-  'ETag, Content-Range, Accept-Ranges, Content-Length, Allow, Request-Token, Retry-After, Deprecation, Sunset, Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset',
+  'ETag, Content-Range, Accept-Ranges, Content-Length, Allow, Request-Token, Retry-After, Deprecation, Sunset, Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window',
 ] as const
 /** What a role is asked for by. */
 const NEEDED = {
@@ -62,7 +64,7 @@ const UNAUTHORIZED = ['WWW-Authenticate', 'Bearer'] as const
  * The first hook of a route: Host (400, 421), Origin (403), rate (429), credential (401, 403), in this order and before the body is read
  * (SECURITY 21, 22). Leaves what it found in `request.exchange`.
  */
-export function guard(gate: Gate, { state, access, forPartners, upload, largeBody, end = [] }: Guarded) {
+export function guard(gate: Gate, { state, access, takesToken, upload, largeBody, end = [] }: Guarded) {
   const { hosts, origins, credential, deadlines, room, limit } = gate
   const needed = neededFor(access, gate)
   const vary = origins.size > 0 ? ['Vary', 'Origin'] : undefined
@@ -81,10 +83,10 @@ export function guard(gate: Gate, { state, access, forPartners, upload, largeBod
     const listed = origin !== undefined && origins.has(origin)
     const cors = listed ? ['Access-Control-Allow-Origin', origin, ...EXPOSED, ...(vary ?? [])] : vary
     const found = credential(headers)
-    const known = typeof found === 'string' || 'federationToken' in found ? undefined : found
+    const known = typeof found === 'string' || 'presentedToken' in found ? undefined : found
     const caller = known === CONTRIBUTOR && state.family !== 'goals' ? undefined : known
-    const federationToken = typeof found !== 'string' && 'federationToken' in found ? found.federationToken : undefined
-    request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors, caller, federationToken, limits: [] }
+    const presentedToken = typeof found !== 'string' && 'presentedToken' in found ? found.presentedToken : undefined
+    request.exchange = { route: state, startedAt, baseUrl: baseUrl ?? '', cors, caller, presentedToken, limits: [] }
 
     if (countHosts(raw.rawHeaders) > 1) return refuse(request, reply, deadlines, severalHosts())
     if (baseUrl === undefined) return refuse(request, reply, deadlines, foreignHost(targetHost(raw)))
@@ -99,11 +101,11 @@ export function guard(gate: Gate, { state, access, forPartners, upload, largeBod
       return refuse(request, reply, deadlines, new ProviderError('PROV_013', 'too many requests: see Retry-After'))
     }
     if (typeof found === 'string' && found !== 'none') {
-      state.logger.warn({ request_id: request.id, method: raw.method, url: raw.url }, `${found} credential`)
+      state.logger.warn({ request_id: request.id, method: raw.method, url: loggedUrl(request) }, `${found} credential`)
       return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED[found]), UNAUTHORIZED)
     }
-    if (federationToken !== undefined) {
-      if (!forPartners)
+    if (presentedToken !== undefined) {
+      if (!takesToken)
         return refuse(request, reply, deadlines, new ProviderError('PROV_016', REFUSED.wrong), UNAUTHORIZED)
       done()
       return
@@ -125,15 +127,21 @@ export function guard(gate: Gate, { state, access, forPartners, upload, largeBod
   }
 }
 
-/** What a caller of a route needs; undefined for nothing. */
-function neededFor(access: Access, gate: Gate): Exclude<Access, 'open'> | undefined {
+/** What a caller of a route needs; undefined for nothing, or nothing that a key could be. */
+function neededFor(access: Access, gate: Gate): AccessRole | 'contributor' | undefined {
+  if (access === 'spending') return gate.spends ? 'reader' : undefined
+  if (isForSessions(access)) return undefined
   const wanted = access === 'contributor' && !gate.closedContributing ? 'reader' : access
   return wanted === 'open' || (wanted === 'reader' && gate.openReading) ? undefined : wanted
 }
 
+/** Whether a route takes the token of a session. */
+export const isForSessions = (access: Access): access is SessionPermission => access.startsWith('session:')
+
 const mayContribute = (caller: Caller): boolean => caller === CONTRIBUTOR || roleCovers(caller.role, 'publisher')
 
-function refuse(
+/** Answers without reading the rest of the request. */
+export function refuse(
   request: FastifyRequest,
   reply: FastifyReply,
   deadlines: BodyDeadlines,

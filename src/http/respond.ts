@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../kernel/telemetry/logger.ts'
+import type { SessionAccess } from '../node/memory-api.ts'
 import type { Caller } from './credentials.ts'
 import type { RouteMeter } from './meter.ts'
 import type { Family } from './route.ts'
@@ -17,6 +18,8 @@ export interface RouteState {
   readonly meter: RouteMeter
   readonly logger: Logger
   readonly family: Family
+  /** What errors about sessions call it. */
+  readonly operation?: string | undefined
 }
 
 /** What is known about a request before its body is read. */
@@ -30,8 +33,10 @@ export interface Exchange {
   readonly cors: readonly string[] | undefined
   /** Who calls; undefined without a credential. */
   readonly caller: Caller | undefined
-  /** What looks like a federation token, on routes where one may be presented. Nobody has verified it. */
-  readonly federationToken: string | undefined
+  /** What looks like a token of the kind that the route takes. Nobody has verified it. */
+  readonly presentedToken: string | undefined
+  /** What a session token that was verified allows; undefined where none was. */
+  session?: SessionAccess
   /** `X-RateLimit-*`; none where nothing is limited. */
   limits: readonly string[]
 }
@@ -100,6 +105,10 @@ export function sendJson(
 export const sendData = (request: FastifyRequest, reply: FastifyReply, status: number, data: unknown): undefined =>
   sendJson(request, reply, status, { success: true, data, error: null, timestamp: Date.now() })
 
+/** What logs say was asked for. Of routes about sessions, not whose: paths there name agents, and may be signed. */
+export const loggedUrl = (request: FastifyRequest): string =>
+  request.exchange.route.operation === undefined ? request.url : (request.routeOptions.url ?? '')
+
 /** Counts an answer, and logs it for who looks closely. Called once per request. */
 export function finished(request: FastifyRequest, status: number): undefined {
   const { route, startedAt } = request.exchange
@@ -107,7 +116,13 @@ export function finished(request: FastifyRequest, status: number): undefined {
   route.meter.record(status, ms)
   if (route.logger.isLevelEnabled('debug')) {
     route.logger.debug(
-      { request_id: request.id, method: request.method, url: request.url, status, ms: Math.round(ms * 1000) / 1000 },
+      {
+        request_id: request.id,
+        method: request.method,
+        url: loggedUrl(request),
+        status,
+        ms: Math.round(ms * 1000) / 1000,
+      },
       'request',
     )
   }

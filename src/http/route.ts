@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import type { AccessRole } from '../../protocol/access.ts'
+import type { MemoryClass, MemoryPermission } from '../../protocol/memory.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
@@ -25,15 +26,19 @@ export interface HttpContext {
 /**
  * Who may call a route: anybody, or who presents a key with that role or a higher one. Routes for a `reader` are open unless the configuration
  * closes them. Those for a `contributor` are, too, unless the agent network's `api_key` is set: then they need that key, or a publisher's. A wrong
- * key is refused on open routes as well.
+ * key is refused on open routes as well. `spending` routes are open, whether reading is or not, unless answers to chats cost the operator something: then
+ * they need any key. `session:<permission>` takes the token of a session with that permission, `session:any` with whatever permissions, and no key stands
+ * in for it.
  */
-export type Access = 'open' | 'contributor' | AccessRole
+export type Access = 'open' | 'contributor' | 'spending' | SessionPermission | AccessRole
+export type SessionPermission = `session:${MemoryPermission | 'any'}`
 
 /**
  * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, `goals`
- * `{success, data, error, timestamp}`, `assurance` `{request_id, status: 'failed', payload: null, errors}`, the others `{status, message, error}`.
+ * `{success, data, error, timestamp}`, `assurance` `{request_id, status: 'failed', payload: null, errors}`, `memory`
+ * `{error: {code, message, details, retry_after}}`, the others `{status, message, error}`.
  */
-export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'system'
+export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'memory' | 'system'
 
 /** What a route answers with one status. */
 export interface Answer {
@@ -57,6 +62,8 @@ interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchem
   /** Whether a partner's federation token may stand in for a key. The handler verifies it. */
   readonly forPartners?: boolean
   readonly family: Family
+  /** Of routes about sessions: what limits count together with it, and what errors call it. */
+  readonly memory?: { readonly class: MemoryClass; readonly operation: string }
   /** Bytes of a body at most; 0 where none is read. Uploads are bounded part by part. */
   readonly bodyLimit: number
   /** In the OpenAPI document, where the path of another route gives the same. */

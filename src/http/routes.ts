@@ -5,15 +5,18 @@ import { assuranceRoutes } from './routes/assurance.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
+import { conversationRoutes } from './routes/conversations.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
 import { eventRoutes } from './routes/events.ts'
+import { exportRoutes } from './routes/exports.ts'
 import { federationRoutes } from './routes/federation.ts'
 import { goalLogRoutes } from './routes/goal-log.ts'
 import { goalRoutes } from './routes/goals.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { logRoutes } from './routes/log.ts'
+import { contextRoutes } from './routes/memory-context.ts'
 import { operatorRoutes } from './routes/operators.ts'
 import { packageRoutes } from './routes/packages.ts'
 import { peerRoutes } from './routes/peers.ts'
@@ -21,6 +24,7 @@ import { proofKeyRoutes } from './routes/proof-keys.ts'
 import { providerRoutes } from './routes/providers.ts'
 import { replicationRoutes } from './routes/replication.ts'
 import { repositoryRoutes } from './routes/repository.ts'
+import { sessionRoutes } from './routes/sessions.ts'
 import { sourceRoutes } from './routes/sources.ts'
 import { systemRoutes } from './routes/system.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
@@ -51,6 +55,10 @@ export const ROUTES: readonly Route[] = [
   ...assuranceRoutes,
   ...batchRoutes,
   ...webhookRoutes(operatorOf),
+  ...sessionRoutes,
+  ...conversationRoutes,
+  ...contextRoutes,
+  ...exportRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

@@ -23,7 +23,7 @@ import { CONTRIBUTOR, credentialCheck } from './credentials.ts'
 import { refuseConnection, sendError } from './errors.ts'
 import { EventStream } from './events/event-stream.ts'
 import type { EventStreamLimits } from './events/limits.ts'
-import { type Gate, guard } from './guard.ts'
+import { type Gate, guard, isForSessions } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
 import {
@@ -40,6 +40,7 @@ import { createMeters, type RouteMeter } from './meter.ts'
 import { type Bucket, RateLimits, rateLimitHeaders } from './rate-limits.ts'
 import type { HttpContext, Route } from './route.ts'
 import { ROUTES } from './routes.ts'
+import { type MemoryRates, type SessionGate, sessionGate, sessionGuard } from './session-guard.ts'
 import { prepareShutdown } from './shutdown.ts'
 import { refuseStray } from './strays.ts'
 import { Traffic } from './traffic.ts'
@@ -60,6 +61,8 @@ export interface HttpOptions {
   readonly healthPort?: number | undefined
   /** Node ids whose keys count as the operator's where the event stream asks for one; none unless given. */
   readonly operators?: readonly string[]
+  /** Requests per minute of one session; the document's unless given. */
+  readonly memoryRates?: MemoryRates
   /** Routes that go; the contract's unless given. */
   readonly deprecated?: readonly DeprecatedRoute[]
   /** Limits of the event stream, where they are not the usual ones. */
@@ -94,6 +97,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     room: new BodyRoom(),
     openReading: config.open_reading,
     closedContributing: config.api_key !== null,
+    spends: node.memory.spends,
     limit: limiter(config, options.clock),
   }
   const traffic = new Traffic()
@@ -104,7 +108,8 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   const stray = strayGuard(gate, meterOf('none'), logger)
   const app = createApp(deadlines, stray, certificate)
   const { deprecated = DEPRECATED_ROUTES } = options
-  registerRoutes(app, gate, contextOf(node, options, traffic, gate), meterOf, logger, deprecated)
+  const sessions = sessionGate(gate, node.memory, { rates: options.memoryRates, clock: options.clock })
+  registerRoutes(app, { gate, sessions }, contextOf(node, options, traffic, gate), meterOf, logger, deprecated)
   registerStrays(app, stray)
   const { operators = [], eventLimits: limits = {}, metrics, clock } = options
   const stream = new EventStream({ node, gate, logger, metrics, clock, operators, limits })
@@ -193,7 +198,7 @@ type Guard = ReturnType<typeof guard>
 
 /** The guard of everything that is in no route. */
 function strayGuard(gate: Gate, meter: RouteMeter, logger: Logger): Guard {
-  return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', forPartners: false, upload: false })
+  return guard(gate, { state: { meter, logger, family: 'system' }, access: 'open', takesToken: false, upload: false })
 }
 
 function createApp(deadlines: BodyDeadlines, stray: Guard, certificate: Certificate | undefined): FastifyInstance {
@@ -238,7 +243,7 @@ function createApp(deadlines: BodyDeadlines, stray: Guard, certificate: Certific
 
 function registerRoutes(
   app: FastifyInstance,
-  gate: Gate,
+  { gate, sessions }: { readonly gate: Gate; readonly sessions: SessionGate },
   context: HttpContext,
   meterOf: (route: string) => RouteMeter,
   logger: Logger,
@@ -248,14 +253,15 @@ function registerRoutes(
   for (const route of ROUTES) {
     const meter = meters.get(route.path) ?? meterOf(route.path)
     meters.set(route.path, meter)
-    const onRequest = guard(gate, {
-      state: { meter, logger, family: route.family },
+    const first = guard(gate, {
+      state: { meter, logger, family: route.family, operation: route.memory?.operation },
       access: route.access,
-      forPartners: route.forPartners === true,
+      takesToken: route.forPartners === true || isForSessions(route.access),
       upload: route.multipart !== undefined,
       largeBody: route.bodyLimit > LIMITS.jsonBodyBytes ? route.bodyLimit : undefined,
       end: endOf(route, deprecated),
     })
+    const onRequest = route.memory === undefined ? first : [first, sessionGuard(sessions, route)]
     const { method, path: url, bodyLimit } = route
     const limit = bodyLimit > 0 ? { bodyLimit } : {}
     addTo(app, route, (scope) => {

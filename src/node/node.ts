@@ -10,6 +10,7 @@ import type { CellRecord } from '../domain/cells/records.ts'
 import { ReplicationOrders } from '../domain/cells/replication-orders.ts'
 import type { VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
 import { AnnouncedNames } from '../domain/federation/announced-names.ts'
+import { summarizeByExtraction } from '../domain/memory/summarize.ts'
 import { systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
@@ -71,9 +72,12 @@ import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
 import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
+import { NodeMemory } from './memory.ts'
+import { standIns } from './memory-stand-ins.ts'
 import { type NodeOptions, openParts } from './open-parts.ts'
 import type { NodeParts } from './parts.ts'
 import { checkFollow, Replication } from './replication.ts'
+import { SessionChores } from './session-chores.ts'
 import { AnnouncementSet } from './sets/announcement-set.ts'
 import { GoalSet } from './sets/goal-set.ts'
 import { PublisherKeySet } from './sets/publisher-key-set.ts'
@@ -297,6 +301,13 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
   })
   answers.start()
+  const { memoryBooks: books } = opened
+  const { recall = standIns.recall, summarize = summarizeByExtraction } = options.memory ?? {}
+  const linkKey = seal.derive('links to exports of sessions')
+  const chores = new SessionChores({ store, clock, logger, config, books, recall, summarize, linkKey })
+  await lifecycle.start(chores)
+  const memory = new NodeMemory({ clock, books, spends: false, recall, summarize, chores, ...options.memory })
+  memory.measure(metrics)
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
@@ -388,6 +399,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     replication,
     sources: answers.sources,
     goals,
+    memory,
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     webhooks: new NodeWebhooks({ webhooks, deliveries, delivery, administration }),

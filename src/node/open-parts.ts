@@ -14,10 +14,13 @@ import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
 import { Receipts } from '../domain/federation/receipts.ts'
 import { GoalBook } from '../domain/goals/goal-book.ts'
+import { type MemoryBooks, memoryBooks } from '../domain/memory/memory-books.ts'
+import { sessionKeys } from '../domain/memory/session-records.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import type { Lifecycle } from '../kernel/base/lifecycle.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
+import { openMemoryKey } from '../kernel/identity/memory-key.ts'
 import { openSecretSeal, type SecretSeal } from '../kernel/identity/sealed-secret.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { MerkleLog } from '../kernel/log/merkle-log.ts'
@@ -37,6 +40,7 @@ import { isCounted } from './counted-peers.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { checkLogs } from './flows/log-marks.ts'
 import { YankFreshness } from './flows/yank-freshness.ts'
+import type { NodeMemoryParts } from './memory.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import type { VerifyProof } from './proof-verifiers.ts'
@@ -61,6 +65,8 @@ export interface NodeOptions {
   /** Who finds the answers to operators' questions, and who proves them. */
   readonly answerer?: Answerer
   readonly prover?: Prover
+  /** What finds again what was said in sessions, and what else is done with them. */
+  readonly memory?: Partial<Pick<NodeMemoryParts, 'recall' | 'summarize' | 'chores' | 'spends'>>
 }
 
 /** What is open before anything talks: the parts of the flows, and what only the node itself gives on. */
@@ -74,6 +80,7 @@ export interface OpenParts {
   readonly seal: SecretSeal
   readonly administration: Administration
   readonly goalBook: GoalBook
+  readonly memoryBooks: MemoryBooks
 }
 
 /**
@@ -210,5 +217,33 @@ export async function openParts(
     }),
   }
   const llm = options.llm ?? (await providers.llm())
-  return { parts, providers, evaluator, llm, anchors, notifiers, seal, administration, goalBook }
+  const memory = await openMemory(parts)
+  return { parts, providers, evaluator, llm, anchors, notifiers, seal, administration, goalBook, memoryBooks: memory }
+}
+
+/** What this node keeps of sessions, with the key that theirs are wrapped with. */
+async function openMemory({
+  config,
+  keys,
+  store,
+  clock,
+}: Pick<NodeParts, 'config' | 'keys' | 'store' | 'clock'>): Promise<MemoryBooks> {
+  const { passphrase_file: passphraseFile, token_minutes: tokenMinutes, ...memory } = config.memory
+  let needed = false
+  for await (const _ of store.keys(sessionKeys, { limit: 1 })) needed = true
+  const books = memoryBooks({
+    store,
+    clock,
+    seal: openMemoryKey({ keyDirectory: config.key_dir, passphraseFile, needed }),
+    limits: {
+      sessionBytes: memory.session_bytes,
+      maxBytes: memory.max_bytes,
+      maxSessions: memory.max_sessions,
+    },
+    self: keys.providerId,
+    token: keys.token,
+    tokenMinutes,
+  })
+  await books.sessions.load()
+  return books
 }

@@ -76,6 +76,16 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'POST /api/v1/query': signedBy('nobody', { query: 'q', context: { domain: 'general' } }),
   'POST /api/v1/batch': signedBy('nobody', { requests: [{ query: 'q', context: { domain: 'general' } }] }),
   'POST /api/v1/webhooks': { url: 'https://127.0.0.1:1/', events: ['peer.banned'] },
+  'POST /api/v2/sessions': { initial_context: 'x'.repeat(20) },
+  'PUT /api/v2/sessions/:session_id/preferences': { memory_retention_days: 3 },
+  'POST /api/v2/sessions/:session_id/token': { permissions: ['read', 'write'] },
+  'POST /api/v2/sessions/:session_id/export': { format: 'jsonl' },
+  'POST /api/v2/sessions/import': { format: 'cytoplex-session/1' },
+  'POST /api/v2/conversations': { session_id: `sess_${'0'.repeat(32)}`, directive: 'x' },
+  'POST /api/v2/conversations/:conversation_id/turns': { agent: 'beatrice', content: 'x' },
+  'POST /api/v2/sessions/:session_id/context/search': { query: 'a query' },
+  'PUT /api/v2/sessions/:session_id/context/summary': { summary: 'a summary' },
+  'PUT /api/v2/sessions/:session_id/agents/:agent_name/state': { state_updates: { a: 1 } },
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -100,25 +110,43 @@ const PARAMS: Readonly<Record<string, string>> = {
   domain: 'legal',
   publisher: 'd'.repeat(64),
   constraint_id: 'short',
+  agent_name: 'beatrice',
+  export_id: `export_${'0'.repeat(32)}`,
+}
+
+/** A session of the server that is attacked, and its conversation. */
+let session = { token: '', ids: {} as Readonly<Record<string, string>> }
+
+async function startSession(at: ContractServer): Promise<void> {
+  const { memory } = at.node
+  const { token, session_id } = await memory.createSession({})
+  const access = await memory.authorize(token)
+  const start = { session_id, directive: 'the directive' }
+  const { conversation_id } = await memory.startConversation(access, start, new AbortController().signal)
+  session = { token, ids: { session_id, conversation_id } }
 }
 
 /** The path of a route with its parameters, one of them replaced. */
 function pathOf(route: Route, replaced: Readonly<Record<string, string>> = {}): string {
   return route.path
-    .replace(/:([a-z_]+)/g, (_, name: string) => replaced[name] ?? PARAMS[name] ?? assert.fail(`${name} has no value`))
+    .replace(
+      /:([a-z_]+)/g,
+      (_, name: string) => replaced[name] ?? PARAMS[name] ?? session.ids[name] ?? assert.fail(`${name} has no value`),
+    )
     .replace('*', replaced['*'] ?? '0/000')
 }
 
 /** A right request of a route. */
 function rightCall(route: Route): RawCall {
   const { method } = route
+  const token = route.access.startsWith('session:') ? { token: session.token } : {}
   if (route.multipart !== undefined) {
     const body = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', EMPTY_MODULE))
     return { method, path: pathOf(route), headers: [FORM_TYPE], body }
   }
-  if (route.body === undefined) return { method, path: pathOf(route) }
+  if (route.body === undefined) return { method, path: pathOf(route), ...token }
   const body = BODIES[nameOf(route)] ?? assert.fail(`${nameOf(route)} has no body: add one`)
-  return { method, path: pathOf(route), headers: [JSON_TYPE], body: JSON.stringify(body) }
+  return { method, path: pathOf(route), ...token, headers: [JSON_TYPE], body: JSON.stringify(body) }
 }
 
 /** Bodies that are no JSON, or JSON that nobody may send; `right` is a text that is right. */
@@ -212,10 +240,13 @@ async function attacked(
   const at = await contractServer(t)
   const registered = await at.register(HELD)
   assert.equal(registered.status, 201, registered.text)
-  const before = await keptBy(at)
+  await startSession(at)
+  const access = await at.node.memory.authorize(session.token)
+  const kept = async () => [await keptBy(at), at.node.memory.session(access)]
+  const before = await kept()
   await attack(at)
   await settled(at)
-  assert.deepEqual(await keptBy(at), before)
+  assert.deepEqual(await kept(), before)
   assert.equal(({} as Record<string, unknown>).polluted, undefined)
 }
 
@@ -482,6 +513,8 @@ test('paths that lead elsewhere, or say nothing, are refused on every route', (t
       const names = [...route.path.matchAll(/:([a-z_]+)|(\*)/g)].map(([, name = '*']) => name)
       for (const name of names) {
         for (const segment of BAD_SEGMENTS) {
+          // An agent may be called so.
+          if (name === 'agent_name' && segment === '__proto__') continue
           const path = pathOf(route, { [name]: segment })
           const reply = await sendBytes(at, { ...rightCall(route), path })
           // The documented answer about a request that is not there has a form of its own.

@@ -7,7 +7,7 @@ import { answersOf } from '../../src/http/answers.ts'
 import type { Route } from '../../src/http/route.ts'
 import { ROUTES } from '../../src/http/routes.ts'
 import { Store } from '../../src/kernel/storage/store.ts'
-import type { Reply } from '../http/harness.ts'
+import { ADMIN, type Reply } from '../http/harness.ts'
 import { CASES } from './cases.ts'
 import { contractServer, SILENT, silentPeer } from './server.ts'
 
@@ -71,6 +71,18 @@ test('a wrong key is 401 on every route, and too small a one 403', async (t) => 
     const { method } = route
     const path = anyPath(route)
     check(route, 401, await send({ method, path, headers: { 'X-API-Key': 'wrong' } }))
+    if (route.access.startsWith('session:')) {
+      check(route, 401, await send({ method, path }))
+      check(route, 401, await send({ method, path, headers: ADMIN }))
+      if (route.access === 'session:any') continue
+      const permissions = [route.access === 'session:read' ? 'write' : 'read']
+      const { token, session_id } = (
+        await send({ method: 'POST', path: '/api/v2/sessions', body: { permissions } })
+      ).json()
+      const own = path.replace('/sessions/any', `/sessions/${session_id}`)
+      check(route, 403, await send({ method, path: own, headers: { Authorization: `Bearer ${token}` } }))
+      continue
+    }
     if (route.access !== 'admin' && route.access !== 'publisher') continue
     check(route, 401, await send({ method, path }))
     check(route, 403, await send({ method, path, headers: reader }))

@@ -5,7 +5,17 @@ import { systemClock } from '../../src/kernel/base/clock.ts'
 import type { Config } from '../../src/kernel/config/schema.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { RunningNode } from '../../src/node/node.ts'
-import { ADMIN, ADMIN_KEY, type Call, form, MULTIPART, part, type Reply, send } from '../http/harness.ts'
+import {
+  ADMIN,
+  ADMIN_KEY,
+  type Call,
+  form,
+  MULTIPART,
+  part,
+  type Reply,
+  send,
+  UNLIMITED_MEMORY,
+} from '../http/harness.ts'
 import { silentLogger } from '../network/nodes.ts'
 import { ScriptedAnswerer, scriptedProver } from '../support/assurance.ts'
 import { manifestOf, newPublisher, signedCell, summaryOf, TestClock } from '../support/cells.ts'
@@ -74,6 +84,7 @@ export async function contractServer(
     logger: silentLogger,
     metrics: createMetrics(),
     clock: systemClock,
+    memoryRates: UNLIMITED_MEMORY,
   })
   t.after(() => server.close())
   await knowsProviders(node, peers)

@@ -46,6 +46,9 @@ const ENVELOPE = {
   signature: 'A'.repeat(86),
 }
 
+/** Routes that only the token of a session opens. */
+const isForSessions = ({ access }: Pick<(typeof ROUTES)[number], 'access'>): boolean => access.startsWith('session:')
+
 /** A call that a route refuses only for its credential. */
 function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Call {
   const filled = path
@@ -72,6 +75,9 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':log_index', '0')
     .replace(':domain/:publisher', `legal/${'d'.repeat(64)}`)
     .replace(':constraint_id', 'short')
+    .replace(':session_id', `sess_${'0'.repeat(32)}`)
+    .replace(':conversation_id', `conv_${'0'.repeat(32)}`)
+    .replace(':agent_name', 'beatrice')
   const federation = FEDERATION_BODIES[path]
   if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
@@ -84,6 +90,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     const agent_pack = { version: '1.0', parameters: '' }
     return { method, path, body: { goal_id: 'any', agent_pack, contributor_id: '0'.repeat(40) } }
   }
+  if (path.startsWith('/api/v2/') && body !== undefined) return { method, path: filled, body: {} }
   if (path.endsWith('/yank')) return { method, path: filled, body: { reason: 'broken' } }
   if (path.includes('/issues/')) return { method, path: filled, body: { resolution_url: null } }
   const known = { cell_type: 'adder', affected: '*', severity: 'low', description: '' }
@@ -131,7 +138,7 @@ test('every route × no, a wrong and the right credential', async (t) => {
     const status = async (headers: Record<string, string>): Promise<number> =>
       (await send({ ...call, headers: { ...call.headers, ...headers } })).status
 
-    const isSigned = SIGNED.test(route.path)
+    const isSigned = SIGNED.test(route.path) || isForSessions(route)
     // Webhooks are an operator's, or the administrator's.
     const needsSomeone = isSigned || route.path.startsWith('/api/v1/webhooks')
     if (route.access === 'admin' || route.access === 'publisher' || needsSomeone)

@@ -35,6 +35,7 @@ import { NO_ASSURANCE } from '../support/assurance.ts'
 import { signedConstraint } from '../support/constraints.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
+import { fakeMemory } from './fake-memory.ts'
 
 /** The token that a partner presents. */
 export const FEDERATION_TOKEN = 'eyJhbGciOiJFZERTQSJ9.e30.c2ln'
@@ -137,6 +138,8 @@ export class FakeNode implements ProviderNode {
     cell: CELL,
   }
   state: Health = { ready: true, degraded: false, reasons: [] }
+  /** Knows no session. */
+  readonly memory = fakeMemory()
   /** Thrown by the next call that can fail. */
   failure: Error | undefined
   /** Bytes after which a download breaks. */

@@ -10,6 +10,8 @@ import { FakeNode } from './fake-node.ts'
 
 export const ADMIN_KEY = 'the-administrator-key'
 export const ADMIN = { 'X-API-Key': ADMIN_KEY }
+/** No limits of sessions. */
+export const UNLIMITED_MEMORY = { session: 0, conversation: 0, context: 0, chat: 0, analytics: 0, total: 0 }
 const UNLIMITED = { anonymous: 0, reader: 0, publisher: 0, admin: 0 }
 /** Bytes of a package in these tests. */
 export const MAX_PACKAGE = 300_000
@@ -45,7 +47,7 @@ export async function start(
   t: TestContext,
   http: Partial<Config['http']> = {},
   level = 'info',
-  more: Pick<HttpOptions, 'operators' | 'eventLimits' | 'deprecated'> = {},
+  more: Pick<HttpOptions, 'operators' | 'eventLimits' | 'deprecated' | 'memoryRates'> = {},
 ): Promise<Harness> {
   const node = new FakeNode()
   const logs: Record<string, unknown>[] = []
@@ -74,6 +76,7 @@ export async function start(
     logger,
     metrics: createMetrics(),
     clock: systemClock,
+    memoryRates: UNLIMITED_MEMORY,
     ...more,
   })
   t.after(() => server.close())

@@ -52,7 +52,7 @@ export function standingOf(init: StandingInit, headers: IncomingHttpHeaders): St
   if (found === 'none') return undefined
   if (typeof found === 'string') throw new ProviderError('PROV_016', REFUSED[found])
   // Partners' tokens are for their own routes.
-  if ('federationToken' in found) throw new ProviderError('PROV_016', REFUSED.wrong)
+  if ('presentedToken' in found) throw new ProviderError('PROV_016', REFUSED.wrong)
   const { role } = found
   const holds = (): boolean => {
     const now = init.credential(headers)

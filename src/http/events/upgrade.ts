@@ -39,7 +39,7 @@ export function admit(gate: Gate, init: StandingInit, request: IncomingMessage):
   const address = hosts.clientAddress(request)
   const headers = credentialHeaders(request)
   const found = gate.credential(headers)
-  const caller = typeof found === 'string' || 'federationToken' in found ? undefined : found
+  const caller = typeof found === 'string' || 'presentedToken' in found ? undefined : found
   if (!gate.limit(address, caller).allowed) throw new ProviderError('PROV_013', 'too many requests')
   const standing = standingOf(init, headers)
   if (standing === undefined && !gate.openReading) {

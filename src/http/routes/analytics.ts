@@ -71,8 +71,8 @@ export const analyticsRoutes: readonly Route[] = [
     handler:
       ({ node }) =>
       async (request, reply) => {
-        const { federationToken } = request.exchange
-        if (federationToken !== undefined && !(await partnerOf(node, request, federationToken)).mayReadAnalytics) {
+        const { presentedToken } = request.exchange
+        if (presentedToken !== undefined && !(await partnerOf(node, request, presentedToken)).mayReadAnalytics) {
           throw new ProviderError('PROV_015', 'this node does not share its analytics with this partner')
         }
         sendJson(request, reply, 200, await node.analytics.overview(request.query))

@@ -132,8 +132,7 @@ async function ownerOf(node: ProviderNode, request: FastifyRequest): Promise<Req
   const signature = request.raw.headers['quantum-signature']
   const requester = requesterOf(request)
   const { method, url, exchange } = request
-  if (exchange.federationToken !== undefined)
-    return (await partnerOf(node, request, exchange.federationToken)).requester
+  if (exchange.presentedToken !== undefined) return (await partnerOf(node, request, exchange.presentedToken)).requester
   if (typeof signature !== 'string') return requester
   return { ...requester, owner: await node.verifyRequest(signature, { method, path: url }) }
 }

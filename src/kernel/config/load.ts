@@ -82,6 +82,10 @@ function typed(values: ReadonlyMap<string, unknown>, env: NodeJS.ProcessEnv, fil
     const files = { cert: absolutePath(tls.cert, env), key: absolutePath(tls.key, env) }
     tree.http = { ...(tree.http as object), tls: files }
   }
+  const { passphrase_file: passphrase } = tree.memory as Config['memory']
+  if (passphrase !== null) {
+    tree.memory = { ...(tree.memory as object), passphrase_file: absolutePath(passphrase, env) }
+  }
   const paths = { data_dir: dataDir, key_dir: pathOf(tree.key_dir, env) ?? defaultKeyDir(dataDir) }
   const directory = file === undefined ? process.cwd() : dirname(absolutePath(file, env))
   const plugins = (tree.plugins as readonly object[]).map((plugin) => ({ ...plugin, directory }))

@@ -287,6 +287,39 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** Sessions and conversations that remember. */
+    memory: Type.Object(
+      {
+        /** A file whose first line is the passphrase that locks `memory.key`; null: none. */
+        passphrase_file: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
+        /** Minutes that a session token is in force. */
+        token_minutes: Type.Integer({ minimum: 1, maximum: 525_600 }),
+        /** Bytes of one session on disk, and of all of them. */
+        session_bytes: Type.Integer({ minimum: 1_048_576, maximum: 1_000_000_000_000 }),
+        max_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+        max_sessions: Type.Integer({ minimum: 0, maximum: 10_000_000 }),
+        /** Bytes of the exports of all sessions on disk. */
+        export_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+        /** Requests per minute of one session; those of `session` also limit how many an address may create. 0: no limit. */
+        rate_per_minute: Type.Object(
+          {
+            session: RateLimit,
+            conversation: RateLimit,
+            context: RateLimit,
+            chat: RateLimit,
+            analytics: RateLimit,
+            total: RateLimit,
+          },
+          {
+            ...closed,
+            ...fileOnly,
+            description:
+              'a mapping of all of session, conversation, context, chat, analytics and total to whole numbers',
+          },
+        ),
+      },
+      closed,
+    ),
     receipts: Type.Object(
       {
         /** Providers that are probed per minute; 0 probes none. */

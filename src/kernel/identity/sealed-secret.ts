@@ -1,18 +1,14 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Base64Url } from '../../../protocol/fields.ts'
-import { concatBytes, fromBase64Url, toBase64Url, utf8 } from '../base/bytes.ts'
+import { fromBase64Url, toBase64Url, utf8 } from '../base/bytes.ts'
 import { StartError } from '../base/errors.ts'
+import { AES_KEY_BYTES, seal, unseal } from './aes-gcm.ts'
 import { createPrivateFile, readPrivateJson } from './private-file.ts'
 
-/** AES-256-GCM (NIST SP 800-38D): a key of 32 bytes, a random nonce of 12, a tag of 16. */
-const CIPHER = 'aes-256-gcm'
-const KEY_BYTES = 32
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
 const FILE = 'secrets.key'
 
 const SecretsFile = Type.Object({ format: Type.Literal(1), key: Base64Url }, { additionalProperties: false })
@@ -25,6 +21,8 @@ export interface SecretSeal {
   seal(secret: Uint8Array, purpose: string): string
   /** Throws for what was sealed with another key or for another purpose, or was changed since. */
   open(sealed: string, purpose: string): Uint8Array
+  /** A key for something else, of 32 bytes, which does not tell this one (HKDF-SHA-256, RFC 5869). */
+  derive(purpose: string): Uint8Array
 }
 
 /**
@@ -34,38 +32,30 @@ export interface SecretSeal {
 export function openSecretSeal(keyDirectory: string): SecretSeal {
   const path = join(keyDirectory, FILE)
   if (!existsSync(path)) {
-    const file: SecretsFile = { format: 1, key: toBase64Url(randomBytes(KEY_BYTES)) }
+    const file: SecretsFile = { format: 1, key: toBase64Url(randomBytes(AES_KEY_BYTES)) }
     createPrivateFile(path, `${JSON.stringify(file, null, 2)}\n`)
   }
   return sealWith(keyOf(path, readPrivateJson(path, secretsFile).key))
 }
 
-function keyOf(path: string, text: string): Uint8Array {
+/** The key that `text` of the file at `path` is. Throws `StartError` for what is none. */
+export function keyOf(path: string, text: string): Uint8Array {
   let key: Uint8Array | undefined
   try {
     key = fromBase64Url(text)
   } catch {
     // What it says would quote the file.
   }
-  if (key?.length !== KEY_BYTES)
-    throw new StartError(`${path} is corrupt: its key is not base64url of ${KEY_BYTES} bytes`)
+  if (key?.length !== AES_KEY_BYTES)
+    throw new StartError(`${path} is corrupt: its key is not base64url of ${AES_KEY_BYTES} bytes`)
   return key
 }
 
-const sealWith = (key: Uint8Array): SecretSeal => ({
-  seal(secret, purpose) {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
-    cipher.setAAD(utf8(purpose))
-    return toBase64Url(concatBytes([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]))
-  },
-  open(sealed, purpose) {
-    const bytes = fromBase64Url(sealed)
-    const end = bytes.length - TAG_BYTES
-    if (end < NONCE_BYTES) throw new TypeError('a sealed secret is too short')
-    const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
-    decipher.setAAD(utf8(purpose))
-    decipher.setAuthTag(bytes.subarray(end))
-    return new Uint8Array(concatBytes([decipher.update(bytes.subarray(NONCE_BYTES, end)), decipher.final()]))
-  },
+/** The seal of a key of 32 bytes. */
+export const sealWith = (key: Uint8Array): SecretSeal => ({
+  seal: (secret, purpose) => toBase64Url(seal(key, secret, utf8(purpose))),
+  open: (sealed, purpose) => new Uint8Array(unseal(key, fromBase64Url(sealed), utf8(purpose))),
+  derive: (purpose) => new Uint8Array(hkdfSync('sha256', key, EMPTY, utf8(purpose), AES_KEY_BYTES)),
 })
+
+const EMPTY = new Uint8Array()

@@ -99,6 +99,24 @@ export const KEYSPACES = {
   deadLetters: 79,
   /** Cell id → a document that this node holds, as far as questions about it need: what questions are answered from. */
   documents: 80,
+  /** Session id → what a session is counted by. What was said is sealed in what follows. */
+  sessions: 100,
+  /** `<session id>!<conversation id>` → a conversation, sealed. */
+  conversations: 101,
+  /** `<session id>!<conversation id>!<turn number>` → a turn, sealed. */
+  turns: 102,
+  /** `<session id>!<what stands for an agent's name>` → the state of the agent, sealed. */
+  agentStates: 103,
+  /** `<session id>!<number>` → a summary of a session that was replaced, or is the newest, sealed. */
+  summaries: 104,
+  /** `<session id>!<key of a text>` → the vector of a text of that session, sealed. */
+  vectors: 105,
+  /** Export id → an export of a session, and how far it is. */
+  exports: 106,
+  /** `<export id>!<number>` → a piece of its file, sealed. */
+  exportPieces: 107,
+  /** Session id → its key, wrapped: written once, and gone with the session. */
+  sessionKeys: 108,
   /** `<anchor>!<log name>` → what was committed of that log last. */
   anchored: 90,
 } as const

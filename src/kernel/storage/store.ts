@@ -109,6 +109,14 @@ export class Store {
     })
   }
 
+  /** Rewrites the files that hold or held records under these keys, so that what was deleted or replaced there is gone from the disk. */
+  async purge(space: Keyspace<unknown>, prefix: string): Promise<void> {
+    const start = space.prefix + prefix
+    // What `level` is on Node.js; its types are those of every platform.
+    const db = this.#db as Level<string, string> & { compactRange(start: string, end: string): Promise<void> }
+    await db.compactRange(start, `${start}\u{10ffff}`)
+  }
+
   /** Waits for the writes under way, then closes the database. */
   async close(): Promise<void> {
     this.#closed = true
