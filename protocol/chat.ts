@@ -74,7 +74,7 @@ const Usage = Type.Object({
   completion_tokens: Type.Integer(),
   total_tokens: Type.Integer(),
 })
-const FinishReason = Type.Union([Type.Literal('stop'), Type.Literal('length')])
+const FinishReason = Type.Union([Type.Literal('stop'), Type.Literal('length'), Type.Literal('content_filter')])
 
 export const MemoryMetadata = Type.Object({
   context_used: Type.Boolean(),
