@@ -78,6 +78,7 @@ import type {
 } from './cells-api.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
+import type { Chat, Memory } from './memory-api.ts'
 import type { Sources } from './sources-api.ts'
 import type { NodeWebhooks } from './webhooks.ts'
 
@@ -166,6 +167,11 @@ export interface ProviderNode {
   readonly goals: Goals
   /** Where events are sent. */
   readonly webhooks: Pick<NodeWebhooks, 'create' | 'list' | 'get' | 'remove' | 'test' | 'deadLetters' | 'replay'>
+
+  /** Sessions and conversations that remember. */
+  readonly memory: Memory
+  /** Chat completions, with and without a session. */
+  readonly chat: Chat
 
   /** Operators, their signed questions, and answers that carry their proof. */
   readonly assurance: Assurance

@@ -73,6 +73,12 @@ export interface Memory {
   conversation(access: SessionAccess, conversationId: string, query: ConversationQuery): Promise<Conversation>
   /** Several are added together or not at all, with numbers one after the other. */
   addTurns(access: SessionAccess, conversationId: string, turns: readonly TurnAddition[]): Promise<readonly TurnAdded[]>
+  /** Starts a conversation that has an answer already: its directive and these turns are stored together or not at all. */
+  startAnswered(
+    access: SessionAccess,
+    directive: string,
+    turns: readonly TurnAddition[],
+  ): Promise<{ readonly conversation_id: string; readonly turns: readonly TurnAdded[] }>
   complete(access: SessionAccess, conversationId: string, signal: AbortSignal): Promise<ConversationCompleted>
 
   context(access: SessionAccess, signal: AbortSignal): Promise<SessionContext>

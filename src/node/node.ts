@@ -24,6 +24,7 @@ import type { Answerer, Prover } from './assurance-api.ts'
 import { Federation } from './federation.ts'
 import { LogAnchoring } from './flows/anchor-logs.ts'
 import { Announcer } from './flows/announce.ts'
+import { NodeChat } from './flows/chat.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
@@ -71,6 +72,7 @@ import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
 import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
+import type { Memory } from './memory-api.ts'
 import { type NodeOptions, openParts } from './open-parts.ts'
 import type { NodeParts } from './parts.ts'
 import { checkFollow, Replication } from './replication.ts'
@@ -275,6 +277,15 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     answerer: options.answerer ?? answers.answerer,
     prover: options.prover ?? prover,
   })
+  const memory = options.memory as Memory
+  const chat = new NodeChat({
+    llm: opened.llm,
+    memory,
+    clock,
+    contextTokens: config.memory.context_tokens,
+    // What a stranger could not read here is not quoted to strangers either.
+    quotable: async (question, signal) => (config.http.open_reading ? answers.answerer.quotable(question, signal) : []),
+  })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -388,6 +399,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     replication,
     sources: answers.sources,
     goals,
+    memory,
+    chat,
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     webhooks: new NodeWebhooks({ webhooks, deliveries, delivery, administration }),

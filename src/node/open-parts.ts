@@ -37,6 +37,7 @@ import { isCounted } from './counted-peers.ts'
 import { KnownLogs } from './flows/known-logs.ts'
 import { checkLogs } from './flows/log-marks.ts'
 import { YankFreshness } from './flows/yank-freshness.ts'
+import type { Memory } from './memory-api.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import type { VerifyProof } from './proof-verifiers.ts'
@@ -61,6 +62,8 @@ export interface NodeOptions {
   /** Who finds the answers to operators' questions, and who proves them. */
   readonly answerer?: Answerer
   readonly prover?: Prover
+  /** What sessions remember. Default: the node's own. */
+  readonly memory?: Memory
 }
 
 /** What is open before anything talks: the parts of the flows, and what only the node itself gives on. */

@@ -311,6 +311,13 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    memory: Type.Object(
+      {
+        /** Tokens of the prompt of a chat completion that what was remembered takes, at most. */
+        context_tokens: Type.Integer({ minimum: 256, maximum: 131_072 }),
+      },
+      closed,
+    ),
     /** npm packages that are imported at start. They have the node's full trust. */
     plugins: Type.Array(
       Type.Object(
