@@ -8,6 +8,9 @@ import { AgentName, ConversationId, MEMORY_LIMITS, SessionId, TurnId } from './m
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 
+/** Bytes of the body of a chat completion: a long conversation, or a prompt of a million tokens. */
+export const CHAT_BODY_BYTES = 4 * 1024 * 1024
+
 /** Text, or the text parts of a message. */
 const Content = Type.Union([
   Type.String({ maxLength: MEMORY_LIMITS.content }),
@@ -135,21 +138,17 @@ export const ChatCompletionChunk = Type.Object(
 )
 export type ChatCompletionChunk = Static<typeof ChatCompletionChunk>
 
-export const ModelList = Type.Object(
+export const Model = Type.Object(
   {
-    object: Type.Literal('list'),
-    data: Type.Array(
-      Type.Object({
-        id: Type.String(),
-        object: Type.Literal('model'),
-        /** Unix seconds. */
-        created: Type.Integer(),
-        owned_by: Type.String(),
-      }),
-    ),
+    id: Type.String(),
+    object: Type.Literal('model'),
+    /** Unix seconds. */
+    created: Type.Integer(),
+    owned_by: Type.String(),
   },
-  { title: 'ModelList' },
+  { title: 'Model' },
 )
+export const ModelList = Type.Object({ object: Type.Literal('list'), data: Type.Array(Model) }, { title: 'ModelList' })
 export type ModelList = Static<typeof ModelList>
 
 /** What the routes of this shape answer with when they fail. */

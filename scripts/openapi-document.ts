@@ -57,7 +57,14 @@ export function openApiDocument(routes: readonly Route[], examples: Examples): J
 
 const KEYS = [{ apiKey: [] }, { bearer: [] }]
 /** Readers and contributors need a key only where the operator says so. */
-const SECURITY = { open: [], contributor: [{}, ...KEYS], reader: [{}, ...KEYS], publisher: KEYS, admin: KEYS } as const
+const SECURITY = {
+  open: [],
+  contributor: [{}, ...KEYS],
+  spender: [{}, ...KEYS],
+  reader: [{}, ...KEYS],
+  publisher: KEYS,
+  admin: KEYS,
+} as const
 
 /** `/api/v1/cells/request/{request_id}` */
 export const documentPath = ({ path }: Pick<Route, 'path'>): string =>

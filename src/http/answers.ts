@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { AssuranceFailure } from '../../protocol/assurance.ts'
 import { ErrorBody } from '../../protocol/cells.ts'
+import { ChatFailure } from '../../protocol/chat.ts'
 import { GoalFailure } from '../../protocol/goal-api.ts'
 import type { Answer, Route } from './route.ts'
 
@@ -18,8 +19,10 @@ export const Failure = Type.Object(
 /** Schema of the errors of a route. */
 export const failureOf = ({
   family,
-}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure =>
-  family === 'goals' ? GoalFailure : family === 'assurance' ? AssuranceFailure : Failure
+}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure | typeof ChatFailure => {
+  if (family === 'chat') return ChatFailure
+  return family === 'goals' ? GoalFailure : family === 'assurance' ? AssuranceFailure : Failure
+}
 
 /** Everything that a route answers with: what is its own, and what follows from who may call it and what it reads. */
 export function answersOf(route: Route): Readonly<Record<number, Answer>> {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
+import { chatFailure } from './chat-failure.ts'
 import { COMMON, finished, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
 import { endWaiting } from './write-together.ts'
@@ -28,13 +29,21 @@ export function sendError(
     logFailure(error, request)
     return finished(request, 500)
   }
-  const known = asProviderError(error, request)
-  // The operator has to mend a full disk too.
-  if (known === undefined || (known !== error && known.status >= 500)) logFailure(error, request)
-  const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
+  const { status, body, retryAfter } = failureAnswer(error, request)
+  if (retryAfter !== undefined) {
+    return sendJson(request, reply, status, body, [...(more ?? []), 'Retry-After', String(retryAfter)])
+  }
   // Where a client is not too fast, and something of the node is full, it says nothing of when there will be room.
   const isFull = status === 429 && !request.exchange.limits.includes('Retry-After')
   return sendJson(request, reply, status, body, isFull ? [...(more ?? []), 'Retry-After', String(FULL_SECONDS)] : more)
+}
+
+/** What a failure is answered with; what nobody expected is logged. */
+export function failureAnswer(error: unknown, request: FastifyRequest): ErrorAnswer {
+  const known = asProviderError(error, request)
+  // The operator has to mend a full disk too.
+  if (known === undefined || (known !== error && known.status >= 500)) logFailure(error, request)
+  return known === undefined ? unexpected(request) : expected(known, request)
 }
 
 function logFailure(error: unknown, request: FastifyRequest): void {
@@ -71,10 +80,16 @@ function isDiskFull(error: unknown): boolean {
 interface ErrorAnswer {
   readonly status: number
   readonly body: Readonly<Record<string, unknown>>
+  /** Seconds after which a client may ask again, where the failure says so. */
+  readonly retryAfter?: number | undefined
 }
 
 function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
   const { code, message, status, details } = error
+  if (request.exchange.route.family === 'chat') {
+    const body = chatFailure(status, message, details)
+    return { status, body, retryAfter: body.error.retry_after }
+  }
   if (request.exchange.route.family === 'assurance')
     return { status, body: failedAnswer(request, status, message, details) }
   const invalid = 'validation_results' in details
@@ -100,6 +115,9 @@ function failedAnswer(
 }
 
 function unexpected(request: FastifyRequest): ErrorAnswer {
+  if (request.exchange.route.family === 'chat') {
+    return { status: 500, body: chatFailure(500, `Internal error (request ${request.id})`) }
+  }
   if (request.exchange.route.family === 'assurance') {
     return { status: 500, body: failedAnswer(request, 500, `Internal error (request ${request.id})`) }
   }

@@ -27,6 +27,8 @@ export interface Gate {
   readonly openReading: boolean
   /** Whether contributing needs the agent network's `api_key`, or a publisher's. */
   readonly closedContributing: boolean
+  /** Whether chats spend a credential of the operator. */
+  readonly spends: boolean
   /** The headers of the limits that apply to a caller, or why the request is one too many. */
   readonly limit: (address: string, caller: Caller | undefined) => { allowed: boolean; headers: readonly string[] }
 }
@@ -126,7 +128,8 @@ export function guard(gate: Gate, { state, access, forPartners, upload, largeBod
 }
 
 /** What a caller of a route needs; undefined for nothing. */
-function neededFor(access: Access, gate: Gate): Exclude<Access, 'open'> | undefined {
+function neededFor(access: Access, gate: Gate): Exclude<Access, 'open' | 'spender'> | undefined {
+  if (access === 'spender') return gate.spends ? 'reader' : undefined
   const wanted = access === 'contributor' && !gate.closedContributing ? 'reader' : access
   return wanted === 'open' || (wanted === 'reader' && gate.openReading) ? undefined : wanted
 }

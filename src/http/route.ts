@@ -25,15 +25,15 @@ export interface HttpContext {
 /**
  * Who may call a route: anybody, or who presents a key with that role or a higher one. Routes for a `reader` are open unless the configuration
  * closes them. Those for a `contributor` are, too, unless the agent network's `api_key` is set: then they need that key, or a publisher's. A wrong
- * key is refused on open routes as well.
+ * key is refused on open routes as well. Those for a `spender` are open unless they spend a credential of the operator: then they need any key.
  */
-export type Access = 'open' | 'contributor' | AccessRole
+export type Access = 'open' | 'contributor' | 'spender' | AccessRole
 
 /**
  * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, `goals`
- * `{success, data, error, timestamp}`, `assurance` `{request_id, status: 'failed', payload: null, errors}`, the others `{status, message, error}`.
+ * `{success, data, error, timestamp}`, `assurance` `{request_id, status: 'failed', payload: null, errors}`, `chat` what OpenAI's clients expect, the others `{status, message, error}`.
  */
-export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'system'
+export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'chat' | 'system'
 
 /** What a route answers with one status. */
 export interface Answer {

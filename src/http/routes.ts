@@ -5,6 +5,7 @@ import { assuranceRoutes } from './routes/assurance.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
+import { chatRoutes } from './routes/chat.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
@@ -51,6 +52,7 @@ export const ROUTES: readonly Route[] = [
   ...assuranceRoutes,
   ...batchRoutes,
   ...webhookRoutes(operatorOf),
+  ...chatRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

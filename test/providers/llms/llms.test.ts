@@ -63,9 +63,12 @@ function stream(response: ServerResponse, text: string): void {
 
 /** Quotes the first sentence of the first source. */
 const quotes = ({ body }: Asked, response: ServerResponse): void => {
-  if (!body.messages.at(-1)!.content.startsWith('{')) return stream(response, 'Hello.')
-  const { sources } = JSON.parse(body.messages.at(-1)!.content) as { sources: { sentences: string[] }[] }
-  stream(response, sources[0]!.sentences[0]!)
+  const { content } = body.messages.at(-1)!
+  const isChat = !content.startsWith('{')
+  stream(
+    response,
+    isChat ? 'Hello.' : (JSON.parse(content) as { sources: { sentences: string[] }[] }).sources[0]!.sentences[0]!,
+  )
 }
 
 const composition = (
