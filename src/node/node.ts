@@ -282,6 +282,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     llm: opened.llm,
     memory,
     clock,
+    logger,
     contextTokens: config.memory.context_tokens,
     // What a stranger could not read here is not quoted to strangers either.
     quotable: async (question, signal) => (config.http.open_reading ? answers.answerer.quotable(question, signal) : []),

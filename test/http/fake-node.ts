@@ -319,6 +319,7 @@ export class FakeNode implements ProviderNode {
     llm: fakeLlm({}),
     memory: this.memory,
     clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
     contextTokens: 4096,
     quotable: async () => [],
   })

@@ -1,5 +1,5 @@
 import { memoryError } from '../../domain/memory/errors.ts'
-import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
+import { ProviderError } from '../../kernel/base/errors.ts'
 import { LlmUnavailableError } from '../../kernel/plugins/packages/llms.ts'
 
 /** Seconds after which a client may try again, where what failed does not say. */
@@ -16,12 +16,8 @@ export const chatError = (
     details: { chat: { code, param } },
   })
 
-/** What a composer threw, as clients may see it: 503, and when to try again. */
+/** What a composer threw, as clients may see it: 503, and when to try again. Where its service lies is nobody's business. */
 export function unavailable(error: unknown, model: string): ProviderError {
-  if (error instanceof ProviderError && error.status < 500) return error
   const retryAfter = (error instanceof LlmUnavailableError ? error.retryAfter : undefined) ?? RETRY_SECONDS
-  return memoryError('MEMORY_SERVICE_ERROR', `${model} gives no answer: ${errorMessage(error)}`, {
-    retryAfter,
-    cause: error,
-  })
+  return memoryError('MEMORY_SERVICE_ERROR', `${model} gives no answer at the moment`, { retryAfter, cause: error })
 }

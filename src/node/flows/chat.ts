@@ -17,6 +17,7 @@ import type {
   Llm,
   QuotableSource,
 } from '../../kernel/plugins/packages/llms.ts'
+import type { Logger } from '../../kernel/telemetry/logger.ts'
 import type { Chat, Memory, SessionAccess } from '../memory-api.ts'
 import { chatError, unavailable } from './chat-errors.ts'
 import { questionOf, textOf } from './chat-messages.ts'
@@ -33,6 +34,7 @@ export interface ChatParts {
   readonly llm: Llm
   readonly memory: Memory
   readonly clock: Clock
+  readonly logger: Logger
   /** Tokens of a prompt for what was remembered. */
   readonly contextTokens: number
   /** Sentences of documents that everybody may read, for composers that quote. */
@@ -185,9 +187,15 @@ export class NodeChat implements Chat {
       }
     } catch (error) {
       signal.throwIfAborted()
-      throw unavailable(error, llm.model)
+      throw this.#failed(error)
     }
-    throw unavailable(new Error('its answer has no end'), llm.model)
+    throw this.#failed(new Error('its answer has no end'))
+  }
+
+  #failed(error: unknown): Error {
+    const { llm, logger } = this.#parts
+    logger.warn({ model: llm.model, err: error }, 'a chat was not answered')
+    return unavailable(error, llm.model)
   }
 
   #order(request: EnhancedChatRequest, messages: readonly ChatTurn[], remembered: Remembered): ChatOrder {
