@@ -62,6 +62,8 @@ export type MemoryOptions = Static<typeof MemoryOptions>
 export const EnhancedChatRequest = Type.Object(
   {
     ...request,
+    /** The first one that there is, unless given. */
+    model: Type.Optional(request.model),
     /** The token's, unless given. */
     session_id: Type.Optional(SessionId),
     /** Without one, a conversation is started with the last message of the user. */

@@ -4,7 +4,17 @@ import OpenAI from 'openai'
 import type { ChatCompletion } from '../../protocol/chat.ts'
 import type { ProviderConfig } from '../../src/kernel/plugins/provider-config.ts'
 import { memoryError } from '../../src/node/memory-api.ts'
-import { begin, type ChatUpstream, chatUpstream, chunkOf, DONE, FINISHED, llmOf, MODEL, says } from '../support/chat-upstream.ts'
+import {
+  begin,
+  type ChatUpstream,
+  chatUpstream,
+  chunkOf,
+  DONE,
+  FINISHED,
+  llmOf,
+  MODEL,
+  says,
+} from '../support/chat-upstream.ts'
 import { EXPIRED_TOKEN, FakeMemory, READ_TOKEN, SESSION_TOKEN } from '../support/fake-memory.ts'
 import { type NodeWithServer, nodeWithServer } from '../support/node-servers.ts'
 
@@ -94,7 +104,11 @@ test('the official client streams, piece by piece, with usage where it asks for 
   const pieces: string[] = []
   const ends: unknown[] = []
   let usage: unknown
-  for await (const chunk of await client.chat.completions.create({ ...ASK, stream: true, stream_options: { include_usage: true } })) {
+  for await (const chunk of await client.chat.completions.create({
+    ...ASK,
+    stream: true,
+    stream_options: { include_usage: true },
+  })) {
     const [choice] = chunk.choices
     if (choice?.delta.content !== undefined && choice.delta.content !== null) pieces.push(choice.delta.content)
     if (choice?.finish_reason) ends.push(choice.finish_reason)
@@ -213,25 +227,26 @@ describe('failures have the form that the official client raises', () => {
       upstream.script = script
       const conversation_id = memory.add('Before.', 'Yes.')
       const before = memory.said(conversation_id)
-      await assert.rejects(
-        remembering.chat.completions.create({ ...ASK, conversation_id } as typeof ASK),
-        (error) => {
-          raises(503, { type: 'server_error', code: 'MEMORY_SERVICE_ERROR' })(error)
-          const { message, headers, error: body } = error as OpenAI.APIError
-          assert.doesNotMatch(message, /secret/)
-          const seconds = name.startsWith('wants') ? 17 : 30
-          assert.equal((body as { retry_after: number }).retry_after, seconds)
-          assert.equal(headers?.get('retry-after'), String(seconds))
-          return true
-        },
-      )
+      await assert.rejects(remembering.chat.completions.create({ ...ASK, conversation_id } as typeof ASK), (error) => {
+        raises(503, { type: 'server_error', code: 'MEMORY_SERVICE_ERROR' })(error)
+        const { message, headers, error: body } = error as OpenAI.APIError
+        assert.doesNotMatch(message, /secret/)
+        const seconds = name.startsWith('wants') ? 17 : 30
+        assert.equal((body as { retry_after: number }).retry_after, seconds)
+        assert.equal(headers?.get('retry-after'), String(seconds))
+        return true
+      })
       assert.deepEqual([memory.said(conversation_id), memory.conversationsById.size], [before, 1])
     })
   }
 
   test('429 with the time to wait', async (t) => {
     const upstream = await chatUpstream(t)
-    const node = await nodeWithServer(t, { llm: await llmOf(upstream), memory: new FakeMemory(), rates: { anonymous: 1 } })
+    const node = await nodeWithServer(t, {
+      llm: await llmOf(upstream),
+      memory: new FakeMemory(),
+      rates: { anonymous: 1 },
+    })
     const client = clientOf(node, 'v1', 'none', { Authorization: null })
     await client.chat.completions.create(ASK)
     await assert.rejects(client.chat.completions.create(ASK), (error) => {
@@ -245,10 +260,13 @@ describe('failures have the form that the official client raises', () => {
     const { remembering, upstream, memory } = await chatting(t)
     upstream.script = (_asked, response) => void begin(response).write(chunkOf('Hel'), () => response.destroy())
     const seen: unknown[] = []
-    await assert.rejects(async () => {
-      for await (const chunk of await remembering.chat.completions.create({ ...ASK, stream: true }))
-        seen.push(chunk.choices[0]?.delta.content)
-    }, raises(undefined, { type: 'server_error', code: 'MEMORY_SERVICE_ERROR' }))
+    await assert.rejects(
+      async () => {
+        for await (const chunk of await remembering.chat.completions.create({ ...ASK, stream: true }))
+          seen.push(chunk.choices[0]?.delta.content)
+      },
+      raises(undefined, { type: 'server_error', code: 'MEMORY_SERVICE_ERROR' }),
+    )
     assert.deepEqual([seen, memory.conversationsById.size], [['Hel'], 0])
   })
 
@@ -256,9 +274,12 @@ describe('failures have the form that the official client raises', () => {
     const { remembering, memory } = await chatting(t)
     memory.refusal = memoryError('STORAGE_QUOTA_EXCEEDED', 'the session is full')
     await assert.rejects(remembering.chat.completions.create(ASK), raises(413, { code: 'STORAGE_QUOTA_EXCEEDED' }))
-    await assert.rejects(async () => {
-      for await (const _ of await remembering.chat.completions.create({ ...ASK, stream: true })) continue
-    }, raises(undefined, { code: 'STORAGE_QUOTA_EXCEEDED' }))
+    await assert.rejects(
+      async () => {
+        for await (const _ of await remembering.chat.completions.create({ ...ASK, stream: true }));
+      },
+      raises(undefined, { code: 'STORAGE_QUOTA_EXCEEDED' }),
+    )
   })
 })
 

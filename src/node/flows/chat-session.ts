@@ -16,6 +16,7 @@ interface Opening {
   readonly clock: Clock
   readonly access: SessionAccess
   readonly request: EnhancedChatRequest
+  readonly model: string
 }
 
 /** The session of one chat completion: what it is reminded of, and where what was said is stored. */
@@ -134,7 +135,8 @@ export class ChatSession {
   }
 
   #turnOf(content: string): TurnAddition {
-    const { model, temperature } = this.#opening.request
+    const { model, request } = this.#opening
+    const { temperature } = request
     const ms = Math.max(0, this.#opening.clock.now() - this.#startedAt)
     const metadata = { model, ...(typeof temperature === 'number' ? { temperature } : {}), response_time_ms: ms }
     return { agent: this.speaker.agent, content, metadata }

@@ -95,11 +95,12 @@ export class NodeChat implements Chat {
     access: SessionAccess | undefined,
     signal: AbortSignal,
   ): Promise<ChatCompletion> {
+    const model = this.#modelOf(request)
     const head = this.#head('chat.completion')
-    const session = await this.#session(request, access)
+    const session = await this.#session(request, model, access)
     let content = ''
     let end: Extract<Piece, { finish: ChatEnd }> | undefined
-    for await (const piece of this.#answer(request, session, signal)) {
+    for await (const piece of this.#answer(request, model, session, signal)) {
       if ('content' in piece) content += piece.content
       else end = piece
     }
@@ -107,7 +108,7 @@ export class NodeChat implements Chat {
     const metadata = await session?.store(content, signal)
     return {
       ...head,
-      model: request.model,
+      model,
       choices: [{ index: 0, message: { role: 'assistant', content, ...session?.speaker }, finish_reason: finish }],
       usage: totalOf(usage),
       ...withMetadata(metadata),
@@ -119,13 +120,14 @@ export class NodeChat implements Chat {
     access: SessionAccess | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
-    const head = { ...this.#head('chat.completion.chunk'), model: request.model }
+    const model = this.#modelOf(request)
+    const head = { ...this.#head('chat.completion.chunk'), model }
     const counts = request.stream_options?.include_usage === true
     // As OpenAI's: each chunk has the field where it was asked for, and only one has a number.
     const uncounted = counts ? { usage: null } : {}
-    const session = await this.#session(request, access)
+    const session = await this.#session(request, model, access)
     let content = ''
-    for await (const piece of this.#answer(request, session, signal)) {
+    for await (const piece of this.#answer(request, model, session, signal)) {
       if ('content' in piece) {
         const role = content === '' ? { role: 'assistant' as const } : {}
         content += piece.content
@@ -146,15 +148,19 @@ export class NodeChat implements Chat {
     return { id, object, created: Math.floor(this.#parts.clock.now() / 1000) }
   }
 
-  async #session(request: EnhancedChatRequest, access: SessionAccess | undefined): Promise<ChatSession | undefined> {
-    this.#assertModel(request.model)
+  async #session(
+    request: EnhancedChatRequest,
+    model: string,
+    access: SessionAccess | undefined,
+  ): Promise<ChatSession | undefined> {
     if (access === undefined) return undefined
-    return ChatSession.open({ memory: this.#parts.memory, clock: this.#parts.clock, access, request })
+    return ChatSession.open({ memory: this.#parts.memory, clock: this.#parts.clock, access, request, model })
   }
 
-  #assertModel(model: string): void {
+  #modelOf({ model }: EnhancedChatRequest): string {
     const models = this.#parts.llm.models()
-    if (models.includes(model)) return
+    if (model === undefined) return models[0]!
+    if (models.includes(model)) return model
     const message = `model: found ${JSON.stringify(model)}, allowed is ${models.join(' or ')}`
     throw chatError('model_not_found', message, 'model')
   }
@@ -162,6 +168,7 @@ export class NodeChat implements Chat {
   /** What the composer says, no longer than a turn may be, and its end with what it cost. */
   async *#answer(
     request: EnhancedChatRequest,
+    model: string,
     session: ChatSession | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<Piece, void, undefined> {
@@ -169,7 +176,7 @@ export class NodeChat implements Chat {
     const own = request.messages.map(({ role, content }) => ({ role, content: textOf(content) }))
     const remembered = (await session?.remember(contextTokens, signal)) ?? {}
     const messages = promptOf(own, remembered)
-    const order = this.#order(request, messages, remembered)
+    const order = this.#order(request, model, messages, remembered)
     let content = ''
     try {
       for await (const part of llm.chat(order, signal)) {
@@ -198,8 +205,13 @@ export class NodeChat implements Chat {
     return unavailable(error, llm.model)
   }
 
-  #order(request: EnhancedChatRequest, messages: readonly ChatTurn[], remembered: Remembered): ChatOrder {
-    const { model, temperature, top_p, max_tokens, max_completion_tokens, stop, seed } = request
+  #order(
+    request: EnhancedChatRequest,
+    model: string,
+    messages: readonly ChatTurn[],
+    remembered: Remembered,
+  ): ChatOrder {
+    const { temperature, top_p, max_tokens, max_completion_tokens, stop, seed } = request
     const question = questionOf(request.messages)
     return {
       model,
