@@ -10,6 +10,14 @@ import { badAnswer, errorOf, failureReason } from './transport.ts'
 const MAX_STREAM_BYTES = 32 * 1024 * 1024
 const DONE = '[DONE]'
 
+/** What would have been the status of a failure, if it had come earlier. */
+const STATUS: Readonly<Record<string, number>> = {
+  invalid_request_error: 400,
+  authentication_error: 401,
+  rate_limit_error: 429,
+  server_error: 503,
+}
+
 const chunkSchema = Compile(ChatCompletionChunk)
 const failureSchema = Compile(ChatFailure)
 
@@ -47,8 +55,9 @@ export async function* chatChunks(
 function chunkOf(data: string, node: string): ChatCompletionChunk {
   const value = parsed(data, node)
   if (chunkSchema.Check(value)) return value
-  // Its status was sent before it failed: what it would have been is unknown.
-  if (failureSchema.Check(value)) throw errorOf({ node, status: 503, headers: new Headers(), body: value })
+  if (failureSchema.Check(value)) {
+    throw errorOf({ node, status: STATUS[value.error.type] ?? 500, headers: new Headers(), body: value })
+  }
   throw badAnswer(node, 200, 'it has not the documented form')
 }
 

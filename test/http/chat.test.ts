@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import OpenAI from 'openai'
+import OpenAI, { APIError } from 'openai'
 import type { ChatCompletion } from '../../protocol/chat.ts'
 import type { ProviderConfig } from '../../src/kernel/plugins/provider-config.ts'
 import { memoryError } from '../../src/node/memory-api.ts'
@@ -53,9 +53,9 @@ const ASK = { model: MODEL, messages: [{ role: 'user' as const, content: 'Say he
 
 /** What an official client raises. */
 const raises =
-  (status: number | undefined, expected: Partial<OpenAI.APIError>) =>
+  (status: number | undefined, expected: Partial<APIError>) =>
   (error: unknown): boolean => {
-    assert.ok(error instanceof OpenAI.APIError, String(error))
+    assert.ok(error instanceof APIError, String(error))
     assert.equal(error.status, status)
     for (const [name, value] of Object.entries(expected)) assert.equal(error[name as keyof typeof error], value)
     return true
@@ -229,7 +229,7 @@ describe('failures have the form that the official client raises', () => {
       const before = memory.said(conversation_id)
       await assert.rejects(remembering.chat.completions.create({ ...ASK, conversation_id } as typeof ASK), (error) => {
         raises(503, { type: 'server_error', code: 'MEMORY_SERVICE_ERROR' })(error)
-        const { message, headers, error: body } = error as OpenAI.APIError
+        const { message, headers, error: body } = error as APIError
         assert.doesNotMatch(message, /secret/)
         const seconds = name.startsWith('wants') ? 17 : 30
         assert.equal((body as { retry_after: number }).retry_after, seconds)
@@ -251,7 +251,7 @@ describe('failures have the form that the official client raises', () => {
     await client.chat.completions.create(ASK)
     await assert.rejects(client.chat.completions.create(ASK), (error) => {
       raises(429, { type: 'rate_limit_error', code: 'rate_limit_exceeded' })(error)
-      assert.ok(Number((error as OpenAI.APIError).headers?.get('retry-after')) > 0)
+      assert.ok(Number((error as APIError).headers?.get('retry-after')) > 0)
       return true
     })
   })
