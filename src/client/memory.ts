@@ -131,15 +131,15 @@ export class CCCMemoryClient {
     return fresh
   }
 
-  session(at: InSession = {}): Promise<SessionDetails> {
+  async session(at: InSession = {}): Promise<SessionDetails> {
     return this.#ask(schemas.session, 'GET', this.#path(at), at)
   }
 
-  updatePreferences(update: PreferencesUpdate, at: InSession = {}): Promise<PreferencesUpdated> {
+  async updatePreferences(update: PreferencesUpdate, at: InSession = {}): Promise<PreferencesUpdated> {
     return this.#ask(schemas.preferences, 'PUT', this.#path(at, '/preferences'), at, update)
   }
 
-  archiveSession(at: InSession = {}): Promise<SessionArchived> {
+  async archiveSession(at: InSession = {}): Promise<SessionArchived> {
     return this.#ask(schemas.archived, 'POST', this.#path(at, '/archive'), at)
   }
 
@@ -151,7 +151,7 @@ export class CCCMemoryClient {
     if (this.#last === id) this.#last = undefined
   }
 
-  startConversation(
+  async startConversation(
     start: Omit<ConversationStart, 'session_id'> & { readonly session_id?: string },
     { signal }: Pick<InSession, 'signal'> = {},
   ): Promise<ConversationStarted> {
@@ -161,32 +161,32 @@ export class CCCMemoryClient {
   }
 
   /** Newest first. */
-  conversations(query: ConversationListQuery = {}, at: InSession = {}): Promise<ConversationList> {
+  async conversations(query: ConversationListQuery = {}, at: InSession = {}): Promise<ConversationList> {
     return this.#ask(schemas.conversations, 'GET', withQuery(this.#path(at, '/conversations'), query), at)
   }
 
   /** One page of it: `next` is `after` of the next one. */
-  conversation(conversationId: string, query: ConversationQuery = {}, at: InSession = {}): Promise<Conversation> {
+  async conversation(conversationId: string, query: ConversationQuery = {}, at: InSession = {}): Promise<Conversation> {
     return this.#ask(schemas.conversation, 'GET', withQuery(conversationPath(conversationId), query), at)
   }
 
-  addTurn(conversationId: string, turn: TurnAddition, at: InSession = {}): Promise<TurnAdded> {
+  async addTurn(conversationId: string, turn: TurnAddition, at: InSession = {}): Promise<TurnAdded> {
     return this.#ask(schemas.turn, 'POST', conversationPath(conversationId, '/turns'), at, turn)
   }
 
-  completeConversation(conversationId: string, at: InSession = {}): Promise<ConversationCompleted> {
+  async completeConversation(conversationId: string, at: InSession = {}): Promise<ConversationCompleted> {
     return this.#ask(schemas.completed, 'POST', conversationPath(conversationId, '/complete'), at)
   }
 
-  context(at: InSession = {}): Promise<SessionContext> {
+  async context(at: InSession = {}): Promise<SessionContext> {
     return this.#ask(schemas.context, 'GET', this.#path(at, '/context'), at)
   }
 
-  searchContext(search: ContextSearch, at: InSession = {}): Promise<ContextSearchResult> {
+  async searchContext(search: ContextSearch, at: InSession = {}): Promise<ContextSearchResult> {
     return this.#ask(schemas.found, 'POST', this.#path(at, '/context/search'), at, search)
   }
 
-  updateSummary(update: SummaryUpdate, at: InSession = {}): Promise<SummaryUpdated> {
+  async updateSummary(update: SummaryUpdate, at: InSession = {}): Promise<SummaryUpdated> {
     return this.#ask(schemas.summary, 'PUT', this.#path(at, '/context/summary'), at, update)
   }
 
@@ -197,7 +197,7 @@ export class CCCMemoryClient {
   }
 
   /** `ifMatch`: the tag that the state must have, else the update fails with `PRECONDITION_FAILED`. */
-  updateAgentState(
+  async updateAgentState(
     agent: string,
     update: AgentStateUpdate,
     at: InSession & { readonly ifMatch?: string | undefined } = {},
@@ -206,16 +206,16 @@ export class CCCMemoryClient {
     return this.#ask(schemas.stateUpdated, 'PUT', this.#agentPath(agent, at), at, update, headers)
   }
 
-  analytics(at: InSession = {}): Promise<MemoryAnalytics> {
+  async analytics(at: InSession = {}): Promise<MemoryAnalytics> {
     return this.#ask(schemas.analytics, 'GET', this.#path(at, '/analytics'), at)
   }
 
   /** Starts an export; `exportStatus` says when it is complete. */
-  exportSession(order: SessionExport = {}, at: InSession = {}): Promise<ExportStatus> {
+  async exportSession(order: SessionExport = {}, at: InSession = {}): Promise<ExportStatus> {
     return this.#ask(schemas.export, 'POST', this.#path(at, '/export'), at, order)
   }
 
-  exportStatus(exportId: string, at: InSession = {}): Promise<ExportStatus> {
+  async exportStatus(exportId: string, at: InSession = {}): Promise<ExportStatus> {
     return this.#ask(schemas.export, 'GET', `/api/v2/exports/${encodeURIComponent(exportId)}`, at)
   }
 

@@ -201,7 +201,7 @@ test('every call of the document reaches its route, with the token of its sessio
   await client.session()
   assert.equal(node.seen.at(-1)?.headers.authorization, 'Bearer a-fresh-token')
   await client.deleteSession()
-  assert.throws(() => client.session(), { name: 'ClientError', code: 'INVALID_ARGUMENT' })
+  await assert.rejects(client.session(), { name: 'ClientError', code: 'INVALID_ARGUMENT' })
 })
 
 test('a completion is streamed piece by piece', async (t) => {
@@ -266,8 +266,8 @@ test('failures are typed, in both shapes', async (t) => {
 test('what cannot work is refused before anybody is asked', async (t) => {
   const node = await fakeNode(t, (_request, response) => json(response, {}))
   const client = new CCCMemoryClient({ baseUrl: node.url })
-  assert.throws(() => client.context(), ClientError)
-  assert.throws(() => client.session({ session_id: SESSION }), ClientError)
+  await assert.rejects(client.context(), ClientError)
+  await assert.rejects(client.session({ session_id: SESSION }), ClientError)
   assert.throws(() => new CCCMemoryClient({ baseUrl: node.url, apiVersion: 'v1' as 'v2' }), ClientError)
   assert.throws(() => new CCCMemoryClient({ baseUrl: 'ftp://x' }), ClientError)
   assert.deepEqual(node.seen, [])

@@ -76,6 +76,8 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'POST /api/v1/query': signedBy('nobody', { query: 'q', context: { domain: 'general' } }),
   'POST /api/v1/batch': signedBy('nobody', { requests: [{ query: 'q', context: { domain: 'general' } }] }),
   'POST /api/v1/webhooks': { url: 'https://127.0.0.1:1/', events: ['peer.banned'] },
+  'POST /v1/chat/completions': { model: 'extractive', messages: [{ role: 'user', content: 'x' }] },
+  'POST /v2/chat/completions': { model: 'extractive', messages: [{ role: 'user', content: 'x' }] },
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -100,6 +102,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   domain: 'legal',
   publisher: 'd'.repeat(64),
   constraint_id: 'short',
+  model: 'extractive',
 }
 
 /** The path of a route with its parameters, one of them replaced. */

@@ -10,6 +10,7 @@ import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
 import { signedConstraint } from '../support/constraints.ts'
 import { assuranceCases } from './assurance-cases.ts'
+import { chatCases } from './chat-cases.ts'
 import { goalCases } from './goal-cases.ts'
 import { type Another, type ContractServer, SILENT } from './server.ts'
 import { webhookCases } from './webhook-cases.ts'
@@ -763,5 +764,6 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...keys,
   ...analytics,
   ...webhookCases,
+  ...chatCases,
   ...system,
 }

@@ -3,6 +3,11 @@ import type {
   ContextMatch,
   ContextSearch,
   Conversation,
+  ConversationCompleted,
+  ConversationStart,
+  ConversationStarted,
+  SessionCreated,
+  SessionCreation,
   SessionDetails,
   Turn,
   TurnAdded,
@@ -155,14 +160,28 @@ export class FakeMemory implements Memory {
     return turn
   }
 
-  createSession = unused('createSession')
+  async createSession({ permissions = ['read', 'write', 'memory'] }: SessionCreation): Promise<SessionCreated> {
+    const token = permissions.includes('memory') ? SESSION_TOKEN : READ_TOKEN
+    return { session_id: this.sessionId, created_at: AT, token, expires_at: AT, permissions, status: 'active' }
+  }
+
+  async startConversation(_access: SessionAccess, { directive }: ConversationStart): Promise<ConversationStarted> {
+    const conversation_id = this.add(directive)
+    const session_id = this.sessionId
+    return { conversation_id, session_id, directive, created_at: AT, status: 'active', relevant_context: [] }
+  }
+
+  async complete(_access: SessionAccess, conversation_id: string): Promise<ConversationCompleted> {
+    const kept = this.conversationsById.get(conversation_id)!
+    kept.status = 'completed'
+    return { conversation_id, status: 'completed', completed_at: AT, total_turns: kept.turns.length, summary: null }
+  }
+
   refreshToken = unused('refreshToken')
   updatePreferences = unused('updatePreferences')
   archive = unused('archive')
   deleteSession = unused('deleteSession')
-  startConversation = unused('startConversation')
   conversations = unused('conversations')
-  complete = unused('complete')
   context = unused('context')
   updateSummary = unused('updateSummary')
   updateAgentState = unused('updateAgentState')
