@@ -8,6 +8,8 @@ const TYPES: Readonly<Record<number, string>> = {
 /** Codes for what has none of its own. */
 const CODES: Readonly<Record<number, string>> = {
   401: 'invalid_api_key',
+  403: 'permission_denied',
+  413: 'request_too_large',
   429: 'rate_limit_exceeded',
   500: 'internal_error',
 }
@@ -32,7 +34,7 @@ export function chatFailure(
       message,
       type,
       param: chat?.param ?? null,
-      code: chat?.code ?? memory?.code ?? CODES[status] ?? null,
+      code: chat?.code ?? memory?.code ?? CODES[status] ?? 'invalid_request',
       ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
     },
   }

@@ -92,12 +92,12 @@ export function assertRefused({ status, type, body }: RawReply, what: string): v
     error?: string | { code?: unknown; message?: unknown }
     errors?: { code?: unknown; message?: unknown }[]
   }
-  // The agent network has the message there, and the code beside it; assurance has a list, and HTTP's numbers as codes.
+  // The agent network has the message there, and the code beside it; assurance has a list, and HTTP's numbers as codes; chats have words.
   const error =
     typeof answer.error === 'string'
       ? { code: answer.code, message: answer.error }
       : (answer.error ?? answer.errors?.[0])
-  assert.match(String(error?.code), /^(PROV_0[0-9]{2}|4[0-9]{2})$/, `${what}: ${body.slice(0, 300)}`)
+  assert.match(String(error?.code), /^(PROV_0[0-9]{2}|4[0-9]{2}|[a-z_]+|[A-Z_]+)$/, `${what}: ${body.slice(0, 300)}`)
   assert.ok(typeof error?.message === 'string' && error.message.length < 2000, what)
 }
 

@@ -8,11 +8,11 @@ import type { RunningNode } from '../../src/node/node.ts'
 import { ADMIN, ADMIN_KEY, type Call, form, MULTIPART, part, type Reply, send } from '../http/harness.ts'
 import { silentLogger } from '../network/nodes.ts'
 import { ScriptedAnswerer, scriptedProver } from '../support/assurance.ts'
-import { FakeMemory } from '../support/fake-memory.ts'
-import { sometimesAway } from './chat-cases.ts'
 import { manifestOf, newPublisher, signedCell, summaryOf, TestClock } from '../support/cells.ts'
+import { FakeMemory } from '../support/fake-memory.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { knowsProviders, nodeInProcess, scriptedPeer } from '../support/node-pairs.ts'
+import { sometimesAway } from './chat-cases.ts'
 
 const small = await readFile(SMALL_MODULE)
 
@@ -68,7 +68,14 @@ export async function contractServer(
   const clock = new TestClock(Date.now())
   const { settings = {}, seeds = [], peers = 0, follow = [] } = options
   const scripted = { answerer: new ScriptedAnswerer(), prover: scriptedProver, llm: sometimesAway() }
-  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock, follow, ...scripted, memory: new FakeMemory() })
+  const { node, config, dataDir } = await nodeInProcess(t, {
+    settings,
+    seeds,
+    clock,
+    follow,
+    ...scripted,
+    memory: new FakeMemory(),
+  })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0, rate_per_minute: UNLIMITED, ...options.http },
     cells: config.cells,
