@@ -60,7 +60,7 @@ const KEYS = [{ apiKey: [] }, { bearer: [] }]
 const SECURITY = {
   open: [],
   contributor: [{}, ...KEYS],
-  spender: [{}, ...KEYS],
+  spending: [{}, ...KEYS],
   reader: [{}, ...KEYS],
   publisher: KEYS,
   admin: KEYS,

@@ -128,8 +128,8 @@ export function guard(gate: Gate, { state, access, forPartners, upload, largeBod
 }
 
 /** What a caller of a route needs; undefined for nothing. */
-function neededFor(access: Access, gate: Gate): Exclude<Access, 'open' | 'spender'> | undefined {
-  if (access === 'spender') return gate.spends ? 'reader' : undefined
+function neededFor(access: Access, gate: Gate): Exclude<Access, 'open' | 'spending'> | undefined {
+  if (access === 'spending') return gate.spends ? 'reader' : undefined
   const wanted = access === 'contributor' && !gate.closedContributing ? 'reader' : access
   return wanted === 'open' || (wanted === 'reader' && gate.openReading) ? undefined : wanted
 }

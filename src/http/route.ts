@@ -25,9 +25,9 @@ export interface HttpContext {
 /**
  * Who may call a route: anybody, or who presents a key with that role or a higher one. Routes for a `reader` are open unless the configuration
  * closes them. Those for a `contributor` are, too, unless the agent network's `api_key` is set: then they need that key, or a publisher's. A wrong
- * key is refused on open routes as well. Those for a `spender` are open unless they spend a credential of the operator: then they need any key.
+ * key is refused on open routes as well. Those of `spending` are open unless they spend a credential of the operator: then they need any key.
  */
-export type Access = 'open' | 'contributor' | 'spender' | AccessRole
+export type Access = 'open' | 'contributor' | 'spending' | AccessRole
 
 /**
  * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, `goals`

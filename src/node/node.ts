@@ -277,16 +277,6 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     answerer: options.answerer ?? answers.answerer,
     prover: options.prover ?? prover,
   })
-  const memory = options.memory as Memory
-  const chat = new NodeChat({
-    llm: opened.llm,
-    memory,
-    clock,
-    logger,
-    contextTokens: config.memory.context_tokens,
-    // What a stranger could not read here is not quoted to strangers either.
-    quotable: async (question, signal) => (config.http.open_reading ? answers.answerer.quotable(question, signal) : []),
-  })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -309,6 +299,16 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
   })
   answers.start()
+  const memory = options.sessions as Memory
+  const chat = new NodeChat({
+    llm: opened.llm,
+    memory,
+    clock,
+    logger,
+    contextTokens: config.memory.context_tokens,
+    // What a stranger could not read here is not quoted to strangers either.
+    quotable: async (question, signal) => (config.http.open_reading ? answers.answerer.quotable(question, signal) : []),
+  })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })

@@ -62,8 +62,8 @@ export interface NodeOptions {
   /** Who finds the answers to operators' questions, and who proves them. */
   readonly answerer?: Answerer
   readonly prover?: Prover
-  /** What sessions remember. Default: the node's own. */
-  readonly memory?: Memory
+  /** What remembers. Default: the sessions of the node. */
+  readonly sessions?: Memory
 }
 
 /** What is open before anything talks: the parts of the flows, and what only the node itself gives on. */

@@ -74,7 +74,7 @@ export async function contractServer(
     clock,
     follow,
     ...scripted,
-    memory: new FakeMemory(),
+    sessions: new FakeMemory(),
   })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0, rate_per_minute: UNLIMITED, ...options.http },

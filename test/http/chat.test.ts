@@ -31,7 +31,7 @@ interface Chatting {
 async function chatting(t: TestContext, config: ProviderConfig = {}): Promise<Chatting> {
   const upstream = await chatUpstream(t)
   const memory = new FakeMemory()
-  const node = await nodeWithServer(t, { llm: await llmOf(upstream, config), memory })
+  const node = await nodeWithServer(t, { llm: await llmOf(upstream, config), sessions: memory })
   return {
     upstream,
     memory,
@@ -244,7 +244,7 @@ describe('failures have the form that the official client raises', () => {
     const upstream = await chatUpstream(t)
     const node = await nodeWithServer(t, {
       llm: await llmOf(upstream),
-      memory: new FakeMemory(),
+      sessions: new FakeMemory(),
       rates: { anonymous: 1 },
     })
     const client = clientOf(node, 'v1', 'none', { Authorization: null })

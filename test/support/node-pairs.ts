@@ -51,7 +51,7 @@ export async function nodeInProcess(
     proofs?: ReadonlyMap<string, VerifyProof>
     answerer?: Answerer
     prover?: Prover
-    memory?: Memory
+    sessions?: Memory
     /** What the configuration file says of operators' tiers. */
     tiers?: Config['assurance']['tiers']
   } = {},
@@ -70,7 +70,7 @@ export async function nodeInProcess(
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const loaded = loadConfig({ env: Object.fromEntries(env) }).config
   const { clock = systemClock, follow = loaded.follow, wiring, evaluator, llm, proofs } = options
-  const { answerer, prover, memory, tiers = loaded.assurance.tiers } = options
+  const { answerer, prover, sessions, tiers = loaded.assurance.tiers } = options
   const config: Config = { ...loaded, follow, assurance: { ...loaded.assurance, tiers } }
   const node = await startNode({
     config,
@@ -83,7 +83,7 @@ export async function nodeInProcess(
     ...(proofs === undefined ? {} : { proofs }),
     ...(answerer === undefined ? {} : { answerer }),
     ...(prover === undefined ? {} : { prover }),
-    ...(memory === undefined ? {} : { memory }),
+    ...(sessions === undefined ? {} : { sessions }),
   })
   let stopping: Promise<void> | undefined
   const stop = () => {
