@@ -2,6 +2,7 @@ import type { ChatSource, QuotableSentence, QuotableSource } from '../../kernel/
 import { sentenceShare, weightOf } from '../../kernel/text/bm25.ts'
 import { quoted, sentencesOf } from '../../kernel/text/sentences.ts'
 import { queryTokens, tokensOf } from '../../kernel/text/tokens.ts'
+import { isOnlyQuoted } from '../../providers/llms/extractive.ts'
 import type { Remembered, RememberedTurn } from './chat-prompt.ts'
 
 /** Hexadecimal digits of a publisher that tell it from others. */
@@ -14,7 +15,9 @@ export function rememberedSources(question: string, remembered: Remembered): Cha
   const turns = [
     ...(remembered.this_conversation === undefined ? [] : [remembered.this_conversation]),
     ...(remembered.earlier_conversations ?? []),
-  ].flatMap(({ conversation_id: id, turns }) => turns.map((turn) => ({ label: labelOf(id, turn), text: turn.text })))
+  ].flatMap(({ conversation_id: id, turns }) =>
+    turns.filter(({ text }) => !isOnlyQuoted(text)).map((turn) => ({ label: labelOf(id, turn), text: turn.text })),
+  )
   const cut = turns.map(({ label, text }) => ({ label, sentences: sentencesIn(text, asked) }))
   const all = cut.flatMap(({ sentences }) => sentences)
   const weights = new Map(

@@ -18,6 +18,9 @@ const HEADINGS = {
   document: 'From documents on this node:',
 } as const
 
+/** Whether a text is an answer of this provider, which is not worth quoting: what it quotes is. */
+export const isOnlyQuoted = (text: string): boolean => text.startsWith(QUOTES)
+
 /** Quotes the sentences that fit best, without any model: protocol/README.md, "extractive/1". The same request has the same answer. */
 export function createExtractiveLlm(): Llm {
   let isClosed = false
