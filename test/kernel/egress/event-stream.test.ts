@@ -35,13 +35,13 @@ test('events are read no faster than they are taken, however long that takes', a
     outgoing = begin(response)
     return flood(response)
   }
-  const { events, upstream } = await asking(t, script, { deadlineMs: 100, eachSilence: true })
+  const { events, upstream } = await asking(t, script, { deadlineMs: 2000, eachSilence: true })
   const asked = upstream.next()
   assert.equal((await events.next()).done, false)
   // Nothing more fits into the buffers in between.
   while (!outgoing?.writableNeedDrain) await new Promise(setImmediate)
   // Longer than a silence may be: it is not the service that is silent.
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await new Promise((resolve) => setTimeout(resolve, 2500))
   assert.equal(outgoing.writableNeedDrain, true)
   assert.equal((await events.next()).done, false)
   await events.return()
