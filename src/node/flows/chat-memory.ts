@@ -10,8 +10,8 @@ const EARLIER_SHARE = 0.5
 const MATCHES_EACH = 3
 /** Matches that are asked for, for each conversation that is wanted: some are of this conversation, or of one that has enough. */
 const MATCHES_PER_CONVERSATION = 6
-/** Relevance under which a text is not put into a prompt: it shares no more than a usual word with what the user says. */
-const MIN_RELEVANCE = 0.1
+/** Relevance under which a text is not put into a prompt: it has little more than a word in common with what the user says. */
+const MIN_RELEVANCE = 0.2
 /** UTF-16 code units of a directive that say what a conversation is about. */
 const ABOUT = 200
 /** Tokens of the form around the pieces: delimiters, names, brackets. */
