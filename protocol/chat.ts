@@ -8,6 +8,9 @@ import { AgentName, ConversationId, MEMORY_LIMITS, SessionId, TurnId } from './m
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 
+/** Bytes of the body of a chat completion: a long conversation, or a prompt of a million tokens. */
+export const CHAT_BODY_BYTES = 4 * 1024 * 1024
+
 /** Text, or the text parts of a message. */
 const Content = Type.Union([
   Type.String({ maxLength: MEMORY_LIMITS.content }),
@@ -59,6 +62,8 @@ export type MemoryOptions = Static<typeof MemoryOptions>
 export const EnhancedChatRequest = Type.Object(
   {
     ...request,
+    /** The first one that there is, unless given. */
+    model: Type.Optional(request.model),
     /** The token's, unless given. */
     session_id: Type.Optional(SessionId),
     /** Without one, a conversation is started with the last message of the user. */
@@ -74,7 +79,7 @@ const Usage = Type.Object({
   completion_tokens: Type.Integer(),
   total_tokens: Type.Integer(),
 })
-const FinishReason = Type.Union([Type.Literal('stop'), Type.Literal('length')])
+const FinishReason = Type.Union([Type.Literal('stop'), Type.Literal('length'), Type.Literal('content_filter')])
 
 export const MemoryMetadata = Type.Object({
   context_used: Type.Boolean(),
@@ -135,21 +140,17 @@ export const ChatCompletionChunk = Type.Object(
 )
 export type ChatCompletionChunk = Static<typeof ChatCompletionChunk>
 
-export const ModelList = Type.Object(
+export const Model = Type.Object(
   {
-    object: Type.Literal('list'),
-    data: Type.Array(
-      Type.Object({
-        id: Type.String(),
-        object: Type.Literal('model'),
-        /** Unix seconds. */
-        created: Type.Integer(),
-        owned_by: Type.String(),
-      }),
-    ),
+    id: Type.String(),
+    object: Type.Literal('model'),
+    /** Unix seconds. */
+    created: Type.Integer(),
+    owned_by: Type.String(),
   },
-  { title: 'ModelList' },
+  { title: 'Model' },
 )
+export const ModelList = Type.Object({ object: Type.Literal('list'), data: Type.Array(Model) }, { title: 'ModelList' })
 export type ModelList = Static<typeof ModelList>
 
 /** What the routes of this shape answer with when they fail. */

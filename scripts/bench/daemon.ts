@@ -29,10 +29,10 @@ cells:
   validation_timeout_ms: 600000
 `
 
-/** Starts `scripts/cytoplex start` on a data directory. */
-export async function startDaemon(dataDir: string): Promise<Daemon> {
+/** Starts `scripts/cytoplex start` on a data directory, with `more` sections of the configuration. */
+export async function startDaemon(dataDir: string, more = ''): Promise<Daemon> {
   const config = `${dataDir}.yaml`
-  await writeFile(config, CONFIG)
+  await writeFile(config, CONFIG + more)
   const since = performance.now()
   const flags = [
     '--http-port',

@@ -9,6 +9,7 @@ import { markdownTable, textTable } from './report.ts'
 import { type Row, runRow } from './row.ts'
 import { analyticsOverview } from './rows/analytics-overview.ts'
 import { answerProofs } from './rows/answer-proofs.ts'
+import { chatOverhead } from './rows/chat-overhead.ts'
 import { contributions } from './rows/contributions.ts'
 import { convergence } from './rows/convergence.ts'
 import { dht } from './rows/dht.ts'
@@ -57,6 +58,7 @@ const ROWS: readonly Row[] = [
   evaluations,
   answerProofs,
   questions,
+  chatOverhead,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

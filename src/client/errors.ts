@@ -10,6 +10,8 @@ export interface ClientErrorOptions {
   readonly retryable?: boolean
   /** Base URL of the node that it is about. */
   readonly node?: string | undefined
+  /** Seconds after which the node wants to be asked again, where it said so. */
+  readonly retryAfter?: number | undefined
   readonly cause?: unknown
 }
 
@@ -23,6 +25,8 @@ export class ClientError extends Error {
   readonly retryable: boolean
   /** Base URL of the node that it is about. */
   readonly node: string | undefined
+  /** Seconds after which the node wants to be asked again, where it said so. */
+  readonly retryAfter: number | undefined
 
   constructor(code: string, message: string, options: ClientErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -30,6 +34,7 @@ export class ClientError extends Error {
     this.status = options.status
     this.retryable = options.retryable ?? false
     this.node = options.node
+    this.retryAfter = options.retryAfter
   }
 }
 

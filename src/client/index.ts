@@ -28,6 +28,13 @@ export {
 } from './errors.ts'
 export type { EventAsk, EventItem } from './events.ts'
 export type { ContributionSubmission, GoalsClient } from './goals.ts'
+export {
+  CCCMemoryClient,
+  type InSession,
+  type MemoryClientOptions,
+  type NewSession,
+  type TaggedAgentState,
+} from './memory.ts'
 export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'

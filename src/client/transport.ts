@@ -180,7 +180,12 @@ const Failure = Type.Object({
   message: Type.Optional(Type.String()),
   error: Type.Optional(
     Type.Union([
-      Type.Object({ code: Type.Optional(Type.String({ maxLength: 64 })), message: Type.Optional(Type.String()) }),
+      Type.Object({
+        // OpenAI's shape has null where there is none.
+        code: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
+        message: Type.Optional(Type.String()),
+        retry_after: Type.Optional(Type.Integer({ minimum: 0 })),
+      }),
       // The agent network's.
       Type.String(),
     ]),
@@ -200,15 +205,16 @@ const validationSchema = Compile(Type.Object({ validation_results: ValidationRes
 /** The typed error of an answer that is no success. */
 export function errorOf({ node, status, body }: Answer): ClientError {
   const failure: Static<typeof Failure> = failureSchema.Check(body) ? body : {}
-  const error: { readonly code?: string; readonly message?: string } | undefined =
+  const error: { readonly code?: string | null; readonly message?: string; readonly retry_after?: number } | undefined =
     typeof failure.error === 'string' ? { message: failure.error } : (failure.error ?? failure.errors?.[0])
   const given = error?.code ?? failure.code
-  const code = given !== undefined && /^(?:[A-Z][A-Z0-9_]*|[0-9]{3})$/.test(given) ? given : `HTTP_${status}`
+  const code =
+    typeof given === 'string' && /^(?:[A-Za-z][A-Za-z0-9_]*|[0-9]{3})$/.test(given) ? given : `HTTP_${status}`
   const said = error?.message ?? failure.message ?? (typeof body === 'string' ? body.trim() : '')
   const message =
     clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
   const retryable = isErrorCode(code) ? ERRORS[code].retryable : status >= 500 || status === 429
-  const options = { status, retryable, node }
+  const options = { status, retryable, node, retryAfter: error?.retry_after }
   if (status === 401 || status === 403) return new UnauthorizedError(code, message, options)
   if (status === 404) {
     return new NotFoundError(code, message, {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { AssuranceFailure } from '../../protocol/assurance.ts'
 import { ErrorBody } from '../../protocol/cells.ts'
+import { ChatFailure } from '../../protocol/chat.ts'
 import { GoalFailure } from '../../protocol/goal-api.ts'
 import { MemoryFailure } from '../../protocol/memory.ts'
 import { isForSessions } from './guard.ts'
@@ -20,14 +21,16 @@ export const Failure = Type.Object(
 /** Schema of the errors of a route. */
 export const failureOf = ({
   family,
-}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure | typeof MemoryFailure =>
+}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure | typeof MemoryFailure | typeof ChatFailure =>
   family === 'goals'
     ? GoalFailure
     : family === 'assurance'
       ? AssuranceFailure
       : family === 'memory'
         ? MemoryFailure
-        : Failure
+        : family === 'chat'
+          ? ChatFailure
+          : Failure
 
 /** What routes about sessions answer to a body that they do not take. */
 export const MEMORY_BODY: Readonly<Record<number, Answer>> = {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { INTERNAL_ERROR } from '../../protocol/errors.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
+import { chatFailure } from './chat-failure.ts'
 import { memoryFailure, retryAfterOf } from './memory-failure.ts'
 import { COMMON, finished, loggedUrl, sendJson } from './respond.ts'
 import type { Family } from './route.ts'
@@ -29,15 +30,20 @@ export function sendError(
     logFailure(error, request)
     return finished(request, 500)
   }
+  const { status, body, retryAfter } = failureAnswer(error, request)
+  // Where a client is not too fast, and something of the node is full, it says nothing of when there will be room.
+  const isFull = status === 429 && !request.exchange.limits.includes('Retry-After')
+  const seconds = retryAfter ?? (isFull ? FULL_SECONDS : undefined)
+  const headers = seconds === undefined ? more : [...(more ?? []), 'Retry-After', String(seconds)]
+  return sendJson(request, reply, status, body, headers)
+}
+
+/** What a failure is answered with; what nobody expected is logged. */
+export function failureAnswer(error: unknown, request: FastifyRequest): ErrorAnswer {
   const known = asProviderError(error, request)
   // The operator has to mend a full disk too.
   if (known === undefined || (known !== error && known.status >= 500)) logFailure(error, request)
-  const { status, body } = known === undefined ? unexpected(request) : expected(known, request)
-  // Where a client is not too fast, and something of the node is full, it says nothing of when there will be room.
-  const isFull = status === 429 && !request.exchange.limits.includes('Retry-After')
-  const seconds = retryAfterOf(known) ?? (isFull ? FULL_SECONDS : undefined)
-  const headers = seconds === undefined ? more : [...(more ?? []), 'Retry-After', String(seconds)]
-  return sendJson(request, reply, status, body, headers)
+  return known === undefined ? unexpected(request) : expected(known, request)
 }
 
 function logFailure(error: unknown, request: FastifyRequest): void {
@@ -74,12 +80,17 @@ function isDiskFull(error: unknown): boolean {
 interface ErrorAnswer {
   readonly status: number
   readonly body: Readonly<Record<string, unknown>>
+  /** Seconds after which a client may ask again, where the failure says so. */
+  readonly retryAfter?: number | undefined
 }
 
 function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
   const { code, message, status, details } = error
-  if (request.exchange.route.family === 'memory') return { status, body: memoryFailure(request, error) }
-  if (request.exchange.route.family === 'assurance')
+  const { family } = request.exchange.route
+  if (family === 'memory') return { status, body: memoryFailure(request, error), retryAfter: retryAfterOf(error) }
+  if (family === 'chat')
+    return { status, body: chatFailure(status, message, details), retryAfter: retryAfterOf(error) }
+  if (family === 'assurance')
     return { status, body: failedAnswer(request, status, message, details) }
   const invalid = 'validation_results' in details
   const body = errorBody(request, code, message)
@@ -104,11 +115,12 @@ function failedAnswer(
 }
 
 function unexpected(request: FastifyRequest): ErrorAnswer {
-  if (request.exchange.route.family === 'memory') return { status: 500, body: memoryFailure(request, undefined) }
-  if (request.exchange.route.family === 'assurance') {
-    return { status: 500, body: failedAnswer(request, 500, `Internal error (request ${request.id})`) }
-  }
-  return { status: 500, body: errorBody(request, INTERNAL_ERROR, `Internal error (request ${request.id})`) }
+  const { family } = request.exchange.route
+  const message = `Internal error (request ${request.id})`
+  if (family === 'memory') return { status: 500, body: memoryFailure(request, undefined) }
+  if (family === 'chat') return { status: 500, body: chatFailure(500, message) }
+  if (family === 'assurance') return { status: 500, body: failedAnswer(request, 500, message) }
+  return { status: 500, body: errorBody(request, INTERNAL_ERROR, message) }
 }
 
 function errorBody(request: FastifyRequest, code: string, message: string): Readonly<Record<string, unknown>> {

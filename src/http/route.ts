@@ -36,9 +36,9 @@ export type SessionPermission = `session:${MemoryPermission | 'any'}`
 /**
  * The documented shape of a route's errors: `cells` answers `{request_id, status, error}`, `goals`
  * `{success, data, error, timestamp}`, `assurance` `{request_id, status: 'failed', payload: null, errors}`, `memory`
- * `{error: {code, message, details, retry_after}}`, the others `{status, message, error}`.
+ * `{error: {code, message, details, retry_after}}`, `chat` what OpenAI's clients expect, the others `{status, message, error}`.
  */
-export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'memory' | 'system'
+export type Family = 'cells' | 'repository' | 'discovery' | 'goals' | 'assurance' | 'memory' | 'chat' | 'system'
 
 /** What a route answers with one status. */
 export interface Answer {

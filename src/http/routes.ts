@@ -5,6 +5,7 @@ import { assuranceRoutes } from './routes/assurance.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
+import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
@@ -59,6 +60,7 @@ export const ROUTES: readonly Route[] = [
   ...conversationRoutes,
   ...contextRoutes,
   ...exportRoutes,
+  ...chatRoutes,
   ...systemRoutes,
   ...docsRoutes,
 ]

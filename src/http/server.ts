@@ -97,7 +97,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     room: new BodyRoom(),
     openReading: config.open_reading,
     closedContributing: config.api_key !== null,
-    spends: node.memory.spends,
+    spends: node.chat.spends,
     limit: limiter(config, options.clock),
   }
   const traffic = new Traffic()

@@ -7,7 +7,6 @@ import { Documents } from '../domain/cells/documents.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { Llm } from '../kernel/plugins/packages/llms.ts'
 import { PassageIndex } from '../kernel/text/passage-index.ts'
-import type { Answerer } from './assurance-api.ts'
 import { AnswerEngine } from './flows/answer-query.ts'
 import { DocumentIndexer } from './flows/index-documents.ts'
 import type { NodeParts } from './parts.ts'
@@ -18,7 +17,7 @@ type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'store' | 'blobs' |
 /** What answers questions: documents, whose of them are approved, the index over them, constraints, and who composes. */
 export class Answers {
   readonly name = 'answers'
-  readonly answerer: Answerer
+  readonly answerer: AnswerEngine
   readonly sources: Sources
   readonly #documents: Documents
   readonly #approvals: Approvals

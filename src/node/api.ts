@@ -78,7 +78,7 @@ import type {
 } from './cells-api.ts'
 import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
-import type { Memory } from './memory-api.ts'
+import type { Chat, Memory } from './memory-api.ts'
 import type { Sources } from './sources-api.ts'
 import type { NodeWebhooks } from './webhooks.ts'
 
@@ -170,6 +170,8 @@ export interface ProviderNode {
 
   /** Sessions and conversations that remember. */
   readonly memory: Memory
+  /** Chat completions, with and without a session. */
+  readonly chat: Chat
 
   /** Operators, their signed questions, and answers that carry their proof. */
   readonly assurance: Assurance

@@ -39,6 +39,7 @@ import type {
 } from '../../protocol/memory.ts'
 
 export { memoryError } from '../domain/memory/errors.ts'
+export { chatError } from './flows/chat-errors.ts'
 
 /** What a session token that was verified allows. */
 export interface SessionAccess {

@@ -25,6 +25,7 @@ import type { Answerer, Prover } from './assurance-api.ts'
 import { Federation } from './federation.ts'
 import { LogAnchoring } from './flows/anchor-logs.ts'
 import { Announcer } from './flows/announce.ts'
+import { NodeChat } from './flows/chat.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
@@ -306,8 +307,17 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const linkKey = seal.derive('links to exports of sessions')
   const chores = new SessionChores({ store, clock, logger, config, books, recall, summarize, linkKey })
   await lifecycle.start(chores)
-  const memory = new NodeMemory({ clock, books, spends: false, recall, summarize, chores, ...options.memory })
+  const memory = new NodeMemory({ clock, books, spends: opened.llm.spendsCredential, recall, summarize, chores, ...options.memory })
   memory.measure(metrics)
+  const chat = new NodeChat({
+    llm: opened.llm,
+    memory,
+    clock,
+    logger,
+    contextTokens: config.memory.context_tokens,
+    // What a stranger could not read here is not quoted to strangers either.
+    quotable: async (question, signal) => (config.http.open_reading ? answers.answerer.quotable(question, signal) : []),
+  })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
@@ -400,6 +410,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     sources: answers.sources,
     goals,
     memory,
+    chat,
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     webhooks: new NodeWebhooks({ webhooks, deliveries, delivery, administration }),

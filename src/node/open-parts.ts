@@ -41,6 +41,7 @@ import { KnownLogs } from './flows/known-logs.ts'
 import { checkLogs } from './flows/log-marks.ts'
 import { YankFreshness } from './flows/yank-freshness.ts'
 import type { NodeMemoryParts } from './memory.ts'
+import type { Memory } from './memory-api.ts'
 import { KnownOffers, OfferVerifier } from './offers.ts'
 import type { NodeParts } from './parts.ts'
 import type { VerifyProof } from './proof-verifiers.ts'
@@ -65,6 +66,8 @@ export interface NodeOptions {
   /** Who finds the answers to operators' questions, and who proves them. */
   readonly answerer?: Answerer
   readonly prover?: Prover
+  /** What remembers. Default: the sessions of the node. */
+  readonly sessions?: Memory
   /** What finds again what was said in sessions, and what else is done with them. */
   readonly memory?: Partial<Pick<NodeMemoryParts, 'recall' | 'summarize' | 'chores' | 'spends'>>
 }

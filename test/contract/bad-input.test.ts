@@ -86,6 +86,8 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
   'POST /api/v2/sessions/:session_id/context/search': { query: 'a query' },
   'PUT /api/v2/sessions/:session_id/context/summary': { summary: 'a summary' },
   'PUT /api/v2/sessions/:session_id/agents/:agent_name/state': { state_updates: { a: 1 } },
+  'POST /v1/chat/completions': { model: 'extractive', messages: [{ role: 'user', content: 'x' }] },
+  'POST /v2/chat/completions': { model: 'extractive', messages: [{ role: 'user', content: 'x' }] },
   'PUT /api/v1/analytics/issues/:issue_id': { resolution_url: 'https://example.org/' },
 }
 
@@ -111,6 +113,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   publisher: 'd'.repeat(64),
   constraint_id: 'short',
   agent_name: 'beatrice',
+  model: 'extractive',
   export_id: `export_${'0'.repeat(32)}`,
 }
 

@@ -10,6 +10,7 @@ import { form, MULTIPART, part, type Reply } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
 import { signedConstraint } from '../support/constraints.ts'
 import { assuranceCases } from './assurance-cases.ts'
+import { chatCases } from './chat-cases.ts'
 import { exportCases } from './export-cases.ts'
 import { goalCases } from './goal-cases.ts'
 import { memoryCases } from './memory-cases.ts'
@@ -767,5 +768,6 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...webhookCases,
   ...memoryCases,
   ...exportCases,
+  ...chatCases,
   ...system,
 }

@@ -21,6 +21,7 @@ import { ScriptedAnswerer, scriptedProver } from '../support/assurance.ts'
 import { manifestOf, newPublisher, signedCell, summaryOf, TestClock } from '../support/cells.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { knowsProviders, nodeInProcess, scriptedPeer } from '../support/node-pairs.ts'
+import { sometimesAway } from './chat-cases.ts'
 
 const small = await readFile(SMALL_MODULE)
 
@@ -75,8 +76,14 @@ export async function contractServer(
 ): Promise<ContractServer> {
   const clock = new TestClock(Date.now())
   const { settings = {}, seeds = [], peers = 0, follow = [] } = options
-  const scripted = { answerer: new ScriptedAnswerer(), prover: scriptedProver }
-  const { node, config, dataDir } = await nodeInProcess(t, { settings, seeds, clock, follow, ...scripted })
+  const scripted = { answerer: new ScriptedAnswerer(), prover: scriptedProver, llm: sometimesAway() }
+  const { node, config, dataDir } = await nodeInProcess(t, {
+    settings,
+    seeds,
+    clock,
+    follow,
+    ...scripted,
+  })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0, rate_per_minute: UNLIMITED, ...options.http },
     cells: config.cells,

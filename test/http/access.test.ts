@@ -37,8 +37,8 @@ const FEDERATION_BODIES: Readonly<Record<string, object>> = {
   },
 }
 
-/** Routes whose callers are known by an operator's signature, which no credential stands in for. */
-const SIGNED = /^\/api\/v1\/(query|batch)/
+/** Routes whose callers are known by an operator's signature, or by the token of a session, which no credential stands in for. */
+const SIGNED = /^\/api\/v1\/(query|batch)|^\/v2\/chat/
 const ENVELOPE = {
   request_id: '550e8400-e29b-41d4-a716-446655440000',
   timestamp: '2026-01-01T00:00:00Z',
@@ -110,6 +110,9 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   if (method === 'POST' && path.startsWith('/api/v1/operators')) {
     const permissions = [{ domain: 'legal', jurisdictions: null }]
     return { method, path: filled, body: path.endsWith('/rotate') ? {} : { algorithm: 'hmac-sha256', permissions } }
+  }
+  if (path.endsWith('/chat/completions')) {
+    return { method, path, body: { model: 'test', messages: [{ role: 'user', content: 'x' }] } }
   }
   if (method === 'POST' && SIGNED.test(path)) {
     const question = { query: 'q', context: { domain: 'legal' } }

@@ -12,6 +12,7 @@ import type { Pin, PolicyStatus } from '../../protocol/replication.ts'
 import type { CellChange, CellDetails } from '../../protocol/repository.ts'
 import type { Vulnerability } from '../../protocol/vulnerabilities.ts'
 import type { Webhook } from '../../protocol/webhooks.ts'
+import { systemClock } from '../../src/kernel/base/clock.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
 import { proofJwk } from '../../src/kernel/identity/jwk.ts'
 import { Events } from '../../src/kernel/telemetry/events.ts'
@@ -31,9 +32,11 @@ import type {
   StagedPackage,
   Yanked,
 } from '../../src/node/api.ts'
+import { NodeChat } from '../../src/node/flows/chat.ts'
 import { NO_ASSURANCE } from '../support/assurance.ts'
 import { signedConstraint } from '../support/constraints.ts'
 import { FakeGoals } from '../support/fake-goals.ts'
+import { fakeLlm } from '../support/llms.ts'
 import { LOG_CERTIFICATE, providerInfo } from '../support/provider-info.ts'
 import { fakeMemory } from './fake-memory.ts'
 
@@ -313,6 +316,14 @@ export class FakeNode implements ProviderNode {
 
   readonly goals = new FakeGoals()
   readonly assurance = NO_ASSURANCE
+  readonly chat = new NodeChat({
+    llm: fakeLlm({}),
+    memory: this.memory,
+    clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
+    contextTokens: 4096,
+    quotable: async () => [],
+  })
 
   readonly requests: ProviderNode['requests'] = {
     same: () => undefined,

@@ -11,6 +11,7 @@ import type { RunningNode } from '../../src/node/node.ts'
 import { newPublisher } from '../support/cells.ts'
 import { type ConstraintTerms, signedConstraint } from '../support/constraints.ts'
 import { OPERATOR, prose, registerDocument, type TestDocument } from '../support/documents.ts'
+import { fakeLlm } from '../support/llms.ts'
 import { download, nextEvent, nodeInProcess } from '../support/node-pairs.ts'
 
 const LEASE = `# Lease
@@ -359,15 +360,14 @@ test('what an administrator approves is in the node’s log', async (t) => {
 describe('with another composer', () => {
   const NOTICE = "Either party may end this lease with three months' notice."
   /** Says the same always; `asked` is how often. */
-  const saying = (draft: string): Llm & { asked: number } => ({
-    model: 'test/1',
-    asked: 0,
-    async compose() {
-      this.asked++
-      return draft
-    },
-    close: async () => undefined,
-  })
+  const saying = (draft: string) =>
+    fakeLlm({
+      asked: 0,
+      async compose() {
+        this.asked++
+        return draft
+      },
+    })
   const answered = async (t: TestContext, llm: Llm, mode?: QueryPayload['verification_mode']) => {
     const { node } = await library(t, undefined, undefined, llm)
     return ask(node, 'How much notice ends the lease?', {}, mode)
@@ -404,7 +404,7 @@ describe('with another composer', () => {
   })
 
   test('one that fails is 503', async (t) => {
-    const llm: Llm = { model: 'test/1', compose: () => Promise.reject(new Error('away')), close: async () => undefined }
+    const llm = fakeLlm({ compose: () => Promise.reject(new Error('away')) })
     await assert.rejects(answered(t, llm), hasCode('503'))
   })
 })

@@ -19,6 +19,7 @@ import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import type { Wiring } from '../../src/network/network.ts'
 import type { CellAnswerText, ProviderNode, Registered, Registration } from '../../src/node/api.ts'
 import type { Answerer, Prover } from '../../src/node/assurance-api.ts'
+import type { Memory } from '../../src/node/memory-api.ts'
 import { type RunningNode, startNode } from '../../src/node/node.ts'
 import type { NodeOptions } from '../../src/node/open-parts.ts'
 import type { VerifyProof } from '../../src/node/proof-verifiers.ts'
@@ -52,6 +53,7 @@ export async function nodeInProcess(
     answerer?: Answerer
     prover?: Prover
     memory?: NodeOptions['memory']
+    sessions?: Memory
     /** What the configuration file says of operators' tiers. */
     tiers?: Config['assurance']['tiers']
   } = {},
@@ -70,7 +72,7 @@ export async function nodeInProcess(
   const env = Object.entries(settings).map(([key, value]) => [`CYTOPLEX_${key.replace('.', '_').toUpperCase()}`, value])
   const loaded = loadConfig({ env: Object.fromEntries(env) }).config
   const { clock = systemClock, follow = loaded.follow, wiring, evaluator, llm, proofs } = options
-  const { answerer, prover, memory, tiers = loaded.assurance.tiers } = options
+  const { answerer, prover, memory, sessions, tiers = loaded.assurance.tiers } = options
   const config: Config = { ...loaded, follow, assurance: { ...loaded.assurance, tiers } }
   const node = await startNode({
     config,
@@ -84,6 +86,7 @@ export async function nodeInProcess(
     ...(proofs === undefined ? {} : { proofs }),
     ...(answerer === undefined ? {} : { answerer }),
     ...(prover === undefined ? {} : { prover }),
+    ...(sessions === undefined ? {} : { sessions }),
   })
   let stopping: Promise<void> | undefined
   const stop = () => {

@@ -23,10 +23,15 @@ const RATES = { anonymous: 0, reader: 0, publisher: 0, admin: 0 }
 /** A node that is asked over HTTP, on a free port unless one is given. */
 export async function nodeWithServer(
   t: TestContext,
-  options: Parameters<typeof nodeInProcess>[1] & { port?: number; operators?: readonly string[] } = {},
+  options: Parameters<typeof nodeInProcess>[1] & {
+    port?: number
+    operators?: readonly string[]
+    /** Requests per minute, where they are limited. */
+    rates?: Partial<typeof RATES>
+  } = {},
 ): Promise<NodeWithServer> {
   const started = await nodeInProcess(t, options)
-  const server = await serve(started, options.port ?? 0, options.operators ?? [])
+  const server = await serve(started, options.port ?? 0, options.operators ?? [], options.rates ?? {})
   let closing: Promise<void> | undefined
   const close = () => {
     closing ??= server.close()
@@ -52,7 +57,12 @@ export async function nodeWithServer(
   }
 }
 
-const serve = ({ node }: NodeInProcess, port: number, operators: readonly string[]): Promise<HttpServer> =>
+const serve = (
+  { node }: NodeInProcess,
+  port: number,
+  operators: readonly string[],
+  rates: Partial<typeof RATES>,
+): Promise<HttpServer> =>
   startHttp(node, {
     config: {
       host: '127.0.0.1',
@@ -65,7 +75,7 @@ const serve = ({ node }: NodeInProcess, port: number, operators: readonly string
       api_key: null,
       tls: null,
       ws_port: null,
-      rate_per_minute: RATES,
+      rate_per_minute: { ...RATES, ...rates },
     },
     cells: { max_package_bytes: 1_000_000, sign_uploads: true, validation_timeout_ms: 10_000 },
     adminKey: ADMIN_KEY,

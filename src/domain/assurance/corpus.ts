@@ -23,7 +23,8 @@ export const MAX_SOURCE_BYTES = 1024 * 1024
 
 /** Which cells a question is answered from. */
 export interface CorpusRules {
-  readonly domain: string
+  /** Any unless given. */
+  readonly domain?: string | undefined
   readonly jurisdiction?: string | undefined
   /** Whether the operator of this node approved the cell's publisher for the domain. */
   approved(cell: SourceCell): boolean
@@ -46,7 +47,7 @@ export interface Corpus {
 /** protocol/README.md, "Corpus". */
 export function corpusOf(cells: Iterable<SourceCell>, rules: CorpusRules): Corpus {
   const inDomain = [...newestOf(cells, rules)].filter(
-    (cell) => cell.domain === rules.domain && isReadable(cell) && rules.approved(cell),
+    (cell) => cell.domain === (rules.domain ?? cell.domain) && isReadable(cell) && rules.approved(cell),
   )
   const fitting = inDomain.filter(
     ({ jurisdiction }) =>

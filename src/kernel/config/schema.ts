@@ -300,6 +300,8 @@ export const ConfigSchema = Type.Object(
         max_sessions: Type.Integer({ minimum: 0, maximum: 10_000_000 }),
         /** Bytes of the exports of all sessions on disk. */
         export_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+        /** Tokens of the prompt of a chat completion that what was remembered takes, at most. */
+        context_tokens: Type.Integer({ minimum: 256, maximum: 131_072 }),
         /** Requests per minute of one session; those of `session` also limit how many an address may create. 0: no limit. */
         rate_per_minute: Type.Object(
           {

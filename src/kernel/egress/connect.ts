@@ -21,12 +21,25 @@ export type Resolver = (
 export type EgressReason = 'address' | 'unreachable' | 'timed_out' | 'redirect' | 'too_large' | 'not_json' | 'refused'
 
 export class EgressError extends Error {
-  override readonly name = 'EgressError'
+  override readonly name: string = 'EgressError'
   readonly reason: EgressReason
 
   constructor(reason: EgressReason, message: string, cause?: unknown) {
     super(message, { cause })
     this.reason = reason
+  }
+}
+
+/** An answer with a status that is no success. */
+export class RefusedError extends EgressError {
+  readonly status: number
+  /** Seconds after which the service wants to be asked again, where it said so. */
+  readonly retryAfter: number | undefined
+
+  constructor(message: string, status: number, retryAfter: number | undefined) {
+    super('refused', message)
+    this.status = status
+    this.retryAfter = retryAfter
   }
 }
 

@@ -4,28 +4,55 @@ import { createParser } from 'eventsource-parser'
 import { unlessAborted } from '../base/racing.ts'
 import type { AddressRange } from './address-range.ts'
 import { breakerOf, isBrokenCircuitError } from './breaker.ts'
-import { checkedUrl, connectTo, EgressError } from './connect.ts'
+import { checkedUrl, connectTo, EgressError, RefusedError } from './connect.ts'
 import { exchange, type OutboundRequest, parsed, readBody } from './request-json.ts'
 
-/** What came: whether it came as events, or the JSON that came instead. */
-type EventsAnswer = { readonly streamed: true } | { readonly streamed: false; readonly body: unknown }
+/** A call whose answer comes as events. */
+export interface EventCall extends OutboundRequest {
+  /** Whether `deadlineMs` is for each silence instead of for everything. While nobody takes what came, nobody waits either. */
+  readonly eachSilence?: boolean
+}
+
+/** Data of a server-sent event, or the JSON that came instead of events. */
+export type EventPiece = { readonly data: string } | { readonly body: unknown }
 
 /**
- * Calls under the rules of `requestJson`, and gives the data of each server-sent event to `onData` as it arrives, until that says that it is enough,
- * the stream ends, or the deadline is over. A service that answers with JSON instead is taken at its word. Throws `EgressError`, also for any
- * status but 200, and what `onData` throws.
+ * Calls under the rules of `requestJson`, and yields the data of each server-sent event as it arrives and no faster than it is taken, until the stream
+ * ends, the deadline is over, or nobody iterates any more: then the connection is closed. A service that answers with JSON instead is taken at its
+ * word. Throws `EgressError`, for any status but 200 `RefusedError`, and the reason of the call's signal.
  */
-export async function requestEvents(call: OutboundRequest, onData: (data: string) => boolean): Promise<EventsAnswer> {
+export async function* requestEvents(call: EventCall): AsyncGenerator<EventPiece, void, undefined> {
   const url = checkedUrl(call.url)
-  const deadline = AbortSignal.timeout(call.deadlineMs)
-  const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline])
-  const timedOut = (cause: unknown): EgressError =>
-    new EgressError('timed_out', `${url.origin} did not answer within ${call.deadlineMs} ms`, cause)
+  const deadline = new Deadline(call.deadlineMs)
+  const signal = call.signal === undefined ? deadline.signal : AbortSignal.any([call.signal, deadline.signal])
+  let socket: Socket | undefined
+  const opened = async (): Promise<IncomingMessage> => {
+    try {
+      const allows = (range: AddressRange): boolean => range === 'public' || (call.allowPrivate && range !== 'special')
+      socket = (await connectTo(url, { allows, resolve: call.resolve }, signal)).socket
+      const body = call.body === undefined ? undefined : JSON.stringify(call.body)
+      return await unlessAborted(exchange(url, call, body, socket), signal)
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+  const failure = (error: unknown): EgressError => {
+    if (error instanceof EgressError) return error
+    if (signal.aborted)
+      return new EgressError('timed_out', `${url.origin} did not answer within ${call.deadlineMs} ms`, error)
+    return new EgressError('unreachable', `${url.origin} cannot be reached, or broke off`, error)
+  }
   try {
-    return await unlessAborted(
-      breakerOf(url.origin).execute(() => attempt(url, call, onData, signal, timedOut)),
-      signal,
-    )
+    const answer = await unlessAborted(breakerOf(url.origin).execute(opened), signal)
+    if (answer.statusCode !== 200) {
+      const message = `${url.origin} answers with status ${answer.statusCode}`
+      throw new RefusedError(message, answer.statusCode ?? 0, secondsOf(answer.headers['retry-after']))
+    }
+    if (!isEventStream(answer)) {
+      yield { body: parsed(await unlessAborted(readBody(answer, url, call.maxBytes), signal), answer, url) }
+      return
+    }
+    for await (const data of dataOf(answer, url, call, signal, deadline)) yield { data }
   } catch (error) {
     call.signal?.throwIfAborted()
     if (isBrokenCircuitError(error)) {
@@ -34,75 +61,67 @@ export async function requestEvents(call: OutboundRequest, onData: (data: string
         `${url.origin} did not answer again and again, and is left alone for a while`,
       )
     }
-    if (signal.aborted && !(error instanceof EgressError)) throw timedOut(error)
-    throw error
-  }
-}
-
-async function attempt(
-  url: URL,
-  call: OutboundRequest,
-  onData: (data: string) => boolean,
-  signal: AbortSignal,
-  timedOut: (cause: unknown) => EgressError,
-): Promise<EventsAnswer> {
-  let socket: Socket | undefined
-  try {
-    const allows = (range: AddressRange): boolean => range === 'public' || (call.allowPrivate && range !== 'special')
-    socket = (await connectTo(url, { allows, resolve: call.resolve }, signal)).socket
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body)
-    const answer = await unlessAborted(exchange(url, call, body, socket), signal)
-    if (answer.statusCode !== 200) {
-      throw new EgressError('refused', `${url.origin} answers with status ${answer.statusCode}`)
-    }
-    if (!isEventStream(answer)) {
-      return {
-        streamed: false,
-        body: parsed(await unlessAborted(readBody(answer, url, call.maxBytes), signal), answer, url),
-      }
-    }
-    await unlessAborted(readEvents(answer, url, call.maxBytes, onData), signal)
-    return { streamed: true }
-  } catch (error) {
-    if (error instanceof EgressError) throw error
-    if (signal.aborted) throw timedOut(error)
-    if (error instanceof SinkError) throw error.cause
-    throw new EgressError('unreachable', `${url.origin} cannot be reached, or broke off`, error)
+    throw failure(error)
   } finally {
+    deadline.stop()
     socket?.destroy()
   }
 }
 
-/** What `onData` threw. */
-class SinkError extends Error {}
-
-async function readEvents(
+async function* dataOf(
   answer: IncomingMessage,
   url: URL,
-  maxBytes: number,
-  onData: (data: string) => boolean,
-): Promise<void> {
-  let isEnough = false
-  const parser = createParser({
-    onEvent({ data }) {
-      if (isEnough) return
-      try {
-        isEnough = onData(data)
-      } catch (cause) {
-        throw new SinkError('refused', { cause })
-      }
-    },
-  })
+  { maxBytes, eachSilence = false }: EventCall,
+  signal: AbortSignal,
+  deadline: Deadline,
+): AsyncGenerator<string, void, undefined> {
+  let arrived: string[] = []
+  const parser = createParser({ onEvent: ({ data }) => void arrived.push(data) })
   const decoder = new TextDecoder()
-  let total = 0
-  for await (const part of answer as AsyncIterable<Uint8Array>) {
-    total += part.length
+  const parts = (answer as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+  for (let total = 0; ; ) {
+    const part = await unlessAborted(parts.next(), signal)
+    if (part.done === true) return
+    total += part.value.length
     if (total > maxBytes) throw new EgressError('too_large', `${url.origin} sends more than ${maxBytes} bytes`)
-    parser.feed(decoder.decode(part, { stream: true }))
-    if (isEnough) return
+    parser.feed(decoder.decode(part.value, { stream: true }))
+    if (eachSilence) deadline.stop()
+    yield* arrived
+    arrived = []
+    signal.throwIfAborted()
+    if (eachSilence) deadline.start()
+  }
+}
+
+/** A time limit that can be stopped and begun again. */
+class Deadline {
+  readonly #ms: number
+  readonly #controller = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(ms: number) {
+    this.#ms = ms
+    this.start()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  start(): void {
+    const over = (): void => this.#controller.abort(new DOMException('the time is over', 'TimeoutError'))
+    this.#timer = setTimeout(over, this.#ms)
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
   }
 }
 
 const isEventStream = ({ headers }: IncomingMessage): boolean =>
   /^text\/event-stream\b/i.test(headers['content-type'] ?? '') &&
   (headers['content-encoding'] ?? 'identity') === 'identity'
+
+/** `Retry-After` in seconds; undefined for dates, which the clocks of two machines may read differently, and for what is none. */
+const secondsOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^[0-9]{1,6}$/.test(text) ? Number(text) : undefined

@@ -119,6 +119,27 @@ export class AnswerEngine implements Answerer {
     }
   }
 
+  /**
+   * Sentences that fit a question, of all documents that the operator of this node approved for their domains: the document of the best sentence first.
+   * Throws `ProviderError` with status 503.
+   */
+  async quotable(question: string, signal: AbortSignal): Promise<QuotableSource[]> {
+    const tokens = queryTokens(quoted(question))
+    if (tokens.length === 0) return []
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const corpus = this.#corpus(undefined, undefined, [], false)
+        return sourcesOf((await this.#retrieve(corpus, tokens, { signal, cold: false }, () => undefined)).ranked)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof BusyError) throw assuranceFailure(503, 'too many questions wait already', error)
+        if (!(error instanceof ChangedError)) throw error
+      }
+      if (attempt === ATTEMPTS)
+        throw assuranceFailure(503, 'the sources are not all indexed yet, or change all the time')
+    }
+  }
+
   /** Another text whenever a question may have another answer. */
   get #revision(): string {
     const { documents, yanks, publishers, approvals } = this.#parts
@@ -203,13 +224,13 @@ export class AnswerEngine implements Answerer {
   }
 
   #corpus(
-    domain: string,
+    domain: string | undefined,
     jurisdiction: string | undefined,
     bound: readonly BoundConstraint[],
     cold: boolean,
   ): KnownCorpus {
     const { documents, yanks, publishers, approvals } = this.#parts
-    const question = JSON.stringify([domain, jurisdiction ?? null, ...bound.map(({ digest }) => digest)])
+    const question = JSON.stringify([domain ?? null, jurisdiction ?? null, ...bound.map(({ digest }) => digest)])
     const key = `${this.#revision} ${question}`
     const known = cold ? undefined : this.#corpora.get(question)
     if (known?.key === key) return known
@@ -217,7 +238,7 @@ export class AnswerEngine implements Answerer {
     const corpus = corpusOf(documents.all(), {
       domain,
       jurisdiction,
-      approved: (cell) => approvals.covers(domain, cell),
+      approved: (cell) => cell.domain !== undefined && approvals.covers(cell.domain, cell),
       isWithdrawn: (cell) => yanks.isWithdrawn(cell) || !isTrusted(cell as DocumentCell),
       allows: (cell) => bound.every((constraint) => constraint.allows(cell)),
     })

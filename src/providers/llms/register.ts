@@ -7,11 +7,13 @@ import { createOpenAiCompatibleLlm } from './openai-compatible.ts'
 export function registerLlms(registry: ProviderRegistry): void {
   registry.registerProvider('llms', 'extractive', createExtractiveLlm, {
     features: ['deterministic'],
-    documentation: 'Quotes the sentences that fit a question best. Needs no model, and is the same on every node.',
+    documentation:
+      'Quotes the sentences that fit a question best, in chats too, and says so. Needs no model, and is the same on every node.',
   })
   registry.registerProvider('llms', 'openai-compatible', createOpenAiCompatibleLlm, {
     documentation:
-      'Asks a service that speaks chat completions. Only sentences of the sources stay of what it writes; which, differs from time to time.',
+      'Asks a service that speaks chat completions. Of composed answers only sentences of the sources stay; which, differs from time to time. Chats ' +
+      'are answered by it as it is; `timeout` is then for each silence.',
     config: {
       base_url: Type.String({
         pattern: '^https?://[^\\s/@]+(/\\S*)?$',

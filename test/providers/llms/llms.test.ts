@@ -47,10 +47,15 @@ async function service(
 const chunk = (content: string): string =>
   `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`
 
+/** Why it ends, and then what it cost. */
+const END =
+  'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n' +
+  'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\n'
+
 /** Streams a text in pieces, cut anywhere. */
 function stream(response: ServerResponse, text: string): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-  const events = `: hello\n\n${[...text].map(chunk).join('')}data: [DONE]\n\n`
+  const events = `: hello\n\n${[...text].map(chunk).join('')}${END}data: [DONE]\n\n`
   const bytes = Buffer.from(events)
   for (let at = 0; at < bytes.length; at += 100) response.write(bytes.subarray(at, at + 100))
   response.end()
@@ -58,8 +63,12 @@ function stream(response: ServerResponse, text: string): void {
 
 /** Quotes the first sentence of the first source. */
 const quotes = ({ body }: Asked, response: ServerResponse): void => {
-  const { sources } = JSON.parse(body.messages.at(-1)!.content) as { sources: { sentences: string[] }[] }
-  stream(response, sources[0]!.sentences[0]!)
+  const { content } = body.messages.at(-1)!
+  const isChat = !content.startsWith('{')
+  stream(
+    response,
+    isChat ? 'Hello.' : (JSON.parse(content) as { sources: { sentences: string[] }[] }).sources[0]!.sentences[0]!,
+  )
 }
 
 const composition = (
