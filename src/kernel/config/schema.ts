@@ -287,6 +287,14 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** Sessions and conversations that remember. */
+    memory: Type.Object(
+      {
+        /** Bytes of indexes of sessions in memory. */
+        index_bytes: Type.Integer({ minimum: 1_048_576, maximum: Number.MAX_SAFE_INTEGER }),
+      },
+      closed,
+    ),
     receipts: Type.Object(
       {
         /** Providers that are probed per minute; 0 probes none. */
@@ -339,6 +347,8 @@ export const ConfigSchema = Type.Object(
         evaluators: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** Composes answers to questions. */
         llms: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
+        /** Says what texts of sessions mean. */
+        embeddings: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** By `optimization_priority`; `default` for requests without. */
         rankers: Type.Object(
           { default: ProviderChoice, memory: ProviderChoice, speed: ProviderChoice, battery: ProviderChoice },
