@@ -63,7 +63,8 @@ export function searchGroup(group: SearchedGroup, query: RecallQuery): RecallFou
   const shares = sharesOfWords(group, query.terms)
   const { vectors } = group
   const { meaning } = query
-  const cosineOf = vectors?.dimensions === meaning?.vector.length && meaning && vectors?.cosines(meaning.vector)
+  const cosineOf =
+    meaning !== undefined && vectors?.dimensions === meaning.vector.length ? vectors.cosines(meaning.vector) : undefined
   const best = new Best(query.limit)
   for (const [row, held] of group.rows.entries()) {
     if (held === undefined || !fits(held, query)) continue
