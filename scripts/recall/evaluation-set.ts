@@ -63,12 +63,20 @@ export async function readEvaluationSet(): Promise<EvaluationSet> {
         const askedAt = at + (days === '' ? hours : 24 * Number(days)) * HOUR_MS
         const answers = new Set(numbers!.split(' ').map((number) => `${conversationId}!${number}`))
         for (const key of answers) {
-          if (!texts.some((text) => text.key === key)) throw new Error(`${file}: "${text}" is answered by ${key}, which is no turn`)
+          if (!texts.some((text) => text.key === key))
+            throw new Error(`${file}: "${text}" is answered by ${key}, which is no turn`)
         }
         queries.push({ category, text: text!, askedAt, answers })
       } else if (turn !== null) {
         const turnNumber = ++turns
-        texts.push({ key: `${conversationId}!${turnNumber}`, conversationId, turnNumber, agent: turn[1]!, at, text: turn[2]! })
+        texts.push({
+          key: `${conversationId}!${turnNumber}`,
+          conversationId,
+          turnNumber,
+          agent: turn[1]!,
+          at,
+          text: turn[2]!,
+        })
       } else if (line !== '') {
         throw new Error(`${file}: neither a heading, a turn nor a query: ${line}`)
       }

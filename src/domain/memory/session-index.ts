@@ -164,9 +164,10 @@ async function* pieces(texts: AsyncIterable<MemoryText>): AsyncGenerator<RecallT
   if (piece.length > 0) yield piece
 }
 
-const indexed = ({ key, conversationId, agent, at, text }: MemoryText): RecallText => ({
+const indexed = ({ key, conversationId, turnNumber, agent, at, text }: MemoryText): RecallText => ({
   key,
   thread: conversationId,
+  position: turnNumber,
   author: agent,
   at,
   text,

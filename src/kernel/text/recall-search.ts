@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite'
 import { onlyValue } from './derived-file.ts'
 import type { QuantizedVectors } from './quantized-vectors.ts'
-import { ALIKE, fused, informationOf, K1, likenessOfMeaning, likenessOfWords, recency } from './relevance.ts'
+import { ALIKE, beside, fused, informationOf, K1, likenessOfMeaning, likenessOfWords, recency } from './relevance.ts'
 
 /** What is looked for in a group. */
 export interface RecallQuery {
@@ -39,6 +39,8 @@ export interface RecallFound {
 export interface RecallRow {
   readonly key: string
   readonly thread: string
+  /** Its place in the thread, from 1; null for what stands in none. */
+  readonly position: number | null
   readonly author: string | null
   readonly at: number
 }
@@ -48,6 +50,8 @@ export interface SearchedGroup {
   /** By their number, from 0; in the full-text table by the next one. */
   readonly rows: readonly (RecallRow | undefined)[]
   readonly rowOf: ReadonlyMap<string, number>
+  /** By thread, then by position: the numbers of rows. */
+  readonly threads: ReadonlyMap<string, readonly (number | undefined)[]>
   readonly vectors: QuantizedVectors | undefined
   /** How many rows have a word. */
   readonly count: StatementSync
@@ -60,22 +64,35 @@ const MANY = 4000
 
 /** The best texts of a group by words and meaning. */
 export function searchGroup(group: SearchedGroup, query: RecallQuery): RecallFound {
-  const shares = sharesOfWords(group, query.terms)
-  const { vectors } = group
-  const { meaning } = query
-  const cosineOf =
-    meaning !== undefined && vectors?.dimensions === meaning.vector.length ? vectors.cosines(meaning.vector) : undefined
+  const scores = ownScores(group, query)
   const best = new Best(query.limit)
   for (const [row, held] of group.rows.entries()) {
-    if (held === undefined || !fits(held, query)) continue
-    const words = likenessOfWords(shares?.[row] ?? 0)
-    const cosine = cosineOf?.(row)
-    const like = cosine === undefined ? undefined : likenessOfMeaning(cosine, meaning?.unrelated ?? 0)
-    if (words === 0 && (like ?? 0) < ALIKE) continue
-    const score = fused(words, like) * recency(query.now - held.at)
+    const own = scores[row]!
+    if (own === 0 || held === undefined || !fits(held, query)) continue
+    const places = held.position === null ? undefined : group.threads.get(held.thread)
+    const before = scores[places?.[held.position! - 1] ?? -1] ?? 0
+    const after = scores[places?.[held.position! + 1] ?? -1] ?? 0
+    const score = beside(own, Math.max(before, after)) * recency(query.now - held.at)
     if (score >= query.threshold) best.add({ key: held.key, score, at: held.at })
   }
   return { hits: best.hits.map(({ key, score }) => ({ key, score })), total: best.seen }
+}
+
+/** By row, how well each text fits by itself, whatever the filters: neighbours of what they let through count. 0 where it does not. */
+function ownScores(group: SearchedGroup, { terms, meaning }: RecallQuery): Float64Array {
+  const shares = sharesOfWords(group, terms)
+  const { vectors } = group
+  const cosineOf =
+    meaning !== undefined && vectors?.dimensions === meaning.vector.length ? vectors.cosines(meaning.vector) : undefined
+  const scores = new Float64Array(group.rows.length)
+  for (let row = 0; row < scores.length; row++) {
+    if (group.rows[row] === undefined) continue
+    const words = likenessOfWords(shares?.[row] ?? 0)
+    const cosine = cosineOf?.(row)
+    const like = cosine === undefined ? undefined : likenessOfMeaning(cosine, meaning?.unrelated ?? 0)
+    if (words > 0 || (like ?? 0) >= ALIKE) scores[row] = fused(words, like)
+  }
+  return scores
 }
 
 const fits = ({ at, thread, author }: RecallRow, query: RecallQuery): boolean =>

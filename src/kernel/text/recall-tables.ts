@@ -9,6 +9,8 @@ export interface RecallText {
   readonly key: string
   /** What it belongs to, such as its conversation: several can be removed at once by it. */
   readonly thread: string
+  /** Its place in the thread, from 1; null for what stands in none, such as a summary. */
+  readonly position: number | null
   readonly author: string | null
   /** Unix milliseconds. */
   readonly at: number
@@ -19,6 +21,8 @@ export interface RecallText {
 const TEXT_BYTES = 320
 const GROUP_BYTES = 48 * 1024
 const PAGE_BYTES = 1024
+/** Positions of a thread that have neighbours: a list with a hole of millions would be a table of its own. */
+const MAX_POSITION = 1_000_000
 /** Words by their stems, without accents. */
 const TOKENIZER = 'porter unicode61 remove_diacritics 2'
 
@@ -29,6 +33,8 @@ interface Group extends SearchedGroup {
   readonly rowOf: Map<string, number>
   /** Numbers of rows that may be given again. */
   readonly free: number[]
+  /** By thread, then by position: the numbers of rows. */
+  readonly threads: Map<string, (number | undefined)[]>
   /** One string for each thread and author, whoever names it. */
   readonly names: Map<string, string>
   readonly put: StatementSync
@@ -73,6 +79,7 @@ export class RecallTables {
       rows: [],
       rowOf: new Map(),
       free: [],
+      threads: new Map(),
       names: new Map(),
       put: this.#db.prepare(`INSERT INTO ${table} (rowid, words) VALUES (?, ?)`),
       remove: this.#db.prepare(`DELETE FROM ${table} WHERE rowid = ?`),
@@ -86,16 +93,19 @@ export class RecallTables {
   /** Puts texts in, each in the place of the one with its key, whose vector goes. False when the group is not there. */
   put(id: string, texts: readonly RecallText[]): boolean {
     return this.#change(id, (group) => {
-      for (const { key, thread, author, at, text } of texts) {
+      for (const { key, thread, position, author, at, text } of texts) {
         removeRow(group, group.rowOf.get(key))
         const row = group.free.pop() ?? group.rows.length
-        group.rows[row] = {
+        const held: RecallRow = {
           key,
           thread: named(group, thread),
+          position,
           author: author === null ? null : named(group, author),
           at,
         }
+        group.rows[row] = held
         group.rowOf.set(key, row)
+        placeRow(group, held, row)
         group.put.run(row + 1, indexedText(text))
       }
     })
@@ -123,6 +133,7 @@ export class RecallTables {
         else removeRow(group, row)
       }
       if (![...threads].some((thread) => group.names.has(thread))) return
+      for (const thread of threads) group.threads.delete(thread)
       for (const [row, held] of group.rows.entries()) {
         if (held !== undefined && threads.has(held.thread)) removeRow(group, row)
       }
@@ -196,11 +207,20 @@ export class RecallTables {
   }
 }
 
+function placeRow({ threads }: Group, { thread, position }: RecallRow, row: number): void {
+  if (position === null || position > MAX_POSITION) return
+  const places = threads.get(thread) ?? []
+  threads.set(thread, places)
+  places[position] = row
+}
+
 function removeRow(group: Group, row: number | undefined): void {
   const held = row === undefined ? undefined : group.rows[row]
   if (row === undefined || held === undefined) return
   group.rows[row] = undefined
   group.rowOf.delete(held.key)
+  const places = group.threads.get(held.thread)
+  if (places !== undefined && held.position !== null) delete places[held.position]
   group.free.push(row)
   group.vectors?.delete(row)
   group.remove.run(row + 1)

@@ -29,5 +29,11 @@ export const likenessOfMeaning = (cosine: number, unrelated: number): number =>
 export const fused = (words: number, meaning: number | undefined): number =>
   meaning === undefined ? words : WORDS * words + (1 - WORDS) * meaning
 
+/** Part of what is missing to 1 that a neighbour which fits as well as can be adds: an answer often has few words of its question. */
+const NEIGHBOUR = 0.6
+
+/** With the better of the scores of the texts before and after it. */
+export const beside = (score: number, neighbour: number): number => score + NEIGHBOUR * neighbour * (1 - score)
+
 /** From 1 for what was just said down to {@link OLDEST}, never below: what fits well is found whenever it was said. */
 export const recency = (ageMs: number): number => OLDEST + (1 - OLDEST) * 2 ** (-Math.max(0, ageMs) / HALF_LIFE_MS)

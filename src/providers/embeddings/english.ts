@@ -6,8 +6,8 @@ import type { EnglishReply } from './english-worker.ts'
 /** Of the weights: they are those of the Universal Sentence Encoder "lite". */
 const MODEL = 'use-lite-en/1'
 const DIMENSIONS = 512
-/** Nine of ten pairs of sentences about different things are below it. */
-const UNRELATED = 0.3
+/** The median of turns and queries about different things. */
+const UNRELATED = 0.1
 /** UTF-16 code units of a text that are read. A model of sentences gains nothing from more, and its tokenizer's time grows with the square. */
 const MAX_READ = 1000
 /** Milliseconds without work after which the thread is let go, with the hundred megabytes of the model; loading it again takes a third of a second. */

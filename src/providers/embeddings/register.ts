@@ -27,8 +27,8 @@ export function registerEmbeddings(registry: ProviderRegistry): void {
       unrelated: Type.Number({
         minimum: 0,
         exclusiveMaximum: 1,
-        default: 0.3,
-        description: 'Cosine that texts about different things rarely reach.',
+        default: 0.2,
+        description: 'Cosine that texts about different things have there on the average.',
       }),
     },
   })

@@ -6,7 +6,7 @@ export interface Embeddings {
   readonly model: string
   /** Numbers of a vector. */
   readonly dimensions: number
-  /** Cosine from which on two texts have something in common: what texts that have nothing in common rarely reach. From 0 to 1. */
+  /** Cosine that texts about different things have on the average, from 0 to below 1: what is above it says that they have something in common. */
   readonly unrelated: number
   /**
    * The vectors of texts, in their order, each of length 1: always the same for the same text, alone or among others. Of a text that is longer
