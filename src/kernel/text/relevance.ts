@@ -4,7 +4,7 @@
 export const K1 = 1.2
 
 /** Part of the score that words decide where the meaning is known too. */
-const WORDS = 0.5
+const WORDS = 0.55
 /** Least factor of age, and milliseconds in which the rest halves: 30 days. */
 const OLDEST = 0.8
 const HALF_LIFE_MS = 30 * 24 * 3_600_000
@@ -14,7 +14,7 @@ export const informationOf = (texts: number, having: number): number =>
   Math.log(1 + (texts - having + 0.5) / (having + 0.5))
 
 /** Likeness of meaning from which a text is found without any of the words. */
-export const ALIKE = 0.15
+export const ALIKE = 0.1
 /** Power by which what is missing of the words counts. A text of usual length that has all of them once misses half of what could be said. */
 const MISSING = 2.5
 
