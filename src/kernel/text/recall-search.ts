@@ -52,6 +52,8 @@ export interface SearchedGroup {
   readonly rowOf: ReadonlyMap<string, number>
   /** By thread, then by position: the numbers of rows. */
   readonly threads: ReadonlyMap<string, readonly (number | undefined)[]>
+  /** Rows that were ever inserted: a contentless table of FTS5 does not count down when one is deleted. */
+  readonly inserted: number
   readonly vectors: QuantizedVectors | undefined
   /** How many rows have a word. */
   readonly count: StatementSync
@@ -115,7 +117,7 @@ function sharesOfWords(group: SearchedGroup, terms: readonly string[]): Float32A
   const shares = new Float32Array(group.rows.length)
   for (const { match, having } of scored) {
     // The inverse document frequency of SQLite's fts5_aux.c.
-    const frequency = Math.max(1e-6, Math.log((texts - having + 0.5) / (having + 0.5)))
+    const frequency = Math.max(1e-6, Math.log((group.inserted - having + 0.5) / (having + 0.5)))
     const weight = informationOf(texts, having) / (most * frequency * (K1 + 1))
     for (const [rowid, bm25] of group.score.all(match) as unknown as [number, number][]) {
       shares[rowid - 1]! -= bm25 * weight

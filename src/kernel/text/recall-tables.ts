@@ -39,6 +39,7 @@ interface Group extends SearchedGroup {
   readonly names: Map<string, string>
   readonly put: StatementSync
   readonly remove: StatementSync
+  inserted: number
   vectors: QuantizedVectors | undefined
   pages: number
 }
@@ -85,6 +86,7 @@ export class RecallTables {
       remove: this.#db.prepare(`DELETE FROM ${table} WHERE rowid = ?`),
       count: this.#db.prepare(`SELECT count(*) FROM (SELECT rowid ${match})`),
       score,
+      inserted: 0,
       vectors: undefined,
       pages: this.#usedPages() - before,
     })
@@ -107,6 +109,7 @@ export class RecallTables {
         group.rowOf.set(key, row)
         placeRow(group, held, row)
         group.put.run(row + 1, indexedText(text))
+        group.inserted++
       }
     })
   }
