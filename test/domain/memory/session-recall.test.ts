@@ -15,10 +15,13 @@ const SIGNAL = AbortSignal.timeout(60_000)
 /** Words that mean the same have the same number. */
 const MEANINGS = ['boat ship vessel', 'tree oak birch', 'rain storm']
 
+/** Directions of texts without any of them. */
+const OTHERS = 997
+
 /** A model that counts words of each meaning. `fails` is asked before each batch. */
 class CountedEmbeddings implements Embeddings {
   readonly model = 'counting/1'
-  readonly dimensions = MEANINGS.length + 1
+  readonly dimensions = MEANINGS.length + OTHERS
   readonly unrelated = 0.1
   readonly embedded: string[] = []
   fails: (texts: readonly string[]) => boolean | Promise<boolean> = () => false
@@ -29,7 +32,9 @@ class CountedEmbeddings implements Embeddings {
     this.embedded.push(...texts)
     return texts.map((text) => {
       const counts = MEANINGS.map((words) => words.split(' ').filter((word) => text.includes(word)).length)
-      const values = [...counts, 0.01]
+      const others = new Array<number>(OTHERS).fill(0)
+      others[[...text].reduce((sum, letter) => (31 * sum + letter.codePointAt(0)!) % OTHERS, 0)] = 0.01
+      const values = [...counts, ...others]
       return Float32Array.from(values, (value) => value / Math.hypot(...values))
     })
   }
@@ -114,7 +119,10 @@ describe('a search in a session', () => {
 
   it('finds by meaning once the meanings are computed, which are kept and not computed again', async (t) => {
     const first = open(t, [turn(1, 1, 'an old vessel'), turn(2, 1, 'a birch')])
+    const search = Promise.withResolvers<boolean>()
+    first.embeddings.fails = (texts) => texts[0] !== 'ship' && search.promise
     assert.deepEqual(await first.found('ship'), [])
+    search.resolve(false)
     await first.recall.idle()
     assert.deepEqual(await first.found('ship'), ['1/turn_001'])
     await first.recall.close()
@@ -265,6 +273,7 @@ describe('what is gone', () => {
     const texts = store.texts.bind(store)
     store.texts = async function* (id) {
       const all = await Array.fromAsync(texts(id))
+      store.texts = texts
       store.forget(SESSION)
       recall.forget(SESSION)
       yield* all
@@ -300,7 +309,7 @@ describe('what is gone', () => {
 
 describe('what is said while its session is read', () => {
   it('is found, in its newest form', async (t) => {
-    const { store, recall, found } = open(t, [turn(1, 1, 'oak'), turn(1, 2, 'rain')])
+    const { store, recall, found } = open(t, [turn(1, 1, 'oak'), turn(1, 2, 'lamp')])
     const texts = store.texts.bind(store)
     store.texts = async function* (id) {
       const all = await Array.fromAsync(texts(id))
@@ -310,6 +319,6 @@ describe('what is said while its session is read', () => {
       yield* all
     }
     assert.deepEqual((await found('storm')).toSorted(), ['1/turn_002', '1/turn_003'])
-    assert.deepEqual(await found('snow rain'), [])
+    assert.deepEqual(await found('lamp'), [])
   })
 })
