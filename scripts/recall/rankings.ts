@@ -54,6 +54,8 @@ export async function hybrid(
   const recall = new SessionRecall({
     texts,
     embeddings,
+    // What is measured here is what is found.
+    meaningMs: 60_000,
     indexBytes: 64 * 1024 * 1024,
     clock: { now: () => now },
     logger: createLogger({ level: 'silent' }),

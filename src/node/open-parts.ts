@@ -22,6 +22,7 @@ import { openSecretSeal, type SecretSeal } from '../kernel/identity/sealed-secre
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
+import type { Embeddings } from '../kernel/plugins/packages/embeddings.ts'
 import type { Evaluator } from '../kernel/plugins/packages/evaluators.ts'
 import type { Llm } from '../kernel/plugins/packages/llms.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
@@ -56,6 +57,8 @@ export interface NodeOptions {
   readonly evaluator?: Evaluator
   /** Who composes answers. Default: what the configuration names. */
   readonly llm?: Llm
+  /** Instead of the embeddings that the configuration chose. */
+  readonly embeddings?: Embeddings
   /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
   /** Who finds the answers to operators' questions, and who proves them. */
@@ -69,6 +72,7 @@ export interface OpenParts {
   readonly providers: ChosenProviders
   readonly evaluator: Evaluator
   readonly llm: Llm
+  readonly embeddings: Embeddings
   readonly anchors: Awaited<ReturnType<ChosenProviders['anchors']>>
   readonly notifiers: Awaited<ReturnType<ChosenProviders['notifiers']>>
   readonly seal: SecretSeal
@@ -210,5 +214,7 @@ export async function openParts(
     }),
   }
   const llm = options.llm ?? (await providers.llm())
-  return { parts, providers, evaluator, llm, anchors, notifiers, seal, administration, goalBook }
+  const embeddings = options.embeddings ?? (await providers.embeddings())
+  await lifecycle.start({ name: 'embeddings', start: () => undefined, stop: () => embeddings.close() })
+  return { parts, providers, evaluator, llm, embeddings, anchors, notifiers, seal, administration, goalBook }
 }

@@ -13,7 +13,7 @@ import { VectorQueue } from './vector-queue.ts'
 /** Results and least score of a search that names none. */
 const DEFAULT_RESULTS = 5
 const DEFAULT_THRESHOLD = 0
-/** Milliseconds that a search waits for what it means. Without it words decide alone. */
+/** Milliseconds that a search waits for what it means. */
 const MEANING_MS = 1000
 
 export interface SessionRecallOptions {
@@ -24,7 +24,9 @@ export interface SessionRecallOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
-  /** Instead of half a minute, between two batches of which the first failed. */
+  /** Milliseconds that a search waits for what it means, instead of a second. Without it words decide alone. */
+  readonly meaningMs?: number
+  /** Milliseconds instead of half a minute, between two batches of which the first failed. */
   readonly pauseMs?: number
 }
 
@@ -114,7 +116,7 @@ export class SessionRecall implements Recall {
   }
 
   async #meaningOf(text: string, signal: AbortSignal): Promise<RecallQuery['meaning']> {
-    const deadline = AbortSignal.timeout(MEANING_MS)
+    const deadline = AbortSignal.timeout(this.#options.meaningMs ?? MEANING_MS)
     try {
       const vector = await this.#queue.ofSearch(text, AbortSignal.any([signal, deadline]))
       return { vector, unrelated: this.#options.embeddings.unrelated }
