@@ -1,10 +1,10 @@
 import { IndexThread } from './index-thread.ts'
-import type { RecallFound, RecallHit, RecallQuery } from './recall-search.ts'
+import type { RecallFound, RecallQuery } from './recall-search.ts'
 import type { RecallText } from './recall-tables.ts'
 import type { RecallJob, RecallReply } from './recall-worker.ts'
 
 export { searchTerms } from './recall-words.ts'
-export type { RecallFound, RecallHit, RecallQuery, RecallText }
+export type { RecallFound, RecallQuery, RecallText }
 
 /** Jobs that may wait; past that, more are refused. */
 const MAX_WAITING = 4096

@@ -109,24 +109,31 @@ const fits = ({ at, thread, author }: RecallRow, query: RecallQuery): boolean =>
  */
 function sharesOfWords(group: SearchedGroup, terms: readonly string[]): Float32Array | undefined {
   const texts = group.rowOf.size
-  const found = terms.map((term) => ({ match: `"${term}"`, having: onlyCount(group, `"${term}"`) }))
-  const most = found.reduce((sum, { having }) => sum + informationOf(texts, having), 0)
-  const rare = found.filter(({ having }) => texts <= MANY || having * 4 <= texts)
-  const scored = (rare.length > 0 ? rare : found).filter(({ having }) => having > 0)
-  if (scored.length === 0) return undefined
+  const asked = terms.map((term) => `"${term}"`)
+  const isTelling = (having: number): boolean => texts <= MANY || having * 4 <= texts
+  const counts = texts <= MANY ? undefined : asked.map((match) => Number(onlyValue(group.count, match)))
+  const hasTelling = counts?.some((having) => having > 0 && isTelling(having)) ?? true
   const shares = new Float32Array(group.rows.length)
-  for (const { match, having } of scored) {
+  let most = 0
+  let isFound = false
+  for (const [index, match] of asked.entries()) {
+    const known = counts?.[index]
+    const isScored = known === undefined || !hasTelling || isTelling(known)
+    const rows = isScored ? (group.score.all(match) as unknown as [rowid: number, bm25: number][]) : []
+    const having = known ?? rows.length
+    const information = informationOf(texts, having)
+    most += information
+    if (rows.length === 0) continue
+    isFound = true
     // The inverse document frequency of SQLite's fts5_aux.c.
     const frequency = Math.max(1e-6, Math.log((group.inserted - having + 0.5) / (having + 0.5)))
-    const weight = informationOf(texts, having) / (most * frequency * (K1 + 1))
-    for (const [rowid, bm25] of group.score.all(match) as unknown as [number, number][]) {
-      shares[rowid - 1]! -= bm25 * weight
-    }
+    const weight = information / (frequency * (K1 + 1))
+    for (const [rowid, bm25] of rows) shares[rowid - 1]! -= bm25 * weight
   }
+  if (!isFound) return undefined
+  for (let row = 0; row < shares.length; row++) shares[row]! /= most
   return shares
 }
-
-const onlyCount = ({ count }: SearchedGroup, match: string): number => Number(onlyValue(count, match))
 
 interface Candidate extends RecallHit {
   readonly at: number
