@@ -7,7 +7,8 @@ import { createEnglishEmbeddings } from '../../../src/providers/embeddings/engli
 import { anonymousMegabytes } from '../anonymous-memory.ts'
 import { turns, vectorsOf } from '../said.ts'
 
-const INDEX_BYTES = 128 * 1024 * 1024
+/** The default of `memory.index_bytes`. */
+const INDEX_BYTES = 48 * 1024 * 1024
 
 /** Texts and vectors that are made when they are asked for: a store would have them on its disk. */
 class MadeTexts implements SessionTexts {

@@ -13,6 +13,12 @@ const PAUSE_MS = 30_000
 /** Failures of a text after which it is left without a vector until its session is read again. */
 const MAX_FAILURES = 3
 
+/** Texts of one session, with how often each failed. */
+interface Batch {
+  readonly sessionId: string
+  readonly batch: ReadonlyMap<string, number>
+}
+
 export interface VectorQueueOptions {
   readonly texts: SessionTexts
   readonly embeddings: Embeddings
@@ -29,7 +35,8 @@ export class VectorQueue {
   readonly #waiting = new Map<string, Map<string, number>>()
   readonly #searches = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
-  #running: Promise<void> | undefined
+  #isRunning = false
+  #running: Promise<void> = Promise.resolve()
   #count = 0
 
   constructor(options: VectorQueueOptions) {
@@ -44,7 +51,9 @@ export class VectorQueue {
   add(sessionId: string, keys: Iterable<string>): void {
     if (this.#closing.signal.aborted) return
     for (const key of keys) this.#put(sessionId, key, 0)
-    if (this.#count > 0) this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    if (this.#count === 0 || this.#isRunning) return
+    this.#isRunning = true
+    this.#running = this.#run()
   }
 
   forget(sessionId: string): void {
@@ -68,7 +77,7 @@ export class VectorQueue {
 
   /** Resolves when nothing waits. */
   async idle(): Promise<void> {
-    await this.#running
+    while (this.#isRunning) await this.#running
   }
 
   async close(): Promise<void> {
@@ -86,7 +95,7 @@ export class VectorQueue {
     keys.set(key, failures)
   }
 
-  #take(): { sessionId: string; batch: Map<string, number> } | undefined {
+  #take(): Batch | undefined {
     const [first] = this.#waiting
     if (first === undefined) return undefined
     const [sessionId, keys] = first
@@ -103,15 +112,21 @@ export class VectorQueue {
     const { signal } = this.#closing
     for (let taken = this.#take(); taken !== undefined && !signal.aborted; taken = this.#take()) {
       await Promise.all(this.#searches)
-      const { sessionId, batch } = taken
-      try {
-        await this.#compute(sessionId, [...batch.keys()])
-      } catch (error) {
-        if (signal.aborted) return
-        this.#options.onFailure(error)
-        for (const [key, failures] of batch) if (failures + 1 < MAX_FAILURES) this.#put(sessionId, key, failures + 1)
-        await wait(this.#options.pauseMs ?? PAUSE_MS, undefined, { signal, ref: false }).catch(() => undefined)
-      }
+      await this.#attempt(taken)
+    }
+    // At once: what is added from now on starts another run.
+    this.#isRunning = false
+  }
+
+  async #attempt({ sessionId, batch }: Batch): Promise<void> {
+    const { signal } = this.#closing
+    try {
+      await this.#compute(sessionId, [...batch.keys()])
+    } catch (error) {
+      if (signal.aborted) return
+      this.#options.onFailure(error)
+      for (const [key, failures] of batch) if (failures + 1 < MAX_FAILURES) this.#put(sessionId, key, failures + 1)
+      await wait(this.#options.pauseMs ?? PAUSE_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
 

@@ -11,7 +11,7 @@ const MAX_WAITING = 4096
 /** Milliseconds without work after which the thread is let go, and all that it has in memory with it. */
 const IDLE_MS = 900_000
 /** Bounds of the thread's JavaScript heap: some hundred bytes for each text. Vectors and SQLite's memory are outside, within `maxBytes`. */
-const WORKER_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 }
+const WORKER_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 }
 
 /**
  * Words and meanings of texts, group by group, in the memory of a thread of its own: see `RecallTables`. A group may be gone whenever it is asked

@@ -15,7 +15,7 @@ const IDLE_MS = 300_000
 /** Requests that may wait. */
 const MAX_WAITING = 256
 /** Bounds of the thread's JavaScript heap. The model is outside; how much of a text it reads bounds that. */
-const WORKER_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 }
+const WORKER_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 }
 
 interface Task {
   readonly texts: readonly string[]
