@@ -8,7 +8,7 @@ const TURN_MS = 120_000
 
 /** Kinds of queries: how each differs from the turns that answer it. */
 export const CATEGORIES = ['paraphrase', 'morphology', 'topic shift', 'long gap'] as const
-/** Queries that avoid every telling word of their answers, as nobody asks who remembers the talk. Reported, and no part of the sum. */
+/** Queries that avoid every telling word of their answers: harder than what people ask about their own talks. Reported apart, no part of the sum. */
 export const HARD = 'synonyms only'
 export type Category = (typeof CATEGORIES)[number] | typeof HARD
 
