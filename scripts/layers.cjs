@@ -132,7 +132,7 @@ module.exports = {
     door(
       'workers',
       '^(node:)?worker_threads$',
-      ['^src/providers/validators/', '^src/providers/blob-stores/', '^src/kernel/text/'],
+      ['^src/providers/(validators|blob-stores|embeddings)/', '^src/kernel/text/'],
       'threads where heavy work is',
     ),
     door('jwt', '^node_modules/jose/', ['^src/kernel/identity/'], 'tokens are signed and verified in kernel/identity/'),

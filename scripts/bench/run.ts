@@ -27,6 +27,7 @@ import { p2pPeers } from './rows/p2p-peers.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
 import { questions } from './rows/questions.ts'
 import { rateLimits } from './rows/rate-limits.ts'
+import { recall } from './rows/recall.ts'
 import { registrations } from './rows/registrations.ts'
 import { registry } from './rows/registry.ts'
 import { signedRequests } from './rows/signed-requests.ts'
@@ -59,6 +60,7 @@ const ROWS: readonly Row[] = [
   answerProofs,
   questions,
   chatOverhead,
+  recall,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.

@@ -19,6 +19,7 @@ export type Role =
   | 'helia'
   | 'disk'
   | 'dht'
+  | 'recall'
 
 /** Between the coordinator and a worker. */
 export interface Command {

@@ -17,6 +17,7 @@ const ROLES: Readonly<Record<Role, () => Promise<{ readonly commands: Commands }
   'raw-stream': () => import('./roles/raw-stream.ts'),
   helia: () => import('./roles/helia.ts'),
   disk: () => import('./roles/disk.ts'),
+  recall: () => import('./roles/recall.ts'),
   dht: () => import('./roles/dht.ts'),
 }
 

@@ -21,7 +21,12 @@ export const Failure = Type.Object(
 /** Schema of the errors of a route. */
 export const failureOf = ({
   family,
-}: Pick<Route, 'family'>): typeof Failure | typeof GoalFailure | typeof AssuranceFailure | typeof MemoryFailure | typeof ChatFailure =>
+}: Pick<Route, 'family'>):
+  | typeof Failure
+  | typeof GoalFailure
+  | typeof AssuranceFailure
+  | typeof MemoryFailure
+  | typeof ChatFailure =>
   family === 'goals'
     ? GoalFailure
     : family === 'assurance'

@@ -88,10 +88,8 @@ function expected(error: ProviderError, request: FastifyRequest): ErrorAnswer {
   const { code, message, status, details } = error
   const { family } = request.exchange.route
   if (family === 'memory') return { status, body: memoryFailure(request, error), retryAfter: retryAfterOf(error) }
-  if (family === 'chat')
-    return { status, body: chatFailure(status, message, details), retryAfter: retryAfterOf(error) }
-  if (family === 'assurance')
-    return { status, body: failedAnswer(request, status, message, details) }
+  if (family === 'chat') return { status, body: chatFailure(status, message, details), retryAfter: retryAfterOf(error) }
+  if (family === 'assurance') return { status, body: failedAnswer(request, status, message, details) }
   const invalid = 'validation_results' in details
   const body = errorBody(request, code, message)
   return { status, body: { ...body, ...(invalid ? { status: 'validation_error' } : {}), ...details } }

@@ -40,7 +40,7 @@ import type { Clock } from '../kernel/base/clock.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import { conversationStatus } from './flows/conversation-status.ts'
 import { matchesTag } from './flows/if-match.ts'
-import { SessionRecall } from './flows/session-recall.ts'
+import { RelevantContext } from './flows/session-context.ts'
 import type { Memory, SessionAccess, TaggedState } from './memory-api.ts'
 
 const ALL: MemoryPermission[] = ['read', 'write', 'memory']
@@ -83,7 +83,7 @@ export class NodeMemory implements Memory {
   readonly #clock: Clock
   readonly #books: MemoryBooks
   readonly #recall: Recall
-  readonly #found: SessionRecall
+  readonly #found: RelevantContext
   readonly #summarize: Summarize
   readonly #chores: MemoryChores
 
@@ -92,7 +92,7 @@ export class NodeMemory implements Memory {
     this.#clock = clock
     this.#books = books
     this.#recall = recall
-    this.#found = new SessionRecall(books, recall)
+    this.#found = new RelevantContext(books, recall)
     this.#summarize = summarize
     this.#chores = chores
   }

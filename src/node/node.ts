@@ -10,7 +10,6 @@ import type { CellRecord } from '../domain/cells/records.ts'
 import { ReplicationOrders } from '../domain/cells/replication-orders.ts'
 import type { VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
 import { AnnouncedNames } from '../domain/federation/announced-names.ts'
-import { summarizeByExtraction } from '../domain/memory/summarize.ts'
 import { systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import { Lifecycle } from '../kernel/base/lifecycle.ts'
@@ -25,7 +24,6 @@ import type { Answerer, Prover } from './assurance-api.ts'
 import { Federation } from './federation.ts'
 import { LogAnchoring } from './flows/anchor-logs.ts'
 import { Announcer } from './flows/announce.ts'
-import { NodeChat } from './flows/chat.ts'
 import { ChunkDoors } from './flows/chunk-doors.ts'
 import { CloseNames } from './flows/close-names.ts'
 import { ComponentHealth } from './flows/component-health.ts'
@@ -73,16 +71,14 @@ import { LogWitness } from './flows/witness-logs.ts'
 import { yankCell } from './flows/yank-cell.ts'
 import { NodeGoals } from './goals.ts'
 import { Maintenance } from './maintenance.ts'
-import { NodeMemory } from './memory.ts'
-import { standIns } from './memory-stand-ins.ts'
 import { type NodeOptions, openParts } from './open-parts.ts'
 import type { NodeParts } from './parts.ts'
 import { checkFollow, Replication } from './replication.ts'
-import { SessionChores } from './session-chores.ts'
 import { AnnouncementSet } from './sets/announcement-set.ts'
 import { GoalSet } from './sets/goal-set.ts'
 import { PublisherKeySet } from './sets/publisher-key-set.ts'
 import { YankSet } from './sets/yank-set.ts'
+import { startMemory } from './start-memory.ts'
 import { NodeWebhooks } from './webhooks.ts'
 import '../providers/built-in.ts'
 
@@ -302,21 +298,13 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     },
   })
   answers.start()
-  const { memoryBooks: books } = opened
-  const { recall = standIns.recall, summarize = summarizeByExtraction } = options.memory ?? {}
-  const linkKey = seal.derive('links to exports of sessions')
-  const chores = new SessionChores({ store, clock, logger, config, books, recall, summarize, linkKey })
-  await lifecycle.start(chores)
-  const memory = new NodeMemory({ clock, books, spends: opened.llm.spendsCredential, recall, summarize, chores, ...options.memory })
-  memory.measure(metrics)
-  const chat = new NodeChat({
+  const { memory, chat } = await startMemory(lifecycle, parts, {
+    options,
+    metrics,
+    seal,
+    embeddings: opened.embeddings,
     llm: opened.llm,
-    memory,
-    clock,
-    logger,
-    contextTokens: config.memory.context_tokens,
-    // What a stranger could not read here is not quoted to strangers either.
-    quotable: async (question, signal) => (config.http.open_reading ? answers.answerer.quotable(question, signal) : []),
+    quotable: (question, signal) => answers.answerer.quotable(question, signal),
   })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)

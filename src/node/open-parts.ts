@@ -14,17 +14,15 @@ import { Directory } from '../domain/federation/directory.ts'
 import { Partners } from '../domain/federation/partners.ts'
 import { Receipts } from '../domain/federation/receipts.ts'
 import { GoalBook } from '../domain/goals/goal-book.ts'
-import { type MemoryBooks, memoryBooks } from '../domain/memory/memory-books.ts'
-import { sessionKeys } from '../domain/memory/session-records.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import type { Lifecycle } from '../kernel/base/lifecycle.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { keyDirectoryState, openKeyDirectory } from '../kernel/identity/key-directory.ts'
-import { openMemoryKey } from '../kernel/identity/memory-key.ts'
 import { openSecretSeal, type SecretSeal } from '../kernel/identity/sealed-secret.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import { MerkleLog } from '../kernel/log/merkle-log.ts'
 import { globalRegistry } from '../kernel/plugins/global.ts'
+import type { Embeddings } from '../kernel/plugins/packages/embeddings.ts'
 import type { Evaluator } from '../kernel/plugins/packages/evaluators.ts'
 import type { Llm } from '../kernel/plugins/packages/llms.ts'
 import type { ProviderRegistry } from '../kernel/plugins/registry.ts'
@@ -61,6 +59,8 @@ export interface NodeOptions {
   readonly evaluator?: Evaluator
   /** Who composes answers. Default: what the configuration names. */
   readonly llm?: Llm
+  /** Instead of the embeddings that the configuration chose. */
+  readonly embeddings?: Embeddings
   /** Who checks proofs of which name. Default: the verifiers of the registry. */
   readonly proofs?: ReadonlyMap<string, VerifyProof>
   /** Who finds the answers to operators' questions, and who proves them. */
@@ -78,12 +78,12 @@ export interface OpenParts {
   readonly providers: ChosenProviders
   readonly evaluator: Evaluator
   readonly llm: Llm
+  readonly embeddings: Embeddings
   readonly anchors: Awaited<ReturnType<ChosenProviders['anchors']>>
   readonly notifiers: Awaited<ReturnType<ChosenProviders['notifiers']>>
   readonly seal: SecretSeal
   readonly administration: Administration
   readonly goalBook: GoalBook
-  readonly memoryBooks: MemoryBooks
 }
 
 /**
@@ -220,33 +220,18 @@ export async function openParts(
     }),
   }
   const llm = options.llm ?? (await providers.llm())
-  const memory = await openMemory(parts)
-  return { parts, providers, evaluator, llm, anchors, notifiers, seal, administration, goalBook, memoryBooks: memory }
-}
-
-/** What this node keeps of sessions, with the key that theirs are wrapped with. */
-async function openMemory({
-  config,
-  keys,
-  store,
-  clock,
-}: Pick<NodeParts, 'config' | 'keys' | 'store' | 'clock'>): Promise<MemoryBooks> {
-  const { passphrase_file: passphraseFile, token_minutes: tokenMinutes, ...memory } = config.memory
-  let needed = false
-  for await (const _ of store.keys(sessionKeys, { limit: 1 })) needed = true
-  const books = memoryBooks({
-    store,
-    clock,
-    seal: openMemoryKey({ keyDirectory: config.key_dir, passphraseFile, needed }),
-    limits: {
-      sessionBytes: memory.session_bytes,
-      maxBytes: memory.max_bytes,
-      maxSessions: memory.max_sessions,
-    },
-    self: keys.providerId,
-    token: keys.token,
-    tokenMinutes,
-  })
-  await books.sessions.load()
-  return books
+  const embeddings = options.embeddings ?? (await providers.embeddings())
+  await lifecycle.start({ name: 'embeddings', start: () => undefined, stop: () => embeddings.close() })
+  return {
+    parts,
+    providers,
+    evaluator,
+    llm,
+    embeddings,
+    anchors,
+    notifiers,
+    seal,
+    administration,
+    goalBook,
+  }
 }

@@ -6,6 +6,7 @@ import { RegistryError } from '../kernel/plugins/errors.ts'
 import type { PackageDefinition } from '../kernel/plugins/package.ts'
 import { type Anchor, anchors } from '../kernel/plugins/packages/anchors.ts'
 import { type BlobStore, blobStores } from '../kernel/plugins/packages/blob-stores.ts'
+import { type Embeddings, embeddings } from '../kernel/plugins/packages/embeddings.ts'
 import { type Evaluator, evaluators } from '../kernel/plugins/packages/evaluators.ts'
 import { type Llm, llms } from '../kernel/plugins/packages/llms.ts'
 import { type Notifier, notifiers } from '../kernel/plugins/packages/notifiers.ts'
@@ -58,6 +59,10 @@ export class ChosenProviders {
 
   evaluator(): Promise<Evaluator> {
     return this.#create('evaluators', evaluators, this.#config.providers.evaluators, {})
+  }
+
+  embeddings(): Promise<Embeddings> {
+    return this.#create('embeddings', embeddings, this.#config.providers.embeddings, {})
   }
 
   llm(): Promise<Llm> {
@@ -120,6 +125,7 @@ export class ChosenProviders {
       [evaluators.name, [providers.evaluators]],
       [notifiers.name, providers.notifiers],
       [llms.name, [providers.llms]],
+      [embeddings.name, [providers.embeddings]],
       [rankers.name, Object.values(ranking)],
     ])
     return this.#registry.packages.map((name) => ({

@@ -3,6 +3,7 @@ import { PACKAGES } from '../kernel/plugins/packages/index.ts'
 import { ProviderRegistry } from '../kernel/plugins/registry.ts'
 import { registerAnchors } from './anchors/register.ts'
 import { registerBlobStores } from './blob-stores/register.ts'
+import { registerEmbeddings } from './embeddings/register.ts'
 import { registerEvaluators } from './evaluators/register.ts'
 import { registerLlms } from './llms/register.ts'
 import { registerNotifiers } from './notifiers/register.ts'
@@ -16,6 +17,7 @@ function registerBuiltIns(registry: ProviderRegistry): void {
   registerBlobStores(registry)
   registerNotifiers(registry)
   registerProofVerifiers(registry)
+  registerEmbeddings(registry)
   registerEvaluators(registry)
   registerLlms(registry)
   registerRankers(registry)

@@ -101,7 +101,10 @@ export function assertRefused({ status, type, body }: RawReply, what: string): v
       ? { code: answer.code, message: answer.error }
       : (answer.error ?? answer.errors?.[0])
   const code = String(error?.code)
-  assert.ok(/^(PROV_0[0-9]{2}|4[0-9]{2})$/.test(code) || code in MEMORY_ERRORS || /^[a-z_]+$/.test(code), `${what}: ${body.slice(0, 300)}`)
+  assert.ok(
+    /^(PROV_0[0-9]{2}|4[0-9]{2})$/.test(code) || code in MEMORY_ERRORS || /^[a-z_]+$/.test(code),
+    `${what}: ${body.slice(0, 300)}`,
+  )
   assert.ok(typeof error?.message === 'string' && error.message.length < 2000, what)
 }
 

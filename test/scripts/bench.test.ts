@@ -38,6 +38,7 @@ it('every row of the benchmark runs, with small sizes', async () => {
       'metered evaluator',
       'trivial evaluator',
       'questions over',
+      'search in a session',
     ]) {
       assert.ok(
         rows.some(({ label, ours }) => label.includes(part) && ours > 0),

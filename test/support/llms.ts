@@ -5,6 +5,7 @@ export function fakeLlm<Part extends Partial<Llm>>(part: Part): Llm & Part {
   return {
     model: 'test/1',
     spendsCredential: false,
+    writes: false,
     models: () => ['test'],
     compose: async () => '',
     async *chat(): AsyncGenerator<ChatPart> {

@@ -302,6 +302,8 @@ export const ConfigSchema = Type.Object(
         export_bytes: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
         /** Tokens of the prompt of a chat completion that what was remembered takes, at most. */
         context_tokens: Type.Integer({ minimum: 256, maximum: 131_072 }),
+        /** Bytes of indexes of sessions in memory. */
+        index_bytes: Type.Integer({ minimum: 1_048_576, maximum: Number.MAX_SAFE_INTEGER }),
         /** Requests per minute of one session; those of `session` also limit how many an address may create. 0: no limit. */
         rate_per_minute: Type.Object(
           {
@@ -374,6 +376,8 @@ export const ConfigSchema = Type.Object(
         evaluators: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** Composes answers to questions. */
         llms: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
+        /** Says what texts of sessions mean. */
+        embeddings: Type.Object(ProviderChoice.properties, { ...ProviderChoice, ...fileOnly }),
         /** By `optimization_priority`; `default` for requests without. */
         rankers: Type.Object(
           { default: ProviderChoice, memory: ProviderChoice, speed: ProviderChoice, battery: ProviderChoice },

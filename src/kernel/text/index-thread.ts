@@ -22,7 +22,8 @@ export interface Failure {
 interface ThreadOptions {
   /** Of the thread's file, without its extension, beside this one. */
   readonly program: string
-  readonly path: string
+  /** What the program is started with: the path of its file, or the bounds of what it keeps in memory. */
+  readonly data: string | number
   /** Milliseconds without work after which the thread is let go, and gives its memory back. */
   readonly idleMs: number
   /** Jobs of each kind that may wait; past that, more are refused. */
@@ -46,7 +47,7 @@ interface Thread<Job, Reply> {
 }
 
 /**
- * A thread that works on a file, job after job. It is started when something is asked of it, and ends when nothing was for a while. What is
+ * A thread that works on a file, or on what it keeps in memory, job after job. It is started when something is asked of it, and ends when nothing was for a while. What is
  * asked in a hurry goes before what is not.
  */
 export class IndexThread<Job extends object, Reply extends object> {
@@ -126,11 +127,11 @@ export class IndexThread<Job extends object, Reply extends object> {
   }
 
   #start(): Thread<Job, Reply> {
-    const { program, path, limits } = this.#options
+    const { program, data, limits } = this.#options
     // The worker's file has this file's extension, whether sources or the built package run.
     const url = new URL(`./${program}${extname(import.meta.url)}`, import.meta.url)
     const worker = new Worker(url, {
-      workerData: path,
+      workerData: data,
       resourceLimits: limits,
       env: {},
       // The first releases of Node.js 24 warn that their SQLite is experimental.

@@ -19,7 +19,7 @@ export class PassageIndex {
   constructor(path: string, options: { idleMs?: number } = {}) {
     this.#thread = new IndexThread({
       program: 'passage-worker',
-      path,
+      data: path,
       idleMs: options.idleMs ?? IDLE_MS,
       maxWaiting: MAX_WAITING,
       limits: WORKER_LIMITS,

@@ -27,7 +27,7 @@ export class TextIndex {
     this.#path = path
     this.#thread = new IndexThread({
       program: 'text-worker',
-      path,
+      data: path,
       idleMs: options.idleMs ?? IDLE_MS,
       maxWaiting: MAX_WAITING,
       limits: WORKER_LIMITS,

@@ -31,6 +31,7 @@ export function createExtractiveLlm(): Llm {
   return {
     model: MODEL,
     spendsCredential: false,
+    writes: false,
     models: () => [CHAT_MODEL],
     async compose(composition, signal) {
       assertOpen(signal)

@@ -50,6 +50,7 @@ export function createOpenAiCompatibleLlm(_signal: AbortSignal, config: Provider
   return {
     model: `openai-compatible/${model}`,
     spendsCredential: key !== undefined,
+    writes: true,
     models: () => [model],
     async compose(composition, signal) {
       const both = AbortSignal.any([signal, closing.signal])

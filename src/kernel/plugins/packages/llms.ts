@@ -89,6 +89,8 @@ export interface Llm {
   readonly model: string
   /** Whether what it answers is charged to a credential of the operator: then callers need one of the node. */
   readonly spendsCredential: boolean
+  /** Whether it writes sentences of its own, as a language model does; else it quotes. */
+  readonly writes: boolean
   /** Names that a chat may ask for; never none. */
   models(): readonly string[]
   /**
@@ -110,6 +112,7 @@ export const llms: PackageDefinition<Llm> = {
     const missing = lacking(llm, ['compose', 'chat', 'models', 'close'])
     if (missing !== undefined) return missing
     if (typeof llm.spendsCredential !== 'boolean') return 'it does not say whether it spends a credential'
+    if (typeof llm.writes !== 'boolean') return 'it does not say whether it writes sentences of its own'
     return typeof llm.model === 'string' ? undefined : 'it has no model, which is text'
   },
 }

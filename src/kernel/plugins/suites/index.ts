@@ -1,6 +1,7 @@
 /** Contract suites of the packages (`cytoplex/plugins/suites`): what every provider must do, for its author's own test runner. */
 export * from './anchors.ts'
 export * from './blob-stores.ts'
+export * from './embeddings.ts'
 export * from './evaluators.ts'
 export * from './llms.ts'
 export * from './notifiers.ts'

@@ -74,6 +74,7 @@ export function llmSuite({ test, factory }: { test: TestRunner; factory: () => L
   test('says whether it spends a credential, and which models may be asked for', async () => {
     const llm = await factory()
     assert.equal(typeof llm.spendsCredential, 'boolean')
+    assert.equal(typeof llm.writes, 'boolean')
     const models = llm.models()
     assert.ok(models.length > 0)
     assert.equal(new Set(models).size, models.length)

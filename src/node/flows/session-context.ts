@@ -12,7 +12,7 @@ import type { Recall } from '../../domain/memory/recall.ts'
 const SHOWN = 512
 
 /** What of a session bears on something that is said in it. */
-export class SessionRecall {
+export class RelevantContext {
   readonly #books: Pick<MemoryBooks, 'conversations' | 'agents' | 'summaries'>
   readonly #recall: Pick<Recall, 'search'>
 
