@@ -37,7 +37,9 @@ import { unlessAborted } from '../kernel/base/racing.ts'
 import { operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
 import type { SecretSeal } from '../kernel/identity/sealed-secret.ts'
 import type { Answerer, Arrival, Assurance, Prover, VerifiedOperator } from './assurance-api.ts'
-import { BatchRunner } from './flows/run-batches.ts'
+import type { EventDelivery } from './flows/deliver-events.ts'
+import { BatchRunner, batchComplete } from './flows/run-batches.ts'
+import { batchTelling } from './flows/webhook-events.ts'
 import type { NodeParts } from './parts.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'keys' | 'store' | 'nonces'>
@@ -71,6 +73,7 @@ export class NodeAssurance implements Assurance, Part {
       readonly seal: SecretSeal
       readonly answerer: Answerer
       readonly prover: Prover
+      readonly delivery: Pick<EventDelivery, 'tellIn'>
     },
   ) {
     const { store, clock, logger } = parts
@@ -82,7 +85,13 @@ export class NodeAssurance implements Assurance, Part {
     this.#operators = new Operators({ store, clock, logger, seal: made.seal })
     this.#requests = new OperatorRequests(this.#operators, clock)
     this.#limits = new OperatorLimits(store, clock, tiers)
-    this.#batches = new Batches({ store, clock, retentionHours: batch_retention_hours, maxBytes: batch_bytes })
+    this.#batches = new Batches({
+      store,
+      clock,
+      retentionHours: batch_retention_hours,
+      maxBytes: batch_bytes,
+      witness: (tx, ended) => made.delivery.tellIn(tx, batchTelling(batchComplete(ended))),
+    })
     this.#runner = new BatchRunner(parts, {
       batches: this.#batches,
       operators: this.#operators,

@@ -269,12 +269,6 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const keyring = new ProofKeyring(parts, administration)
   await lifecycle.start(keyring)
   const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own() })
-  const assurance = new NodeAssurance(parts, {
-    administration,
-    seal,
-    answerer: options.answerer ?? answers.answerer,
-    prover: options.prover ?? prover,
-  })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -289,6 +283,13 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const delivery = new EventDelivery(parts, { webhooks, deliveries, notifiers })
   delivery.measure(metrics)
   await lifecycle.start(delivery)
+  const assurance = new NodeAssurance(parts, {
+    administration,
+    seal,
+    answerer: options.answerer ?? answers.answerer,
+    prover: options.prover ?? prover,
+    delivery,
+  })
   await lifecycle.start({
     name: 'text index',
     start: () => cellNames.start(),

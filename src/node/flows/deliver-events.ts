@@ -12,6 +12,7 @@ import {
   type Notification,
   type Notifier,
 } from '../../kernel/plugins/packages/notifiers.ts'
+import type { Transaction } from '../../kernel/storage/store.ts'
 import type { Metrics } from '../../kernel/telemetry/metrics.ts'
 import type { NodeParts } from '../parts.ts'
 import { type Telling, tellOf, webhookEvent } from './webhook-events.ts'
@@ -177,18 +178,31 @@ export class EventDelivery implements Part {
     this.#challenges.delete(id)
   }
 
+  /** Tells of something in the transaction that makes it so. What is returned wants to know whether that became durable. */
+  tellIn(tx: Transaction, telling: Telling): (isDurable: boolean) => void {
+    const event = webhookEvent(this.#parts.clock.now(), telling)
+    const admitted = this.#needs.deliveries.admit(event, this.#wanting(telling))
+    admitted.put(tx)
+    return (isDurable) => {
+      admitted.settle(isDurable)
+      this.look()
+    }
+  }
+
   #tell(telling: Telling): void {
-    const { webhooks, deliveries } = this.#needs
-    const { owner, type } = telling
-    const wanting = webhooks
-      .list(owner)
-      .filter(({ status, events }) => status === 'active' && events.includes(type))
-      .map(({ id }) => id)
     const event = webhookEvent(this.#parts.clock.now(), telling)
     this.#run(async () => {
-      await deliveries.add(event, [...wanting, ...this.#tellers.map(({ id }) => id)])
+      await this.#needs.deliveries.add(event, this.#wanting(telling))
       this.look()
     })
+  }
+
+  /** Ids of those who are told. */
+  #wanting({ owner, type }: Telling): string[] {
+    const wanting = this.#needs.webhooks
+      .list(owner)
+      .filter(({ status, events }) => status === 'active' && events.includes(type))
+    return [...wanting, ...this.#tellers].map(({ id }) => id)
   }
 
   #receivers(): Receiver[] {
