@@ -5,6 +5,7 @@ import { assuranceRoutes } from './routes/assurance.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
+import { constraintRoutes } from './routes/constraints.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
@@ -42,6 +43,7 @@ export const ROUTES: readonly Route[] = [
   ...federationRoutes,
   ...replicationRoutes,
   ...sourceRoutes,
+  ...constraintRoutes(operatorOf),
   ...auditRoutes,
   ...doctorRoutes,
   ...vulnerabilityRoutes,

@@ -305,10 +305,20 @@ function errorsOf(error: unknown): AssuranceError[] {
   return errors ?? [{ code: String(error.status), message: errorMessage(error), severity }]
 }
 
-const isBatch = (payload: unknown): payload is BatchPayload =>
-  typeof payload === 'object' && payload !== null && 'requests' in payload
+// Payloads of other routes are looked at by those, after the signature.
 const isQuery = (payload: unknown): payload is QueryPayload =>
-  typeof payload === 'object' && payload !== null && 'query' in payload
+  typeof payload === 'object' &&
+  payload !== null &&
+  'query' in payload &&
+  'context' in payload &&
+  typeof payload.context === 'object' &&
+  payload.context !== null
+const isBatch = (payload: unknown): payload is BatchPayload =>
+  typeof payload === 'object' &&
+  payload !== null &&
+  'requests' in payload &&
+  Array.isArray(payload.requests) &&
+  payload.requests.every(isQuery)
 
 /** What a payload asks; nothing where it is no question. */
 const questionsOf = (payload: unknown): readonly QueryPayload[] =>

@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { AnswerProof, AssuranceError, QueryPayload } from '../../protocol/assurance.ts'
-import type { BatchPayload } from '../../protocol/batch.ts'
 import type { Operator, OperatorCreation } from '../../protocol/operators.ts'
 import { fromBase64Url, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
@@ -147,7 +146,7 @@ export const question = (query: string, more: Partial<QueryPayload> = {}): Query
 })
 
 /** A signed request with a body, meant for a node. `at` are Unix milliseconds. */
-export function signedBody<Payload extends QueryPayload | BatchPayload>(
+export function signedBody<Payload extends object>(
   key: OperatorKey,
   { providerId }: Pick<SignedFor, 'providerId'>,
   path: string,
