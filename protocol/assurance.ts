@@ -197,6 +197,22 @@ export const SourceProof = Type.Object(
 )
 export type SourceProof = Static<typeof SourceProof>
 
+/** What the log of another node proves of a cited cell, of which this node has a copy: by a checkpoint of its own. */
+export const RemoteSourceProof = Type.Object(
+  {
+    ...SourceProof.properties,
+    /** Who registered the cell. */
+    provider_id: ProviderId,
+    /** Of the key of its log. */
+    certificate: RoleCertificate,
+    /** C2SP `tlog-checkpoint`. */
+    checkpoint: Type.String({ maxLength: 64 * 1024 }),
+    tree_size: Type.Integer({ minimum: 1 }),
+  },
+  closed,
+)
+export type RemoteSourceProof = Static<typeof RemoteSourceProof>
+
 /** What an anchor said of a node's log, and that this is the log of the checkpoint. */
 export const AnchorReceipt = Type.Object(
   {
@@ -223,6 +239,8 @@ export const AnswerLog = Type.Object(
     witnesses: Type.Array(RoleCertificate, { maxItems: ASSURANCE_LIMITS.witnesses }),
     /** In the order in which the cells are cited first. */
     sources: Type.Array(SourceProof, { maxItems: ASSURANCE_LIMITS.citations }),
+    /** Cited cells that are in the log of another node, in the order in which they are cited first. */
+    elsewhere: Type.Optional(Type.Array(RemoteSourceProof, { maxItems: ASSURANCE_LIMITS.citations })),
     /** What anchors said of the log (mode `audit`). */
     anchors: Type.Optional(Type.Array(AnchorReceipt, { maxItems: ASSURANCE_LIMITS.anchors })),
   },
