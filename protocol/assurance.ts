@@ -21,6 +21,8 @@ export const ASSURANCE_LIMITS = {
   /** Nodes that cosigned the log of an answer, and anchors that keep it. */
   witnesses: 16,
   anchors: 8,
+  /** Characters of a checkpoint of another node's log, without lines of witnesses: three lines and a signature. */
+  remoteNote: 4096,
   /** Bytes of an answer with its proof, as a file. */
   fileBytes: 4 * 1024 * 1024,
   /** Citations of an answer: each sentence has one. */
@@ -205,8 +207,8 @@ export const RemoteSourceProof = Type.Object(
     provider_id: ProviderId,
     /** Of the key of its log. */
     certificate: RoleCertificate,
-    /** C2SP `tlog-checkpoint`. */
-    checkpoint: Type.String({ maxLength: 64 * 1024 }),
+    /** C2SP `tlog-checkpoint`, with the signatures of the log alone. */
+    checkpoint: Type.String({ maxLength: ASSURANCE_LIMITS.remoteNote }),
     tree_size: Type.Integer({ minimum: 1 }),
   },
   closed,

@@ -185,7 +185,7 @@ export class NodeAssurance implements Assurance, Part {
     const processingMs = Math.round(performance.now() - startedAt)
     const order = { request, answered, responseId, timestamp, processingMs }
     // Without it a strict answer would not say that no external proof can be had.
-    const proven = wantsProof || mode !== 'standard' ? this.#prover.prove(order) : undefined
+    const proven = wantsProof || mode !== 'standard' ? await this.#prover.prove(order, signal) : undefined
     const { status, errors } = proven ?? answered
     return {
       request_id: request.request_id,

@@ -55,6 +55,7 @@ import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
 import { Reconciler } from './flows/reconcile.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { QuestionRelay } from './flows/relay-question.ts'
+import { RemoteRegistrations } from './flows/remote-registrations.ts'
 import { Replicator } from './flows/replicate.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
@@ -268,7 +269,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await lifecycle.start(anchoring)
   const keyring = new ProofKeyring(parts, administration)
   await lifecycle.start(keyring)
-  const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own() })
+  const remote = new RemoteRegistrations(parts)
+  const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own(), remote })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)

@@ -72,7 +72,7 @@ export class ScriptedAnswerer implements Answerer {
 
 /** Proofs of nobody. In modes `strict` and `audit` there is no external one. */
 export const scriptedProver: Prover = {
-  prove({ request, answered: { status, errors } }) {
+  async prove({ request, answered: { status, errors } }) {
     const isStandard = (request.payload.verification_mode ?? 'standard') === 'standard'
     const unavailable: AssuranceError = { code: '602', message: 'External proof unavailable', severity: 'warning' }
     return {
