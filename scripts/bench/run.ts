@@ -24,6 +24,7 @@ import { p2pFetch } from './rows/p2p-fetch.ts'
 import { p2pHelia } from './rows/p2p-helia.ts'
 import { p2pPeers } from './rows/p2p-peers.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
+import { questionBatch } from './rows/question-batch.ts'
 import { questions } from './rows/questions.ts'
 import { rateLimits } from './rows/rate-limits.ts'
 import { registrations } from './rows/registrations.ts'
@@ -57,6 +58,7 @@ const ROWS: readonly Row[] = [
   evaluations,
   answerProofs,
   questions,
+  questionBatch,
 ]
 
 const USAGE = `Measures this node against baselines that run in the same run, and prints a table.
