@@ -38,11 +38,6 @@ export class EgressError extends Error {
   }
 }
 
-/** Who answered is not shown to be who was asked for; which of the engine's checks of a certificate failed. */
-export class CertificateError extends Error {
-  override readonly name = 'CertificateError'
-}
-
 /** An http or https URL without credentials. */
 export function checkedUrl(text: string): URL {
   const url = URL.parse(text)
@@ -51,6 +46,11 @@ export function checkedUrl(text: string): URL {
     throw new EgressError('address', 'found an address that is no http or https URL without credentials')
   }
   return url
+}
+
+/** Who answered is not shown to be who was asked for; which of the engine's checks of a certificate failed. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError'
 }
 
 /**

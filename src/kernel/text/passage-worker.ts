@@ -1,7 +1,6 @@
-import { workerData } from 'node:worker_threads'
-import type { CloseJob } from './index-thread.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CloseJob, Failure } from './index-thread.ts'
 import { type Found, type IndexedDocument, PassageFile } from './passage-file.ts'
-import { answerJobs } from './thread-program.ts'
 
 /** What the thread is asked to do. */
 export type PassageJob =
@@ -43,4 +42,13 @@ function run(job: PassageJob | CloseJob): PassageReply {
   }
 }
 
-answerJobs<PassageJob, PassageReply>(run)
+parentPort?.on('message', (job: PassageJob | CloseJob) => {
+  let reply: PassageReply | Failure
+  try {
+    reply = run(job)
+  } catch (error) {
+    reply = { failure: error instanceof Error ? error.message : String(error) }
+  }
+  parentPort?.postMessage(reply)
+  if (job.kind === 'close') parentPort?.close()
+})

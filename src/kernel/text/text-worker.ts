@@ -1,7 +1,6 @@
-import { workerData } from 'node:worker_threads'
-import type { CloseJob } from './index-thread.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CloseJob, Failure } from './index-thread.ts'
 import { type TextChange, TextFile, type TextHit } from './text-file.ts'
-import { answerJobs } from './thread-program.ts'
 
 /** What the thread is asked to do. */
 export type TextJob =
@@ -42,4 +41,13 @@ function run(job: TextJob | CloseJob): TextReply {
   }
 }
 
-answerJobs<TextJob, TextReply>(run)
+parentPort?.on('message', (job: TextJob | CloseJob) => {
+  let reply: TextReply | Failure
+  try {
+    reply = run(job)
+  } catch (error) {
+    reply = { failure: error instanceof Error ? error.message : String(error) }
+  }
+  parentPort?.postMessage(reply)
+  if (job.kind === 'close') parentPort?.close()
+})
