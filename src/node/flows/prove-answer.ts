@@ -83,8 +83,8 @@ export class AnswerProver implements Prover {
     const { proofs, remote } = this.#needs
     const cited = [...new Set(payload.citations.map((citation) => citation.cell_id))]
     const copies = cited.filter((cell) => cellLog.indexOf(store, cell) === undefined)
-    // A node that answers has approved a publisher, which is in its log.
-    const proven = copies.length === 0 || log.size === 0 ? new Map() : await remote.of(copies, signal)
+    // A node that answers has approved a publisher, which is in its log: without a leaf there is nothing to put them into.
+    const proven = await remote.of(log.size === 0 ? [] : copies, signal)
     const elsewhere = copies.flatMap((cell) => proven.get(cell) ?? [])
     const leaves = cited.flatMap((cell) => {
       const index = cellLog.indexOf(store, cell)
