@@ -21,6 +21,8 @@ export const ASSURANCE_LIMITS = {
   /** Nodes that cosigned the log of an answer, and anchors that keep it. */
   witnesses: 16,
   anchors: 8,
+  /** Characters of a checkpoint of another node's log, without lines of witnesses: three lines and a signature. */
+  remoteNote: 4096,
   /** Bytes of an answer with its proof, as a file. */
   fileBytes: 4 * 1024 * 1024,
   /** Citations of an answer: each sentence has one. */
@@ -197,6 +199,22 @@ export const SourceProof = Type.Object(
 )
 export type SourceProof = Static<typeof SourceProof>
 
+/** What the log of another node proves of a cited cell, of which this node has a copy: by a checkpoint of its own. */
+export const RemoteSourceProof = Type.Object(
+  {
+    ...SourceProof.properties,
+    /** Who registered the cell. */
+    provider_id: ProviderId,
+    /** Of the key of its log. */
+    certificate: RoleCertificate,
+    /** C2SP `tlog-checkpoint`, with the signatures of the log alone. */
+    checkpoint: Type.String({ maxLength: ASSURANCE_LIMITS.remoteNote }),
+    tree_size: Type.Integer({ minimum: 1 }),
+  },
+  closed,
+)
+export type RemoteSourceProof = Static<typeof RemoteSourceProof>
+
 /** What an anchor said of a node's log, and that this is the log of the checkpoint. */
 export const AnchorReceipt = Type.Object(
   {
@@ -223,6 +241,8 @@ export const AnswerLog = Type.Object(
     witnesses: Type.Array(RoleCertificate, { maxItems: ASSURANCE_LIMITS.witnesses }),
     /** In the order in which the cells are cited first. */
     sources: Type.Array(SourceProof, { maxItems: ASSURANCE_LIMITS.citations }),
+    /** Cited cells that are in the log of another node, in the order in which they are cited first. */
+    elsewhere: Type.Optional(Type.Array(RemoteSourceProof, { maxItems: ASSURANCE_LIMITS.citations })),
     /** What anchors said of the log (mode `audit`). */
     anchors: Type.Optional(Type.Array(AnchorReceipt, { maxItems: ASSURANCE_LIMITS.anchors })),
   },

@@ -13,8 +13,8 @@ export const CONSTRAINT_LIMITS = {
   /** Constraints of everybody, and of one operator. */
   global: 500,
   perOperator: 100,
-  /** All constraints of a node: they are in memory. */
-  total: 2000,
+  /** Of all operators, whose number nothing else bounds: they are in memory, with 16 KiB each at worst. */
+  ofOperators: 1500,
   /** Characters of an expression, and instructions of its program (RE2): the work of a search is their product with the length of the text. */
   pattern: 512,
   program: 200,

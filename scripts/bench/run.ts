@@ -25,6 +25,7 @@ import { p2pFetch } from './rows/p2p-fetch.ts'
 import { p2pHelia } from './rows/p2p-helia.ts'
 import { p2pPeers } from './rows/p2p-peers.ts'
 import { peerAnswer } from './rows/peer-answer.ts'
+import { questionBatch } from './rows/question-batch.ts'
 import { questions } from './rows/questions.ts'
 import { rateLimits } from './rows/rate-limits.ts'
 import { recall } from './rows/recall.ts'
@@ -59,6 +60,7 @@ const ROWS: readonly Row[] = [
   evaluations,
   answerProofs,
   questions,
+  questionBatch,
   chatOverhead,
   recall,
 ]

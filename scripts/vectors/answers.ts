@@ -1,4 +1,11 @@
-import type { AnswerLog, AnswerPayload, AnswerProof, Citation, QueryResponse } from '../../protocol/assurance.ts'
+import type {
+  AnswerLog,
+  AnswerPayload,
+  AnswerProof,
+  Citation,
+  QueryResponse,
+  RemoteSourceProof,
+} from '../../protocol/assurance.ts'
 import { CONTEXTS } from '../../protocol/contexts.ts'
 import type { PublicKeys } from '../../protocol/public-keys.ts'
 import type { Role } from '../../protocol/roles.ts'
@@ -188,6 +195,22 @@ function logOf(
   }
 }
 
+/** What the log of somebody else has of a cell: one leaf of two. */
+function elsewhere(name: keyof typeof documents, change: Partial<RemoteSourceProof> = {}): RemoteSourceProof {
+  const tree = [utf8('{"act":"administration"}'), leafOf(name)].map(naiveLeaf)
+  return {
+    cell_id: sha256Hex(`cell ${name}`),
+    leaf: toBase64Url(leafOf(name)),
+    log_index: 1,
+    inclusion: naiveInclusion(1, tree).map(toHex),
+    provider_id: other.providerId,
+    certificate: other.log.certificate,
+    checkpoint: signCheckpoint({ origin: logOrigin(other.providerId), size: 2, root: naiveRoot(tree) }, other.log.key),
+    tree_size: 2,
+    ...change,
+  }
+}
+
 type Proven = QueryResponse & { readonly proof: AnswerProof }
 type Request = ReturnType<typeof requestOf>
 
@@ -245,12 +268,21 @@ function rechained(answer: Proven, change: (chain: AnswerProof['audit_chain']) =
 export const sampleAnswers = (): { about: string; answer: Proven; request: Request }[] => {
   const standard = requestOf('When does it end?')
   const audit = requestOf('When does it end?', 'audit')
+  const copied = requestOf('And when it is a copy?', 'audit')
   return [
     { about: 'mode standard', request: standard, answer: answerOf({ request: standard }) },
     {
       about: 'mode audit, with log, witness and anchor',
       request: audit,
       answer: answerOf({ request: audit, log: logOf() }),
+    },
+    {
+      about: 'mode audit, with a cell in the log of another node',
+      request: copied,
+      answer: answerOf({
+        request: copied,
+        log: logOf({ elsewhere: [elsewhere('appendix')], witnesses: [] }, ['contract']),
+      }),
     },
   ]
 }
@@ -307,6 +339,13 @@ export function answerVectors(): { about: string; network: string; cases: Answer
         'with one cell in the log and one not, and saying so',
         answerOf({ request: auditRequest, status: 'partial', errors: [unavailable], log: logOf({}, ['contract']) }),
         { request: auditRequest },
+      ),
+      holds('with a cell in the log of another node', logged({ elsewhere: [elsewhere('appendix')] }, ['contract']), {
+        request: auditRequest,
+      }),
+      holds(
+        'with all cells in the log of another node',
+        logged({ elsewhere: [elsewhere('contract'), elsewhere('appendix')] }, []),
       ),
       holds('without steps of its own', answerOf({ request, steps: [] })),
       holds(
@@ -459,6 +498,30 @@ export function answerVectors(): { about: string; network: string; cases: Answer
       refused(
         'an anchor that keeps another log',
         logged({ anchors: [{ ...log.anchors![0]!, root: 'ee'.repeat(32) }] }),
+      ),
+      refused('a cell proven here and elsewhere', logged({ elsewhere: [elsewhere('appendix')] })),
+      refused(
+        'a cell proven elsewhere twice',
+        logged({ elsewhere: [elsewhere('appendix'), elsewhere('appendix')] }, ['contract']),
+      ),
+      ...Object.entries<Partial<RemoteSourceProof>>({
+        'certified for somebody else': { provider_id: witness.providerId },
+        'of a key for something else': { certificate: other.proof.certificate },
+        'of another size': { tree_size: 3 },
+        'of a leaf at another place': { log_index: 0 },
+        'of another cell': { leaf: toBase64Url(leafOf('contract')) },
+        'of the node itself': {
+          ...log.sources[1]!,
+          provider_id: node.providerId,
+          certificate: log.certificate,
+          checkpoint: log.checkpoint,
+          tree_size: log.tree_size,
+        },
+      }).map(([about, change]) =>
+        refused(
+          `a proof by the log of another node ${about}`,
+          logged({ elsewhere: [elsewhere('appendix', change)] }, ['contract']),
+        ),
       ),
       refused('the log left out', { ...audited, proof: { ...audited.proof, log: undefined } }),
     ],

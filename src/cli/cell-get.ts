@@ -40,7 +40,7 @@ export function registerGet(cell: Command): void {
 }
 
 async function get(name: string, flags: GetFlags): Promise<void> {
-  const client = clientFor(flags, flags.publisher)
+  const client = clientFor(flags, { publishers: flags.publisher })
   if (name.startsWith('sha256:')) {
     if (!DIGEST.test(name))
       throw new CliError(`found ${JSON.stringify(name)}, allowed is sha256:<64 hex digits>`, EXIT.usage)

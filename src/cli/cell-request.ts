@@ -60,7 +60,7 @@ export function registerRequest(cell: Command): void {
 }
 
 async function request(name: string, flags: RequestFlags): Promise<void> {
-  const client = clientFor(flags, flags.publisher)
+  const client = clientFor(flags, { publishers: flags.publisher })
   const device = deviceOf(flags)
   const common = {
     version: flags.range,

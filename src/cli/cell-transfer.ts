@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises'
 import { SingleBar } from 'cli-progress'
-import { type Client, createClient, type Downloadable, type Progress } from '../client/index.ts'
+import { type Client, type ClientOptions, createClient, type Downloadable, type Progress } from '../client/index.ts'
 import { hasCode } from '../kernel/base/errors.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { safe } from './output.ts'
@@ -15,14 +15,14 @@ export interface NodeFlags extends TargetOptions {
   readonly network?: string
 }
 
-/** A client of the node that the flags name. */
-export function clientFor(flags: NodeFlags, publishers?: readonly string[]): Client {
+/** A client of the node that the flags name; an operator's shows its signatures, and no key. */
+export function clientFor(flags: NodeFlags, more: Pick<ClientOptions, 'publishers' | 'operator'> = {}): Client {
   const { url, apiKey } = resolveTarget(flags)
   return createClient({
     nodes: url,
-    apiKey,
+    apiKey: more.operator === undefined ? apiKey : undefined,
     network: flags.network,
-    publishers,
+    ...more,
     sha256: () => createHash('sha256'),
   })
 }

@@ -1,21 +1,24 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { ConstraintList, RegisteredConstraint } from '../../protocol/constraints.ts'
+import type { Constraint, RegisteredConstraint } from '../../protocol/constraints.ts'
 import { CONTEXTS } from '../../protocol/contexts.ts'
+import type { ConstraintsClient } from '../client/index.ts'
 import { toBase64Url } from '../kernel/base/bytes.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { ed25519FromSeed, signObject } from '../kernel/identity/keys.ts'
-import { askNode } from './ask-node.ts'
 import { keyFileNamed, networkFlag } from './cell-keys.ts'
+import { clientFor, type NodeFlags } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { openOperatorKey, operatorKeyFile } from './operator-key.ts'
 import { printJson, printLine, printTable, safe } from './output.ts'
 import { openSeed } from './seed-file.ts'
-import { type TargetOptions, targetOptions } from './target.ts'
+import { targetOptions } from './target.ts'
 
-interface ConstraintOptions extends TargetOptions {
-  json?: boolean
+interface ConstraintOptions extends NodeFlags {
   operator?: string
+  as?: string
+  operatorKey?: string
 }
 
 interface AddOptions extends ConstraintOptions {
@@ -23,7 +26,6 @@ interface AddOptions extends ConstraintOptions {
   network: string
 }
 
-const PATH = '/api/v1/constraints'
 const EXAMPLE = '\nExample:\n  $ cytoplex constraint add no-advice.json'
 
 /** `cytoplex constraint …`: what questions and answers have to fulfil. */
@@ -32,52 +34,59 @@ export function registerConstraintCommands(program: Command): void {
     .command('constraint')
     .description('register constraints that questions may name, list and remove them')
     .addHelpText('after', EXAMPLE)
-  targetOptions(
-    networkFlag(
-      forOperator(
-        constraint
-          .command('add')
-          .description('register a constraint or a newer version of one; it is signed here unless it is signed already')
-          .argument('<file>', 'JSON: constraint_id, version, kind, parameters')
-          .option(
-            '--key <file>',
-            'key that signs, created when there is none (default: ~/.config/cytoplex/constraints.json)',
-          ),
+  withOwner(
+    constraint
+      .command('add')
+      .description('register a constraint or a newer version of one; it is signed here unless it is signed already')
+      .argument('<file>', 'JSON: constraint_id, version, kind, parameters')
+      .option(
+        '--key <file>',
+        'key that signs, created when there is none (default: ~/.config/cytoplex/constraints.json)',
       ),
-    ),
   )
-    .addHelpText('after', EXAMPLE)
+    .addHelpText('after', `${EXAMPLE}\n  $ cytoplex constraint add no-advice.json --as team@example.org`)
     .action(add)
-  targetOptions(forOperator(constraint.command('list').description('list the constraints')))
+  withOwner(constraint.command('list').description('list the constraints'))
     .addHelpText('after', '\nExample:\n  $ cytoplex constraint list')
     .action(list)
-  targetOptions(
-    forOperator(constraint.command('rm').description('remove a constraint').argument('<id>', 'its constraint_id')),
-  )
+  withOwner(constraint.command('rm').description('remove a constraint').argument('<id>', 'its constraint_id'))
     .addHelpText('after', '\nExample:\n  $ cytoplex constraint rm no-advice')
     .action(remove)
 }
 
-const forOperator = (command: Command): Command =>
-  command.option('--operator <id>', 'only for this operator; everybody unless given')
+/** Adds the flags that say whose constraints are meant, and those of every verb. */
+const withOwner = (command: Command): Command =>
+  targetOptions(
+    networkFlag(
+      command
+        .option('--operator <id>', 'only for this operator; everybody unless given (administrator)')
+        .option('--as <id>', "as this operator, for its own questions, instead of with the administrator's key")
+        .option('--operator-key <file>', 'key of the operator of --as (default: ~/.config/cytoplex/operator.json)'),
+    ),
+  )
+
+function constraintsOf({ as, operatorKey, ...flags }: ConstraintOptions): ConstraintsClient {
+  return clientFor(flags, as === undefined ? {} : { operator: openOperatorKey(operatorKeyFile(operatorKey), as) })
+    .constraints
+}
 
 async function add(path: string, options: AddOptions): Promise<void> {
   const said = await readConstraint(path)
-  const constraint = 'signature' in said ? said : signed(said, options)
-  const body = { constraint, ...(options.operator === undefined ? {} : { operator_id: options.operator }) }
-  const { answer } = await askNode(options, PATH, RegisteredConstraint, { method: 'POST', body })
+  // The node says what is wrong with it.
+  const constraint = ('signature' in said ? said : signed(said, options)) as Constraint
+  const answer = await constraintsOf(options).add({ constraint, ...whose(options) })
   if (options.json) return printJson(answer)
   const { constraint_id: id, version } = answer.constraint
   printLine(`${safe(id)} has version ${version}, ${whoseOf(answer)}.`)
 }
 
 async function list(options: ConstraintOptions): Promise<void> {
-  const { answer } = await askNode(options, PATH + queryOf(options), ConstraintList)
-  if (options.json) return printJson(answer)
-  if (answer.constraints.length === 0) return printLine('There is no constraint.')
+  const constraints = await constraintsOf(options).list(whose(options))
+  if (options.json) return printJson({ constraints })
+  if (constraints.length === 0) return printLine('There is no constraint.')
   printTable(
     ['CONSTRAINT', 'VERSION', 'KIND', 'OPERATOR', 'REGISTERED', 'BY'],
-    answer.constraints.map(({ constraint, operator_id, registered_at, registered_by }) => [
+    constraints.map(({ constraint, operator_id, registered_at, registered_by }) => [
       constraint.constraint_id,
       constraint.version,
       constraint.kind,
@@ -89,14 +98,13 @@ async function list(options: ConstraintOptions): Promise<void> {
 }
 
 async function remove(id: string, options: ConstraintOptions): Promise<void> {
-  const path = `${PATH}/${encodeURIComponent(id)}${queryOf(options)}`
-  const { answer } = await askNode(options, path, RegisteredConstraint, { method: 'DELETE' })
+  const answer = await constraintsOf(options).remove(id, whose(options))
   if (options.json) return printJson(answer)
   printLine(`${safe(answer.constraint.constraint_id)} is gone, ${whoseOf(answer)}.`)
 }
 
-const queryOf = ({ operator }: ConstraintOptions): string =>
-  operator === undefined ? '' : `?operator_id=${encodeURIComponent(operator)}`
+const whose = ({ operator }: ConstraintOptions): { operator_id?: string } =>
+  operator === undefined ? {} : { operator_id: operator }
 
 const whoseOf = ({ operator_id: operatorId }: RegisteredConstraint): string =>
   operatorId === null ? 'for everybody' : `for ${safe(operatorId)}`

@@ -123,6 +123,7 @@ const verifiedJson = (verified: VerifiedAnswer): object => ({
           log_root: verified.log.root,
           registered: verified.log.registered,
           missing: verified.log.missing,
+          elsewhere: verified.log.elsewhere.map(({ cell, providerId }) => ({ cell_id: cell, provider_id: providerId })),
           witnesses: verified.log.witnesses,
           anchors: verified.log.anchors,
         },
@@ -144,6 +145,7 @@ function printVerified(verified: VerifiedAnswer): void {
   if (log === undefined) return
   printLine(`  log       ${log.size} leaves, root ${log.root}`)
   for (const cell of log.registered) printLine(`  holds     ${cell}`)
+  for (const { cell, providerId } of log.elsewhere) printLine(`  elsewhere ${cell}, in the log of ${safe(providerId)}`)
   for (const cell of log.missing) printLine(`  lacks     ${cell}`)
   for (const witness of log.witnesses) printLine(`  cosigned  ${safe(witness)}`)
   for (const { anchor, size } of log.anchors) printLine(`  anchored  ${safe(anchor)}, ${size} leaves`)

@@ -16,6 +16,7 @@ import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { type Administration, administration } from './administration.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
 import { type AssuranceClient, assuranceClient } from './assurance.ts'
+import { type ConstraintsClient, constraintsClient } from './constraints.ts'
 import {
   type Downloadable,
   type DownloadOptions,
@@ -140,6 +141,8 @@ export interface Client extends Administration, AssuranceClient {
   readonly goals: GoalsClient
   /** Events that are sent to URLs. */
   readonly webhooks: WebhooksClient
+  /** Conditions that questions may name. */
+  readonly constraints: ConstraintsClient
 }
 
 /** Makes a client. Opens no connection. Throws `ClientError` `INVALID_ARGUMENT` for options that cannot work. */
@@ -161,6 +164,7 @@ export function createClient(options: ClientOptions): Client {
   const sign = requestSigner(network, providerOf)
   const node = home(transport)
   const signing = { sign, keys: options.requestKeys }
+  const operator = options.operator && operatorCalls({ node, network, providerOf }, options.operator)
   const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
   return {
     request: async (ask) => askForCapability(transport, trust, signing, ask),
@@ -185,10 +189,8 @@ export function createClient(options: ClientOptions): Client {
     subscribe: (ask) => subscribe(transport, sign, ask),
     info: () => info(transport),
     goals: goalsClient(transport, network),
-    webhooks: webhooksClient(
-      transport,
-      options.operator && operatorCalls({ node, network, providerOf }, options.operator),
-    ),
+    webhooks: webhooksClient(transport, operator),
+    constraints: constraintsClient(transport, operator),
     ...administration(transport),
     ...assuranceClient(transport, { network, providerOf, operator: options.operator }),
   }

@@ -14,6 +14,7 @@ export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
 export type { AssuranceClient, BatchClient, OperatorsClient, QueryAnswer, QueryAsk } from './assurance.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
+export type { ConstraintsClient } from './constraints.ts'
 export type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash, Progress } from './download.ts'
 export {
   type Attempt,

@@ -2,7 +2,7 @@ import type { OperatorEnvelope } from '../../protocol/assurance.ts'
 import { toBase64Url, toHex } from '../kernel/base/bytes.ts'
 import { type OperatorKey, operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
 import { type ProviderLookup, targetOf } from './signing.ts'
-import type { Call } from './transport.ts'
+import { type Call, call, checked, home, jsonBody, type Transport } from './transport.ts'
 
 const NONCE_BYTES = 16
 
@@ -38,6 +38,20 @@ export function operatorCalls(
       return { ...body, signature: toBase64Url(sign(message)) }
     },
   }
+}
+
+/** Asks the first node about what is an operator's own, or, without one, the administrator's whose key the transport has. */
+export function ownersAsk(transport: Transport, operator: OperatorCalls | undefined) {
+  const callOf = async (method: string, path: string, payload?: object): Promise<Call> => {
+    if (payload === undefined) return operator === undefined ? { method, path } : operator.signed(method, path)
+    return { method, path, ...jsonBody(operator === undefined ? payload : await operator.envelope(path, payload)) }
+  }
+  return async <T>(
+    schema: { Check(value: unknown): value is unknown },
+    method: string,
+    path: string,
+    payload?: object,
+  ): Promise<T> => checked(schema, await call(transport, home(transport), await callOf(method, path, payload))) as T
 }
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes))

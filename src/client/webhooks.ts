@@ -14,8 +14,8 @@ import {
 import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { IntegrityError } from './errors.ts'
-import type { OperatorCalls } from './operator-calls.ts'
-import { type Call, call, checked, home, jsonBody, type Transport, withQuery } from './transport.ts'
+import { type OperatorCalls, ownersAsk } from './operator-calls.ts'
+import { type Transport, withQuery } from './transport.ts'
 
 /** Events that the first node sends to URLs. */
 export interface WebhooksClient {
@@ -51,19 +51,7 @@ const WEBHOOKS = '/api/v1/webhooks'
 
 /** As the administrator whose key the transport has, or as an operator. */
 export function webhooksClient(transport: Transport, operator?: OperatorCalls): WebhooksClient {
-  const callOf = async (method: string, path: string, payload?: object): Promise<Call> => {
-    if (payload === undefined) return operator === undefined ? { method, path } : operator.signed(method, path)
-    return { method, path, ...jsonBody(operator === undefined ? payload : await operator.envelope(path, payload)) }
-  }
-  const ask = async <T>(
-    schema: { Check(value: unknown): value is unknown },
-    method: string,
-    path: string,
-    payload?: object,
-  ): Promise<T> => {
-    const answer = await call(transport, home(transport), await callOf(method, path, payload))
-    return checked(schema, answer) as T
-  }
+  const ask = ownersAsk(transport, operator)
   const one = (webhookId: string, more = ''): string => `${WEBHOOKS}/${encodeURIComponent(webhookId)}${more}`
   return {
     create: (creation) => ask(schemas.created, 'POST', WEBHOOKS, creation),

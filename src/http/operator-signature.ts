@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import type { OperatorEnvelope } from '../../protocol/assurance.ts'
+import { Type } from 'typebox'
+import { envelopeOf, type OperatorEnvelope } from '../../protocol/assurance.ts'
 import { type OperatorHeaders, OperatorHeaders as OperatorHeadersSchema } from '../../protocol/operators.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 import type { ProviderNode } from '../node/api.ts'
@@ -16,6 +17,7 @@ export const SIGNATURE_HEADERS = {
 } as const
 
 const checkHeaders = compileCheck(OperatorHeadersSchema, 'headers')
+const checkEnvelope = compileCheck(envelopeOf(Type.Unknown(), 'OperatorRequest'), 'body')
 
 /** Who signed a request in its body, which has the form of an envelope. What its tier has left is in the answer's headers. Throws as the node does. */
 export const signerOfBody = (
@@ -38,6 +40,9 @@ export async function operatorOf({ node }: HttpContext, request: FastifyRequest)
   const { body, headers } = request
   const inBody = typeof body === 'object' && body !== null && 'signature' in body && 'operator_id' in body
   if (!inBody && headers['x-operator-id'] === undefined) return undefined
+  // Such a route takes the administrator's bodies too, and looks at them after this.
+  const error = inBody ? checkEnvelope(body) : undefined
+  if (error !== undefined) throw error
   const { operator } = await (inBody ? signerOfBody : signerOfHeaders)(node, request)
   return operator.operator_id
 }

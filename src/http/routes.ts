@@ -6,6 +6,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { chatRoutes } from './routes/chat.ts'
+import { constraintRoutes } from './routes/constraints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
@@ -47,6 +48,7 @@ export const ROUTES: readonly Route[] = [
   ...federationRoutes,
   ...replicationRoutes,
   ...sourceRoutes,
+  ...constraintRoutes(operatorOf),
   ...auditRoutes,
   ...doctorRoutes,
   ...vulnerabilityRoutes,

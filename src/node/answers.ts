@@ -4,13 +4,14 @@ import { Approvals, type Witness } from '../domain/assurance/approvals.ts'
 import { readOrder } from '../domain/assurance/constraint.ts'
 import { ConstraintBook } from '../domain/assurance/constraint-book.ts'
 import { Documents } from '../domain/cells/documents.ts'
+import { ProviderError } from '../kernel/base/errors.ts'
 import { nativeVerifier } from '../kernel/identity/verify.ts'
 import type { Llm } from '../kernel/plugins/packages/llms.ts'
 import { PassageIndex } from '../kernel/text/passage-index.ts'
 import { AnswerEngine } from './flows/answer-query.ts'
 import { DocumentIndexer } from './flows/index-documents.ts'
 import type { NodeParts } from './parts.ts'
-import type { Sources } from './sources-api.ts'
+import type { ConstraintOwner, Sources } from './sources-api.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'store' | 'blobs' | 'index' | 'yanks' | 'publishers'>
 
@@ -60,15 +61,26 @@ function sourcesOf(approvals: Approvals, constraints: ConstraintBook, administra
     (act: 'source_approved' | 'source_disapproved' | 'constraint_added' | 'constraint_removed', by: string): Witness =>
     (tx, details) =>
       administration.add(tx, { act, by, details })
+  // What operators do with their own is theirs, and would fill the log.
+  const ofOwner = (act: 'constraint_added' | 'constraint_removed', { owner, by }: ConstraintOwner): Witness =>
+    owner === null ? logged(act, by) : () => undefined
   return {
     approvals: () => ({ approvals: approvals.list() }),
     approve: (order, by) => approvals.put(order, by, logged('source_approved', by)),
     disapprove: (name, by) => approvals.remove(name, logged('source_disapproved', by)),
-    constraints: ({ operator_id: operatorId }) => ({ constraints: constraints.list(operatorId) }),
-    async addConstraint(order, by) {
-      const { constraint, operatorId } = readOrder(order)
-      return constraints.add(constraint, { operatorId, by }, logged('constraint_added', by))
+    constraints: ({ operator_id: named }, from) => ({ constraints: constraints.list(whose(named, from)) }),
+    async addConstraint(order, from) {
+      const { constraint, operatorId: named } = readOrder(order)
+      const whom = { operatorId: whose(named, from), by: from.by }
+      return constraints.add(constraint, whom, ofOwner('constraint_added', from))
     },
-    removeConstraint: (id, operatorId, by) => constraints.remove(id, operatorId, logged('constraint_removed', by)),
+    removeConstraint: async (id, { operator_id: named }, from) =>
+      constraints.remove(id, whose(named, from), ofOwner('constraint_removed', from)),
   }
+}
+
+/** Whose constraints are meant: the administrator names an operator or nobody, and an operator itself or nobody. */
+function whose(named: string | undefined, { owner }: ConstraintOwner): string | undefined {
+  if (owner === null || named === undefined || named === owner) return owner ?? named
+  throw new ProviderError('PROV_015', `operator_id: found ${named}, allowed is ${owner}, who signed`)
 }

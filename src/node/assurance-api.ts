@@ -91,7 +91,7 @@ export interface Prover {
    * Proves an answer, as its mode asks for. Status and errors are those of the answer, unless something could not be had: then they say so too
    * (`partial`, 602).
    */
-  prove(order: ProofOrder): Proven
+  prove(order: ProofOrder, signal: AbortSignal): Promise<Proven>
 }
 
 /** Signed questions and proven answers, as the doors see them. */

@@ -37,7 +37,9 @@ import { unlessAborted } from '../kernel/base/racing.ts'
 import { operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
 import type { SecretSeal } from '../kernel/identity/sealed-secret.ts'
 import type { Answerer, Arrival, Assurance, Prover, VerifiedOperator } from './assurance-api.ts'
-import { BatchRunner } from './flows/run-batches.ts'
+import type { EventDelivery } from './flows/deliver-events.ts'
+import { BatchRunner, batchComplete } from './flows/run-batches.ts'
+import { batchTelling } from './flows/webhook-events.ts'
 import type { NodeParts } from './parts.ts'
 
 type Parts = Pick<NodeParts, 'config' | 'clock' | 'logger' | 'events' | 'keys' | 'store' | 'nonces'>
@@ -71,6 +73,7 @@ export class NodeAssurance implements Assurance, Part {
       readonly seal: SecretSeal
       readonly answerer: Answerer
       readonly prover: Prover
+      readonly delivery: Pick<EventDelivery, 'tellIn'>
     },
   ) {
     const { store, clock, logger } = parts
@@ -82,7 +85,13 @@ export class NodeAssurance implements Assurance, Part {
     this.#operators = new Operators({ store, clock, logger, seal: made.seal })
     this.#requests = new OperatorRequests(this.#operators, clock)
     this.#limits = new OperatorLimits(store, clock, tiers)
-    this.#batches = new Batches({ store, clock, retentionHours: batch_retention_hours, maxBytes: batch_bytes })
+    this.#batches = new Batches({
+      store,
+      clock,
+      retentionHours: batch_retention_hours,
+      maxBytes: batch_bytes,
+      witness: (tx, ended) => made.delivery.tellIn(tx, batchTelling(batchComplete(ended))),
+    })
     this.#runner = new BatchRunner(parts, {
       batches: this.#batches,
       operators: this.#operators,
@@ -176,7 +185,7 @@ export class NodeAssurance implements Assurance, Part {
     const processingMs = Math.round(performance.now() - startedAt)
     const order = { request, answered, responseId, timestamp, processingMs }
     // Without it a strict answer would not say that no external proof can be had.
-    const proven = wantsProof || mode !== 'standard' ? this.#prover.prove(order) : undefined
+    const proven = wantsProof || mode !== 'standard' ? await this.#prover.prove(order, signal) : undefined
     const { status, errors } = proven ?? answered
     return {
       request_id: request.request_id,
@@ -296,10 +305,20 @@ function errorsOf(error: unknown): AssuranceError[] {
   return errors ?? [{ code: String(error.status), message: errorMessage(error), severity }]
 }
 
-const isBatch = (payload: unknown): payload is BatchPayload =>
-  typeof payload === 'object' && payload !== null && 'requests' in payload
+// Payloads of other routes are looked at by those, after the signature.
 const isQuery = (payload: unknown): payload is QueryPayload =>
-  typeof payload === 'object' && payload !== null && 'query' in payload
+  typeof payload === 'object' &&
+  payload !== null &&
+  'query' in payload &&
+  'context' in payload &&
+  typeof payload.context === 'object' &&
+  payload.context !== null
+const isBatch = (payload: unknown): payload is BatchPayload =>
+  typeof payload === 'object' &&
+  payload !== null &&
+  'requests' in payload &&
+  Array.isArray(payload.requests) &&
+  payload.requests.every(isQuery)
 
 /** What a payload asks; nothing where it is no question. */
 const questionsOf = (payload: unknown): readonly QueryPayload[] =>

@@ -55,6 +55,7 @@ import { CheckpointPublisher } from './flows/publish-checkpoints.ts'
 import { Reconciler } from './flows/reconcile.ts'
 import { type RegisteredOnPage, registerCell } from './flows/register-cell.ts'
 import { QuestionRelay } from './flows/relay-question.ts'
+import { RemoteRegistrations } from './flows/remote-registrations.ts'
 import { Replicator } from './flows/replicate.ts'
 import { CellRequests } from './flows/request-cell.ts'
 import { RequestRecords } from './flows/request-records.ts'
@@ -269,13 +270,8 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   await lifecycle.start(anchoring)
   const keyring = new ProofKeyring(parts, administration)
   await lifecycle.start(keyring)
-  const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own() })
-  const assurance = new NodeAssurance(parts, {
-    administration,
-    seal,
-    answerer: options.answerer ?? answers.answerer,
-    prover: options.prover ?? prover,
-  })
+  const remote = new RemoteRegistrations(parts)
+  const prover = new AnswerProver(parts, { keyring, proofs, anchors: () => anchoring.own(), remote })
   await lifecycle.start(new Housekeeping(parts))
   await lifecycle.start(health)
   await lifecycle.start(provider)
@@ -290,6 +286,13 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const delivery = new EventDelivery(parts, { webhooks, deliveries, notifiers })
   delivery.measure(metrics)
   await lifecycle.start(delivery)
+  const assurance = new NodeAssurance(parts, {
+    administration,
+    seal,
+    answerer: options.answerer ?? answers.answerer,
+    prover: options.prover ?? prover,
+    delivery,
+  })
   await lifecycle.start({
     name: 'text index',
     start: () => cellNames.start(),

@@ -18,7 +18,8 @@ import type { Administration } from '../domain/access/administration.ts'
 import type { Deliveries } from '../domain/assurance/deliveries.ts'
 import type { WebhookOnFile, Webhooks, WebhookWitness } from '../domain/assurance/webhooks.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
-import { type AttemptError, type EventDelivery, TargetBusyError } from './flows/deliver-events.ts'
+import { type EventDelivery, TargetBusyError } from './flows/deliver-events.ts'
+import type { AttemptError } from './flows/standings.ts'
 
 interface Needs {
   readonly webhooks: Webhooks

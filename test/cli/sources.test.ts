@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { operatorPublicKey } from '../../src/client/index.ts'
+import { toBase64Url } from '../../src/kernel/base/bytes.ts'
+import { newSeed } from '../../src/kernel/identity/keys.ts'
 import { contractServer } from '../contract/server.ts'
 import { ADMIN_KEY } from '../http/harness.ts'
 import { NETWORK } from '../support/cells.ts'
@@ -51,6 +54,36 @@ test('a constraint is signed and registered, listed and removed', async (t) => {
   assert.match((await add()).stderr, /constraint\.kind: found "magic", allowed are json_schema/)
   assert.equal((await run('rm', 'short')).code, 0)
   assert.equal((await run('rm', 'short')).code, 3)
+})
+
+test('an operator registers, lists and removes its own constraints, and shows no key', async (t) => {
+  const server = await contractServer(t)
+  const folder = await temporaryFolder(t)
+  const seed = newSeed()
+  await server.node.assurance.createOperator(
+    {
+      operator_id: 'team@example.org',
+      algorithm: 'ed25519',
+      public_key: toBase64Url(operatorPublicKey(seed)),
+      permissions: [{ domain: 'legal', jurisdictions: null }],
+    },
+    'admin',
+  )
+  const [file, operator] = [join(folder, 'short.json'), join(folder, 'operator.json')]
+  const said = { constraint_id: 'short', version: 1, kind: 'maximum_length', parameters: { characters: 200 } }
+  await writeFile(file, JSON.stringify(said))
+  await writeFile(operator, JSON.stringify({ format: 1, seed: toBase64Url(seed) }), { mode: 0o600 })
+  const as = (who: string, ...args: string[]) => {
+    const signing = ['--network', NETWORK, '--as', who, '--operator-key', operator]
+    return warmCytoplex(['constraint', ...args, ...signing, '--node', server.url, '--api-key', ADMIN_KEY])
+  }
+  const added = await as('team@example.org', 'add', file, '--key', join(folder, 'key.json'))
+  assert.equal(added.code, 0, added.stderr)
+  assert.equal(added.stdout, 'short has version 1, for team@example.org.\n')
+  assert.match((await as('team@example.org', 'list')).stdout, /^short +1 .*operator:team@example\.org$/m)
+  assert.equal((await as('somebody@example.org', 'list')).code, 4)
+  assert.equal((await as('team@example.org', 'rm', 'short')).stdout, 'short is gone, for team@example.org.\n')
+  assert.equal((await as('team@example.org', 'rm', 'short')).code, 3)
 })
 
 test('mistakes are told before a node is asked: exit 2', async () => {

@@ -642,14 +642,22 @@ const sources: Record<string, Record<number, Produce>> = {
       return at.admin({ path: CONSTRAINTS })
     },
     400: (at) => at.admin({ path: `${CONSTRAINTS}?operator_id=` }),
+    403: async (at) => at.send({ path: CONSTRAINTS, headers: await at.key('reader') }),
   },
   [`POST ${CONSTRAINTS}`]: {
     201: (at) => constrain(at, fresh('added')),
     400: (at) => constrain(at, fresh('bad'), { constraint: { kind: 'magic' } }),
+    403: async (at) => at.send({ ...post(CONSTRAINTS), body: {}, headers: await at.key('reader') }),
     409: async (at) => {
       const id = fresh('twice')
       await constrain(at, id)
       return constrain(at, id)
+    },
+    422: (at) => {
+      const parameters = { pattern: '(', target: 'query' as const }
+      return constrain(at, '', {
+        constraint: signedConstraint(fresh('bad'), { kind: 'forbidden_pattern', parameters }),
+      })
     },
     507: async (at) => {
       const operator = { operator_id: fresh('operator') }
@@ -666,6 +674,7 @@ const sources: Record<string, Record<number, Produce>> = {
       return at.admin({ method: 'DELETE', path: `${CONSTRAINTS}/${id}` })
     },
     400: (at) => at.admin({ method: 'DELETE', path: `${CONSTRAINTS}/NO!` }),
+    403: async (at) => at.send({ method: 'DELETE', path: `${CONSTRAINTS}/absent`, headers: await at.key('reader') }),
     404: (at) => at.admin({ method: 'DELETE', path: `${CONSTRAINTS}/absent` }),
   },
 }

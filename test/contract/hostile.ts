@@ -116,6 +116,8 @@ const LISTS = [
   '/api/v1/keys',
   '/api/v1/operators',
   '/api/v1/webhooks',
+  '/api/v1/constraints',
+  '/api/v1/assurance/approvals',
   '/api/v1/audit',
   '/api/v1/federation/status',
   '/api/v1/analytics/issues',

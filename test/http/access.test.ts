@@ -37,8 +37,9 @@ const FEDERATION_BODIES: Readonly<Record<string, object>> = {
   },
 }
 
-/** Routes whose callers are known by an operator's signature, or by the token of a session, which no credential stands in for. */
-const SIGNED = /^\/api\/v1\/(query|batch)|^\/v2\/chat/
+/** Routes whose callers are known by an operator's signature, which no credential stands in for. */
+const SIGNED = /^\/api\/v1\/(query|batch)/
+const OWNED = /^\/api\/v1\/(webhooks|constraints)/
 const ENVELOPE = {
   request_id: '550e8400-e29b-41d4-a716-446655440000',
   timestamp: '2026-01-01T00:00:00Z',
@@ -142,8 +143,8 @@ test('every route × no, a wrong and the right credential', async (t) => {
       (await send({ ...call, headers: { ...call.headers, ...headers } })).status
 
     const isSigned = SIGNED.test(route.path) || isForSessions(route)
-    // Webhooks are an operator's, or the administrator's.
-    const needsSomeone = isSigned || route.path.startsWith('/api/v1/webhooks')
+    // These are an operator's, or the administrator's.
+    const needsSomeone = isSigned || OWNED.test(route.path)
     if (route.access === 'admin' || route.access === 'publisher' || needsSomeone)
       assert.equal(await status({}), 401, name)
     else assert.notEqual(await status({}), 401, name)

@@ -14,6 +14,7 @@ import { OPERATOR, prose, registerDocument, type TestDocument } from '../support
 import { fakeLlm } from '../support/llms.ts'
 import { download, nextEvent, nodeInProcess } from '../support/node-pairs.ts'
 
+const ADMIN = { owner: null, by: 'admin' }
 const LEASE = `# Lease
 
 ## Termination
@@ -285,7 +286,7 @@ describe('constraints of a question', () => {
     const { node } = await library(t)
     for (const [at, [kind, terms, query, context, expected]] of rows.entries()) {
       const id = `c${at}`
-      await node.sources.addConstraint({ constraint: signedConstraint(id, terms) }, 'admin')
+      await node.sources.addConstraint({ constraint: signedConstraint(id, terms) }, ADMIN)
       const what = `${kind} ${JSON.stringify(terms.parameters)}`
       const asked = ask(node, query, { constraints: [id], ...context })
       if (expected === '603') {
@@ -314,15 +315,15 @@ describe('constraints of a question', () => {
       kind: 'required_pattern',
       parameters: { pattern: text, target: 'result' },
     })
-    await node.sources.addConstraint({ constraint: signedConstraint('words', pattern('months')) }, 'admin')
+    await node.sources.addConstraint({ constraint: signedConstraint('words', pattern('months')) }, ADMIN)
     await node.sources.addConstraint(
       { constraint: signedConstraint('words', pattern('decades')), operator_id: OPERATOR.operator_id },
-      'admin',
+      ADMIN,
     )
     assert.deepEqual((await ask(node, QUESTION, { constraints: ['words'] })).payload.constraints_failed, ['words'])
-    await node.sources.removeConstraint('words', OPERATOR.operator_id, 'admin')
+    await node.sources.removeConstraint('words', { operator_id: OPERATOR.operator_id }, ADMIN)
     assert.deepEqual((await ask(node, QUESTION, { constraints: ['words'] })).payload.constraints_passed, ['words'])
-    await node.sources.removeConstraint('words', undefined, 'admin')
+    await node.sources.removeConstraint('words', {}, ADMIN)
     await assert.rejects(ask(node, QUESTION, { constraints: ['words'] }), hasCode('422'))
   })
 })
@@ -335,7 +336,7 @@ test('a question whose constraints would take too long is 422 at once', async (t
       kind: 'forbidden_pattern',
       parameters: { pattern: '[ab]*a[ab]{180}c', target: 'query' },
     }
-    await node.sources.addConstraint({ constraint: signedConstraint(id, terms) }, 'admin')
+    await node.sources.addConstraint({ constraint: signedConstraint(id, terms) }, ADMIN)
   }
   await assert.rejects(ask(node, `c${'ab'.repeat(4000)}`, { constraints: ids }), hasCode('422'))
   assert.deepEqual((await ask(node, 'notice', { constraints: ids })).payload.constraints_passed, ids)

@@ -15,6 +15,7 @@ import type { RunningNode } from '../../src/node/node.ts'
 import { newOperator, question, ScriptedAnswerer, scriptedProver, signedBody } from '../support/assurance.ts'
 import { collected, TestClock, temporaryFolder } from '../support/cells.ts'
 import { nextEvent, nodeInProcess } from '../support/node-pairs.ts'
+import { accept, startReceiver } from '../support/receiver.ts'
 
 const BATCH = '/api/v1/batch'
 const HOUR_MS = 60 * 60 * 1000
@@ -145,6 +146,29 @@ test('a batch goes on after the process was killed: what could be read is there 
   for (const index of readable) assert.equal(answerer.asked.get(`q${index}`), undefined, String(index))
   for (const times of answerer.asked.values()) assert.equal(times, 1)
   assert.equal(node.assurance.batches.status(batchId, from).succeeded, 400)
+})
+
+test('who wants to hear of the end of a batch does, also when the process was killed as it ended', async (t) => {
+  const dataDir = join(await temporaryFolder(t), 'data')
+  const receiver = await startReceiver(t)
+  // Nothing has arrived for a sender that was told nothing.
+  receiver.answer = () => undefined
+  const child = fork(new URL('./killed-at-end.ts', import.meta.url), [dataDir, receiver.url])
+  t.after(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit')
+  const [{ status, requestId }] = (await once(child, 'message')) as [{ status: string; requestId: string }]
+  assert.equal(status, 'active')
+  assert.deepEqual(await exited, [null, 'SIGKILL'])
+
+  const before = receiver.received.length
+  receiver.answer = accept
+  await start(t, { dataDir, settings: { 'assurance.webhooks_allow_private': 'true' } })
+  const received = await receiver.has(before + 1)
+  assert.equal(new Set(received.map(({ id }) => id)).size, 1)
+  const { event_type, request_id, data } = received.at(-1)!.event
+  assert.deepEqual([event_type, request_id], ['batch_complete', requestId])
+  const { batch_id: _, ...counts } = data as Record<string, unknown>
+  assert.deepEqual(counts, { total: 2, succeeded: 1, failed: 1, cancelled: false })
 })
 
 test('a large batch of one operator does not keep another waiting', async (t) => {

@@ -37,7 +37,7 @@ const cites = (cell: Manifest & { id: string }, place = 0): Citation => ({
 })
 
 /** An answer of the node, as its door would give it. */
-function answered(node: RunningNode, mode: VerificationMode, citations: Citation[], now = Date.now()) {
+async function answered(node: RunningNode, mode: VerificationMode, citations: Citation[], now = Date.now()) {
   const request = {
     request_id: randomUUID(),
     timestamp: new Date(now).toISOString(),
@@ -59,7 +59,8 @@ function answered(node: RunningNode, mode: VerificationMode, citations: Citation
   const responseId = randomUUID()
   const timestamp = new Date(now).toISOString()
   const order = { request, answered: { status: 'success' as const, payload, errors: [], steps }, processingMs: 3 }
-  const { status, errors, proof } = node.prover.prove({ ...order, responseId, timestamp })
+  const signal = new AbortController().signal
+  const { status, errors, proof } = await node.prover.prove({ ...order, responseId, timestamp }, signal)
   const metadata = { ...payload.metadata, processing_time_ms: 3 }
   const response: QueryResponse = {
     request_id: request.request_id,
@@ -87,10 +88,10 @@ test('an answer in mode standard has no log; in strict and audit it has the regi
   const first = await registered(node)
   const second = await registered(node, '2.0.0')
   const citations = [cites(second, 0), cites(first, 1), cites(second, 2)]
-  const standard = answered(node, 'standard', citations)
+  const standard = await answered(node, 'standard', citations)
   assert.equal((await standard.verify()).log, undefined)
   for (const mode of ['strict', 'audit'] as const) {
-    const { response, verify } = answered(node, mode, citations)
+    const { response, verify } = await answered(node, mode, citations)
     assert.deepEqual([response.status, response.errors], ['success', []])
     const { log, requestMatches, keyListed } = await verify()
     assert.deepEqual([requestMatches, keyListed], [true, true])
@@ -104,7 +105,7 @@ test('the log of a proof carries who cosigned it', async (t) => {
   const cosigned = nextEvent(node, 'checkpoint_cosigned')
   const cell = await registered(node)
   await cosigned
-  const { log } = await answered(node, 'strict', [cites(cell)]).verify()
+  const { log } = await (await answered(node, 'strict', [cites(cell)])).verify()
   assert.deepEqual(log!.witnesses, [witness.providerId])
 })
 
@@ -112,7 +113,7 @@ test('what the log of the node cannot prove is said, with 602, and the answer is
   const { node } = await nodeInProcess(t)
   const cell = await registered(node)
   const copy = { ...cell, id: 'ef'.repeat(32) }
-  const { response, verify } = answered(node, 'strict', [cites(cell), cites(copy, 1)])
+  const { response, verify } = await answered(node, 'strict', [cites(cell), cites(copy, 1)])
   assert.equal(response.status, 'partial')
   assert.deepEqual(
     response.errors.map(({ code, severity }) => [code, severity]),
@@ -134,7 +135,7 @@ test('a node without a leaf in its log says that it can prove nothing', async (t
     id: 'ef'.repeat(32),
     package: { digest: `sha256:${'ab'.repeat(32)}` },
   }
-  const { response, verify } = answered(node, 'audit', [cites(copy as never)])
+  const { response, verify } = await answered(node, 'audit', [cites(copy as never)])
   assert.deepEqual([response.status, response.errors.length, response.proof!.log], ['partial', 1, undefined])
   assert.equal((await verify()).log, undefined)
 })
@@ -151,13 +152,13 @@ test('mode audit carries what the anchors keep of the log, or says that they kee
   const { node } = await nodeInProcess(t, { settings: tau })
   const committed = nextEvent(node, 'tau_commit')
   const cell = await registered(node)
-  const early = answered(node, 'audit', [cites(cell)])
+  const early = await answered(node, 'audit', [cites(cell)])
   assert.equal(early.response.status, 'partial')
   assert.match(early.response.errors[0]!.message, /the anchor tau keeps nothing of this log yet/)
   assert.deepEqual((await early.verify()).log!.anchors, [])
   const { logSize } = await committed
   await registered(node, '2.0.0')
-  const { response, verify } = answered(node, 'audit', [cites(cell)])
+  const { response, verify } = await answered(node, 'audit', [cites(cell)])
   assert.deepEqual([response.status, response.errors], ['success', []])
   const { log } = await verify()
   assert.deepEqual([log!.size, log!.anchors], [2, [{ anchor: 'tau', size: logSize }]])
@@ -165,14 +166,14 @@ test('mode audit carries what the anchors keep of the log, or says that they kee
 
 test('a proof key is replaced on the running node, logged, and old proofs verify, also after a restart', async (t) => {
   const { node, dataDir, stop } = await nodeInProcess(t)
-  const before = answered(node, 'standard', [])
+  const before = await answered(node, 'standard', [])
   const { current, retired } = await node.proofKeys.rotate('admin')
   assert.equal(retired!.kid, before.response.proof!.kid)
   assert.deepEqual(
     node.proofKeys.list().keys.map(({ kid }) => kid),
     [current.kid, retired!.kid],
   )
-  const after = answered(node, 'standard', [])
+  const after = await answered(node, 'standard', [])
   assert.equal(after.response.proof!.kid, current.kid)
   assert.deepEqual([(await before.verify()).kid, (await after.verify()).kid], [retired!.kid, current.kid])
   const { entries } = await node.audit({})
@@ -190,11 +191,11 @@ test('a proof key is replaced on the running node, logged, and old proofs verify
 test('a proof key is replaced when it is as old as the configuration says, and that is logged too', async (t) => {
   const clock = new TestClock(Date.now())
   const { node } = await nodeInProcess(t, { clock, settings: { 'assurance.proof_key_days': '10' } })
-  const old = answered(node, 'standard', [], clock.now())
+  const old = await answered(node, 'standard', [], clock.now())
   clock.advance(9 * DAY_MS)
-  assert.equal(answered(node, 'standard', [], clock.now()).response.proof!.kid, old.response.proof!.kid)
+  assert.equal((await answered(node, 'standard', [], clock.now())).response.proof!.kid, old.response.proof!.kid)
   clock.advance(DAY_MS)
-  const young = answered(node, 'standard', [], clock.now())
+  const young = await answered(node, 'standard', [], clock.now())
   assert.notEqual(young.response.proof!.kid, old.response.proof!.kid)
   assert.deepEqual((await old.verify(clock.now())).steps, ['request', 'normalize', 'answer'])
   await young.verify(clock.now())

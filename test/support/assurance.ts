@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { AnswerProof, AssuranceError, QueryPayload } from '../../protocol/assurance.ts'
-import type { BatchPayload } from '../../protocol/batch.ts'
 import type { Operator, OperatorCreation } from '../../protocol/operators.ts'
 import { fromBase64Url, toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { ProviderError } from '../../src/kernel/base/errors.ts'
@@ -73,7 +72,7 @@ export class ScriptedAnswerer implements Answerer {
 
 /** Proofs of nobody. In modes `strict` and `audit` there is no external one. */
 export const scriptedProver: Prover = {
-  prove({ request, answered: { status, errors } }) {
+  async prove({ request, answered: { status, errors } }) {
     const isStandard = (request.payload.verification_mode ?? 'standard') === 'standard'
     const unavailable: AssuranceError = { code: '602', message: 'External proof unavailable', severity: 'warning' }
     return {
@@ -147,7 +146,7 @@ export const question = (query: string, more: Partial<QueryPayload> = {}): Query
 })
 
 /** A signed request with a body, meant for a node. `at` are Unix milliseconds. */
-export function signedBody<Payload extends QueryPayload | BatchPayload>(
+export function signedBody<Payload extends object>(
   key: OperatorKey,
   { providerId }: Pick<SignedFor, 'providerId'>,
   path: string,

@@ -35,6 +35,9 @@ export interface NodeInProcess {
   stop(): Promise<void>
 }
 
+/** How the nodes of each data directory are stopped. */
+const stops = new Map<string, (() => Promise<void>)[]>()
+
 /** A node on a free port of 127.0.0.1, stopped when the test ends. */
 export async function nodeInProcess(
   t: TestContext,
@@ -93,10 +96,13 @@ export async function nodeInProcess(
     stopping ??= node.stop()
     return stopping
   }
+  stops.set(dataDir, [...(stops.get(dataDir) ?? []), stop])
   t.after(async () => {
-    await stop()
-    // Not before: a running node writes.
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+    // What a test started first ends first. A later node on the same folder has to end before that goes: a running node writes.
+    if (folder === undefined) return stop()
+    await Promise.all(stops.get(dataDir)!.map((end) => end()))
+    stops.delete(dataDir)
+    await rm(folder, { recursive: true, force: true })
   })
   return { node, config, dataDir, stop }
 }

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { Webhook } from 'standardwebhooks'
@@ -28,6 +29,8 @@ export interface Receiver {
   /** How many requests were being answered at once, at most. */
   readonly mostAtOnce: () => number
   answer: Answer
+  /** Shows this certificate from now on; for receivers that began with one. */
+  show(certificate: Certificate): void
   /** How challenges are answered; as they should unless it is set. */
   onChallenge: Answer
   /** Resolves when so many events have arrived. */
@@ -42,13 +45,19 @@ export const echo: Answer = ({ event }, response) => {
   response.end(JSON.stringify({ challenge: event.data['challenge' as never] }))
 }
 
-/** Starts one; it closes with the test. */
-export async function startReceiver(t: TestContext, path = '/hook'): Promise<Receiver> {
+/** PEM texts. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
+/** Starts one; it closes with the test. With a certificate it is `localhost` over https. */
+export async function startReceiver(t: TestContext, path = '/hook', certificate?: Certificate): Promise<Receiver> {
   let connections = 0
   let atOnce = 0
   let most = 0
   let waiting: { count: number; done: () => void }[] = []
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     atOnce++
     most = Math.max(most, atOnce)
     response.on('close', () => atOnce--)
@@ -56,7 +65,9 @@ export async function startReceiver(t: TestContext, path = '/hook'): Promise<Rec
       (body) => take(request, body, response),
       () => undefined,
     )
-  })
+  }
+  const secure = certificate && createTlsServer(certificate, listener)
+  const server = secure ?? createServer(listener)
   const take = ({ headers, url = '' }: IncomingMessage, body: string, response: ServerResponse): void => {
     const event = JSON.parse(body) as WebhookEvent
     const received: Received = {
@@ -84,13 +95,14 @@ export async function startReceiver(t: TestContext, path = '/hook'): Promise<Rec
       server.closeAllConnections()
     })
   const receiver: Receiver = {
-    url: `http://127.0.0.1:${port}${path}`,
+    url: secure === undefined ? `http://127.0.0.1:${port}${path}` : `https://localhost:${port}${path}`,
     port,
     received: [],
     challenges: [],
     connections: () => connections,
     mostAtOnce: () => most,
     answer: accept,
+    show: (other) => secure?.setSecureContext(other),
     onChallenge: echo,
     async has(count) {
       if (receiver.received.length < count) await new Promise<void>((done) => waiting.push({ count, done }))

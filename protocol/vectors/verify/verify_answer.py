@@ -327,9 +327,8 @@ def note_signatures(lines, name, kind, key):
             yield data[4:]
 
 
-def check_log(network, provider_id, log, citations):
-    """What the node's log proves: the cited cells that it holds."""
-    members(log, ("certificate", "checkpoint", "tree_size", "witnesses", "sources"), ("anchors",))
+def signed_tree(network, provider_id, log):
+    """The log of a node as its key signed it: the text of the note, its lines, how many leaves and their root."""
     key = certified_key(network, log["certificate"], provider_id, "log")
     text, separator, rest = log["checkpoint"].partition("\n\n")
     check(separator != "" and rest.endswith("\n"), "not a signed note")
@@ -340,6 +339,28 @@ def check_log(network, provider_id, log, citations):
     size, root = log["tree_size"], base64_padded(root)
     own = list(note_signatures(lines, origin, 1, key))
     check(own != [] and all(ed25519(key, text.encode(), one) for one in own), "the checkpoint is not signed by the log")
+    return text, lines, size, root
+
+
+SOURCE = ("cell_id", "leaf", "log_index", "inclusion")
+
+
+def check_source(source, size, root, cells, proven):
+    """That a cited cell is registered in a log, as it is cited."""
+    cell, leaf = source["cell_id"], base64url(source["leaf"])
+    check(cell in cells and cell not in proven, f"a log proves {cell} without need")
+    check_inclusion(leaf, source["log_index"], size, hashes(source["inclusion"]), root)
+    act = parse(leaf)
+    check(isinstance(act, dict) and act.get("act") == "register" and act.get("cell_id") == cell, f"{cell} is not registered there")
+    for name in ("cell_type", "version", "publisher", "digest"):
+        check(act.get(name) == cells[cell][name], f"{cell} was registered with another {name}")
+    proven.add(cell)
+
+
+def check_log(network, provider_id, log, citations):
+    """What the node's log proves: the cited cells that it holds."""
+    members(log, ("certificate", "checkpoint", "tree_size", "witnesses", "sources"), ("elsewhere", "anchors"))
+    text, lines, size, root = signed_tree(network, provider_id, log)
 
     names = [certificate["provider_id"] for certificate in log["witnesses"]]
     check(len(set(names)) == len(names), "a witness is named twice")
@@ -355,15 +376,13 @@ def check_log(network, provider_id, log, citations):
     cells = {citation["cell_id"]: citation for citation in citations}
     proven = set()
     for source in log["sources"]:
-        members(source, ("cell_id", "leaf", "log_index", "inclusion"))
-        cell, leaf = source["cell_id"], base64url(source["leaf"])
-        check(cell in cells and cell not in proven, f"the log proves {cell} without need")
-        check_inclusion(leaf, source["log_index"], size, hashes(source["inclusion"]), root)
-        act = parse(leaf)
-        check(isinstance(act, dict) and act.get("act") == "register" and act.get("cell_id") == cell, f"{cell} is not registered there")
-        for name in ("cell_type", "version", "publisher", "digest"):
-            check(act.get(name) == cells[cell][name], f"{cell} was registered with another {name}")
-        proven.add(cell)
+        members(source, SOURCE)
+        check_source(source, size, root, cells, proven)
+    for source in log.get("elsewhere", []):
+        members(source, SOURCE + ("provider_id", "certificate", "checkpoint", "tree_size"))
+        check(source["provider_id"] != provider_id, "the log of the node itself is not elsewhere")
+        _, _, tree_size, tree_root = signed_tree(network, source["provider_id"], source)
+        check_source(source, tree_size, tree_root, cells, proven)
 
     for anchor in log.get("anchors", []):
         members(anchor, ("anchor", "receipt", "size", "root", "consistency"))

@@ -87,7 +87,7 @@ const OPERATOR: Operator = {
 }
 
 /** Some words of sentences that are there. */
-function questionsAbout(texts: readonly string[], count: number): string[] {
+export function questionsAbout(texts: readonly string[], count: number): string[] {
   const next = numbers(2)
   const asked: string[] = []
   while (asked.length < count) {

@@ -44,6 +44,9 @@ export interface EndedBatch {
   readonly record: BatchRecord
 }
 
+/** Tells in a transaction that a batch ends in it; what is returned wants to know whether that became durable. */
+export type BatchWitness = (tx: Transaction, ended: EndedBatch) => (isDurable: boolean) => void
+
 const batches = jsonKeyspace<BatchRecord>(KEYSPACES.batches)
 const questions = jsonKeyspace<QueryPayload>(KEYSPACES.batchQuestions)
 const answers = textKeyspace(KEYSPACES.batchAnswers)
@@ -59,6 +62,7 @@ export class Batches {
   readonly #clock: Clock
   readonly #retentionMs: number
   readonly #maxBytes: number
+  readonly #witness: BatchWitness
   readonly #records = new Map<string, BatchRecord>()
   /** Batches that are being written for the first time, by their operators. */
   readonly #arriving = new Map<string, string>()
@@ -69,11 +73,13 @@ export class Batches {
     readonly clock: Clock
     readonly retentionHours: number
     readonly maxBytes: number
+    readonly witness: BatchWitness
   }) {
     this.#store = parts.store
     this.#clock = parts.clock
     this.#retentionMs = parts.retentionHours * HOUR_MS
     this.#maxBytes = parts.maxBytes
+    this.#witness = parts.witness
   }
 
   /** Reads in the batches, and forgets what a crash left of those that never became one. */
@@ -171,7 +177,7 @@ export class Batches {
    */
   async save(some: readonly BatchAnswer[]): Promise<EndedBatch[]> {
     const now = this.#clock.now()
-    const changed = await this.#store.transact((tx) => {
+    const changed = await this.#end((tx, tell) => {
       const records = new Map<string, BatchRecord>()
       for (const { batchId, index, status, text } of some) {
         const record = records.get(batchId) ?? tx.get(batches, batchId)
@@ -188,9 +194,12 @@ export class Batches {
           bytes: record.bytes + text.length,
         })
       }
-      for (const [id, record] of records) {
-        if (answeredOf(record) === record.total) records.set(id, { ...record, status: 'completed', finished_at: now })
-        tx.put(batches, id, records.get(id)!)
+      for (const [id, answered] of records) {
+        const isLast = answeredOf(answered) === answered.total
+        const record: BatchRecord = isLast ? { ...answered, status: 'completed', finished_at: now } : answered
+        records.set(id, record)
+        tx.put(batches, id, record)
+        if (isLast) tell({ id, record })
       }
       return records
     })
@@ -208,12 +217,13 @@ export class Batches {
   /** Ends a batch; durable when it resolves. Undefined where it was finished. */
   async cancel(id: string): Promise<EndedBatch | undefined> {
     const now = this.#clock.now()
-    const record = await this.#store.transact((tx) => {
+    const record = await this.#end((tx, tell) => {
       const found = tx.get(batches, id)
       if (found === undefined || isFinished(found)) return undefined
       const started_at = found.started_at ?? this.#records.get(id)?.started_at ?? null
       const cancelled: BatchRecord = { ...found, status: 'cancelled', started_at, finished_at: now }
       tx.put(batches, id, cancelled)
+      tell({ id, record: cancelled })
       return cancelled
     })
     if (record === undefined) return undefined
@@ -260,6 +270,19 @@ export class Batches {
       started_at: iso(started_at),
       finished_at: iso(finished_at),
       expires_at: iso(expiresAt),
+    }
+  }
+
+  /** A transaction that may end batches: who has to hear of that does so if it becomes durable, and only then. */
+  async #end<T>(work: (tx: Transaction, tell: (ended: EndedBatch) => void) => T): Promise<T> {
+    const told: ((isDurable: boolean) => void)[] = []
+    let isDurable = false
+    try {
+      const result = await this.#store.transact((tx) => work(tx, (ended) => told.push(this.#witness(tx, ended))))
+      isDurable = true
+      return result
+    } finally {
+      for (const settle of told) settle(isDurable)
     }
   }
 

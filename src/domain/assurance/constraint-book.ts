@@ -24,6 +24,8 @@ export class ConstraintBook {
   readonly #network: string
   readonly #verifier: SignatureVerifier
   readonly #entries = new Map<string, Entry>()
+  /** Keys of those that are being written for the first time. */
+  readonly #coming = new Set<string>()
 
   constructor(parts: { store: Store; clock: Clock; network: string; verifier: SignatureVerifier }) {
     this.#store = parts.store
@@ -74,18 +76,23 @@ export class ConstraintBook {
       registered_at: new Date(this.#clock.now()).toISOString(),
       registered_by: by,
     }
-    await this.#store.transact((tx) => {
-      const before = tx.get(constraints, key)
-      if (before !== undefined && before.constraint.version >= version) {
-        const message = `the constraint ${id} has version ${before.constraint.version}: a newer one is needed, found ${version}`
-        throw new ProviderError('PROV_001', message, { status: 409 })
-      }
-      if (before === undefined) this.#assertRoom(owner)
-      tx.put(constraints, key, registered)
-      witness(tx, named(registered))
-    })
-    this.#entries.set(key, { registered, bound: undefined })
-    return registered
+    try {
+      await this.#store.transact((tx) => {
+        const before = tx.get(constraints, key)
+        if (before !== undefined && before.constraint.version >= version) {
+          const message = `the constraint ${id} has version ${before.constraint.version}: a newer one is needed, found ${version}`
+          throw new ProviderError('PROV_001', message, { status: 409 })
+        }
+        if (before === undefined) this.#assertRoom(owner)
+        if (!this.#entries.has(key)) this.#coming.add(key)
+        tx.put(constraints, key, registered)
+        witness(tx, named(registered))
+      })
+      this.#entries.set(key, { registered, bound: undefined })
+      return registered
+    } finally {
+      this.#coming.delete(key)
+    }
   }
 
   /** Durable when it resolves. Throws `PROV_001` with status 404 where there is none. */
@@ -105,13 +112,18 @@ export class ConstraintBook {
   }
 
   #assertRoom(owner: string): void {
-    const own = [...this.#entries.keys()].filter((key) => key.startsWith(`${owner}!`)).length
-    const most = owner === EVERYBODY ? CONSTRAINT_LIMITS.global : CONSTRAINT_LIMITS.perOperator
-    if (own < most && this.#entries.size < CONSTRAINT_LIMITS.total) return
+    const { global, perOperator, ofOperators } = CONSTRAINT_LIMITS
+    const keys = [...this.#entries.keys(), ...this.#coming]
+    const own = keys.filter((key) => key.startsWith(`${owner}!`)).length
+    if (owner === EVERYBODY) {
+      if (own < global) return
+      throw new ProviderError('PROV_014', `there are ${own} constraints for everybody, as many as are kept`)
+    }
+    const all = keys.filter((key) => !key.startsWith(`${EVERYBODY}!`)).length
+    if (own < perOperator && all < ofOperators) return
     throw new ProviderError(
       'PROV_014',
-      `there are ${own} constraints ${owner === EVERYBODY ? 'for everybody' : 'of that operator'} and ${this.#entries.size} in all; ` +
-        `at most ${most} and ${CONSTRAINT_LIMITS.total} are kept`,
+      `there are ${own} constraints of that operator and ${all} of all operators; at most ${perOperator} and ${ofOperators} are kept`,
     )
   }
 }

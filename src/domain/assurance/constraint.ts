@@ -141,7 +141,7 @@ function ruleOf(constraint: Constraint): Rule {
 
 function jsonRule(allowed: Readonly<Record<string, unknown>>): Rule {
   const problem = plainSchemaProblem(allowed, { who: 'constraints', arrays: true })
-  if (problem !== undefined) throw malformed(`constraint.parameters.${problem}`)
+  if (problem !== undefined) throw inapplicable(`constraint.parameters.${problem}`)
   return {
     question({ query }) {
       const value = structured(query)
@@ -182,11 +182,11 @@ function compiled(pattern: string, folds: boolean): RE2JS {
   try {
     made = RE2JS.compile(pattern, folds ? RE2JS.CASE_INSENSITIVE : 0)
   } catch (error) {
-    throw malformed(`constraint.parameters.pattern: ${errorMessage(error).slice(0, 200)}`)
+    throw inapplicable(`constraint.parameters.pattern: ${errorMessage(error).slice(0, 200)}`)
   }
   const size = made.programSize()
   if (size > CONSTRAINT_LIMITS.program) {
-    throw malformed(
+    throw inapplicable(
       `constraint.parameters.pattern: it takes ${size} instructions, at most ${CONSTRAINT_LIMITS.program} are allowed`,
     )
   }
@@ -255,3 +255,6 @@ export const isTooMuch = (bound: readonly BoundConstraint[], target: 'query' | '
   text.length * bound.reduce((sum, { instructions }) => sum + instructions[target], 0) > MAX_WORK
 
 const malformed = (message: string): ProviderError => new ProviderError('PROV_001', message)
+
+/** It has the right form, and means nothing here. */
+const inapplicable = (message: string): ProviderError => new ProviderError('PROV_001', message, { status: 422 })

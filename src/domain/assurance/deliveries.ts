@@ -34,6 +34,13 @@ export interface Delivery {
   readonly attempts: number
 }
 
+/** An event that has its room, and is not on disk yet. */
+export interface Admitted {
+  put(tx: Transaction): void
+  /** Says how that transaction ended. */
+  settle(isDurable: boolean): void
+}
+
 /** The events on their way to one receiver. */
 interface Lane {
   /** To be tried as soon as there is room, oldest first. */
@@ -98,6 +105,18 @@ export class Deliveries {
   /** Puts an event on its way to each of them. Durable when it resolves; where there is no room, as a dead letter. */
   async add(event: WebhookEvent, receivers: readonly string[]): Promise<void> {
     if (receivers.length === 0) return
+    const admitted = this.admit(event, receivers)
+    try {
+      await this.#store.transact((tx) => admitted.put(tx))
+    } catch (error) {
+      admitted.settle(false)
+      throw error
+    }
+    admitted.settle(true)
+  }
+
+  /** The same in a transaction of the caller: the event is on its way when that is durable, and only then. */
+  admit(event: WebhookEvent, receivers: readonly string[]): Admitted {
     const now = this.#clock.now()
     const body = JSON.stringify(event)
     if (Buffer.byteLength(body) > WEBHOOK_LIMITS.eventBytes) {
@@ -116,18 +135,20 @@ export class Deliveries {
       } else refused.push(delivery)
     }
     const dropped = refused.flatMap(({ to, id }) => this.#makeDead(to, [id]))
-    try {
-      await this.#store.transact((tx) => {
+    return {
+      put(tx) {
         for (const { id, to } of taken) tx.put(deliveries, keyOf(to, id), record)
         for (const { id, to } of refused)
           tx.put(deadLetters, keyOf(to, id), { ...record, failed_at: now, error: QUEUE_FULL })
         for (const key of dropped) tx.delete(deadLetters, key)
-      })
-    } catch (error) {
-      for (const delivery of taken) this.#leave(delivery)
-      throw error
+      },
+      settle: (isDurable) => {
+        for (const delivery of taken) {
+          if (isDurable) this.#release(delivery)
+          else this.#leave(delivery)
+        }
+      },
     }
-    for (const delivery of taken) this.#release(delivery)
   }
 
   /** The next event for a receiver that is due now, which is then being tried; undefined when there is none. */

@@ -13,18 +13,11 @@ import {
   WebhookList,
   WebhookTested,
 } from '../../../protocol/webhooks.ts'
-import { ProviderError } from '../../kernel/base/errors.ts'
-import type { WebhookOwner } from '../../node/webhooks.ts'
 import { failureOf } from '../answers.ts'
-import { callerOf, sendJson } from '../respond.ts'
+import { type OperatorOf, type Owner, ownerOf, sentBy } from '../owners.ts'
+import { sendJson } from '../respond.ts'
 import type { Answer, HttpContext, Route } from '../route.ts'
 import { compileCheck } from '../validation.ts'
-
-/**
- * The operator who signed a request, in its body or, where it has none, in its headers; undefined for a request that nobody signed. Throws for a
- * signature that does not count.
- */
-export type OperatorOf = (context: HttpContext, request: FastifyRequest) => Promise<string | undefined>
 
 const ROOT = '/api/v1/webhooks'
 const ONE = `${ROOT}/:webhook_id`
@@ -37,20 +30,8 @@ const absent = { 404: failure("There is no such webhook, or it is somebody else'
 
 const checkCreation = compileCheck(WebhookCreation, 'body')
 
-/** Who manages webhooks: the administrator by a key, an operator by a signature. Throws `PROV_016`, and `PROV_015` for other keys. */
-async function ownerOf(operatorOf: OperatorOf, context: HttpContext, request: FastifyRequest): Promise<WebhookOwner> {
-  const { caller } = request.exchange
-  if (caller?.role === 'admin') return { owner: null, by: callerOf(request) }
-  const operator = await operatorOf(context, request)
-  if (operator !== undefined) return { owner: operator, by: `operator:${operator}` }
-  const needed = "this needs an operator's signature, or the administrator's key"
-  if (caller === undefined) throw new ProviderError('PROV_016', needed)
-  throw new ProviderError('PROV_015', `${needed}; the one that was presented is a ${caller.role}'s`)
-}
-
-/** What is to be created: the administrator's body, or the payload of what an operator signed. */
-function creationOf(body: unknown, owner: string | null): WebhookCreation {
-  const creation = owner === null ? body : (body as { readonly payload: unknown }).payload
+function creationOf(body: unknown, owner: Owner): WebhookCreation {
+  const creation = sentBy(owner, body)
   const error = checkCreation(creation)
   if (error !== undefined) throw error
   return creation as WebhookCreation
@@ -61,7 +42,7 @@ type OwnedRequest = FastifyRequest<{ Params: { webhook_id: string }; Querystring
 
 /** A route about somebody's webhooks; it answers with the first status that it names. */
 interface OwnedRoute extends Omit<Route, 'access' | 'family' | 'handler'> {
-  run(node: HttpContext['node']['webhooks'], owner: WebhookOwner, request: OwnedRequest): unknown
+  run(node: HttpContext['node']['webhooks'], owner: Owner, request: OwnedRequest): unknown
 }
 
 /** Where events are sent ("API Contracts", section 5.3). */
@@ -88,7 +69,7 @@ export function webhookRoutes(operatorOf: OperatorOf): readonly Route[] {
         ...forbidden,
         422: failure('The URL may not be called, or an event is not for its owner'),
       },
-      run: (webhooks, owner, { body }) => webhooks.create(creationOf(body, owner.owner), owner),
+      run: (webhooks, owner, { body }) => webhooks.create(creationOf(body, owner), owner),
     }),
     owned({
       method: 'GET',

@@ -18,7 +18,15 @@ export type Resolver = (
 ) => void
 
 /** Why a call gave no answer. What an answer that is refused said is not in the message. */
-export type EgressReason = 'address' | 'unreachable' | 'timed_out' | 'redirect' | 'too_large' | 'not_json' | 'refused'
+export type EgressReason =
+  | 'address'
+  | 'unreachable'
+  | 'certificate'
+  | 'timed_out'
+  | 'redirect'
+  | 'too_large'
+  | 'not_json'
+  | 'refused'
 
 export class EgressError extends Error {
   override readonly name: string = 'EgressError'
@@ -53,7 +61,15 @@ export function checkedUrl(text: string): URL {
   return url
 }
 
-/** A socket whose other end may be talked to: the address that it is connected to is one that `allows` accepts. */
+/** Who answered is not shown to be who was asked for; which of the engine's checks of a certificate failed. */
+export class CertificateError extends Error {
+  override readonly name = 'CertificateError'
+}
+
+/**
+ * A socket whose other end may be talked to: the address that it is connected to is one that `allows` accepts. Throws `EgressError`,
+ * {@link CertificateError}, and what the engine throws where nobody answers.
+ */
 export async function connectTo(
   url: URL,
   { allows, resolve = lookup }: { readonly allows: Allows; readonly resolve?: Resolver | undefined },
@@ -83,7 +99,13 @@ export async function connectTo(
     })
     // Destroying the one that is wrapped would leave errors of the other without a listener.
     secure.on('error', () => undefined)
-    await unlessAborted(happened(secure, 'secureConnect'), signal)
+    try {
+      await unlessAborted(happened(secure, 'secureConnect'), signal)
+    } catch (error) {
+      // Of the certificate nothing is repeated: somebody else wrote it.
+      if (secure.authorizationError) throw new CertificateError(String(secure.authorizationError), { cause: error })
+      throw error
+    }
     return { socket: secure, range }
   } catch (error) {
     plain.destroy()

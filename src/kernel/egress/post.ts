@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { errorMessage } from '../base/errors.ts'
 import { unlessAborted } from '../base/racing.ts'
-import { type Allows, checkedUrl, connectTo, EgressError, type Resolver } from './connect.ts'
+import { type Allows, CertificateError, checkedUrl, connectTo, EgressError, type Resolver } from './connect.ts'
 import { exchange, readBody } from './request-json.ts'
 
 /** Text that is sent to an address that somebody else chose. */
@@ -44,6 +44,9 @@ export async function post(call: OutboundPost): Promise<{ readonly status: numbe
     return { status, body: await unlessAborted(readBody(answer, url, call.maxBytes), signal) }
   } catch (error) {
     if (error instanceof EgressError) throw error
+    if (error instanceof CertificateError) {
+      throw new EgressError('certificate', `the certificate of ${url.origin} does not hold: ${error.message}`, error)
+    }
     if (signal.aborted) {
       throw new EgressError('timed_out', `${url.origin} did not answer within ${call.deadlineMs} ms`, error)
     }

@@ -7,6 +7,8 @@ import {
   ASSURANCE_LIMITS,
   type Citation,
   QueryResponse,
+  type RemoteSourceProof,
+  type SourceProof,
 } from '../../../protocol/assurance.ts'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
@@ -95,9 +97,11 @@ export interface VerifiedAnswer {
     | {
         readonly size: number
         readonly root: string
-        /** Ids of cited cells that are in it, and of those that are not. */
+        /** Ids of cited cells that are in it, and of those that are in no log. */
         readonly registered: readonly string[]
         readonly missing: readonly string[]
+        /** Cited cells that are in the logs of others. */
+        readonly elsewhere: readonly { readonly cell: string; readonly providerId: string }[]
         /** Provider ids of those who cosigned it. */
         readonly witnesses: readonly string[]
         /** Names of anchors, and how many leaves of this very log they keep. */
@@ -369,29 +373,17 @@ function verifyLog(
   }
 
   const cells = new Map(payload?.citations.map((citation) => [citation.cell_id, citation]) ?? [])
-  const registered = new Set<string>()
-  for (const { cell_id: id, leaf: encoded, log_index: index, inclusion } of log.sources) {
+  const proven = new Set<string>()
+  const prove = (source: SourceProof, signed: SignedTree): void => {
+    const { cell_id: id } = source
     const citation = cells.get(id)
-    if (citation === undefined || registered.has(id)) throw new Error(`the log proves the cell ${id} without need`)
-    const leaf = fromBase64Url(encoded)
-    const claim = { leafHash: leafHash(leaf), index, size: checkpoint.size, root: checkpoint.root }
-    if (!verifyInclusion(claim, inclusion.map(fromHex))) {
-      throw new Error(`the leaf ${index} is not in the log of ${checkpoint.size} leaves that was signed`)
-    }
-    const act = parseStrictJson(leaf)
-    if (!actSchema.Check(act) || act.act !== 'register' || act.cell_id !== id) {
-      throw new Error(`the leaf ${index} does not say that the cell ${id} was registered`)
-    }
-    if (
-      act.cell_type !== citation.cell_type ||
-      act.version !== citation.version ||
-      act.publisher !== citation.publisher ||
-      act.digest !== citation.digest
-    ) {
-      throw new Error(`the cell ${id} was registered as another one than is cited`)
-    }
-    registered.add(id)
+    if (citation === undefined || proven.has(id)) throw new Error(`the log proves the cell ${id} without need`)
+    verifySource(source, signed, citation)
+    proven.add(id)
   }
+  for (const source of log.sources) prove(source, checkpoint)
+  const registered = [...proven]
+  for (const source of log.elsewhere ?? []) prove(source, remoteTree(verifier, network, providerId, source))
 
   const anchors = (log.anchors ?? []).map(({ anchor, size, root, consistency }) => {
     const committed = { size, root: fromHex(root) }
@@ -405,10 +397,57 @@ function verifyLog(
   return {
     size: checkpoint.size,
     root: toHex(checkpoint.root),
-    registered: [...registered],
-    missing: [...cells.keys()].filter((id) => !registered.has(id)),
+    registered,
+    missing: [...cells.keys()].filter((id) => !proven.has(id)),
+    elsewhere: (log.elsewhere ?? []).map(({ cell_id: cell, provider_id }) => ({ cell, providerId: provider_id })),
     witnesses: witnesses.map(({ witness }) => witness),
     anchors,
+  }
+}
+
+/** A log as its key signed it. */
+interface SignedTree {
+  readonly size: number
+  readonly root: Uint8Array
+}
+
+/** The log of another node, as a proof has it. */
+function remoteTree(
+  verifier: SignatureVerifier,
+  network: string,
+  own: string,
+  { provider_id: providerId, certificate, checkpoint: note, tree_size: size }: RemoteSourceProof,
+): SignedTree {
+  if (providerId === own) throw new Error('the log of the node itself is not elsewhere')
+  const expected = { providerId, role: 'log', now: certificate.not_before } as const
+  const key = verifyRoleCertificate(verifier, network, certificate, expected)
+  const checkpoint = openLogNote(verifier, providerId, key, note)
+  if (checkpoint.goalId !== undefined) throw new Error(`the checkpoint is of the goal ${checkpoint.goalId}`)
+  if (checkpoint.size !== size) throw new Error(`the checkpoint is of ${checkpoint.size} leaves, the proof of ${size}`)
+  return checkpoint
+}
+
+/** That a cited cell is registered in a log, as it is cited. */
+function verifySource(
+  { cell_id: id, leaf: encoded, log_index: index, inclusion }: SourceProof,
+  { size, root }: SignedTree,
+  citation: Citation,
+): void {
+  const leaf = fromBase64Url(encoded)
+  if (!verifyInclusion({ leafHash: leafHash(leaf), index, size, root }, inclusion.map(fromHex))) {
+    throw new Error(`the leaf ${index} is not in the log of ${size} leaves that was signed`)
+  }
+  const act = parseStrictJson(leaf)
+  if (!actSchema.Check(act) || act.act !== 'register' || act.cell_id !== id) {
+    throw new Error(`the leaf ${index} does not say that the cell ${id} was registered`)
+  }
+  if (
+    act.cell_type !== citation.cell_type ||
+    act.version !== citation.version ||
+    act.publisher !== citation.publisher ||
+    act.digest !== citation.digest
+  ) {
+    throw new Error(`the cell ${id} was registered as another one than is cited`)
   }
 }
 

@@ -1,24 +1,18 @@
-import {
-  ASSURANCE_LIMITS,
-  type AssuranceError,
-  type Citation,
-  type QueryPayload,
-  type ResponseStatus,
-  type VerificationStatus,
-} from '../../../protocol/assurance.ts'
+import { ASSURANCE_LIMITS, type QueryPayload } from '../../../protocol/assurance.ts'
 import type { Operator } from '../../../protocol/operators.ts'
 import type { Approvals } from '../../domain/assurance/approvals.ts'
 import { type BoundConstraint, isTooMuch, structured } from '../../domain/assurance/constraint.ts'
 import type { ConstraintBook } from '../../domain/assurance/constraint-book.ts'
 import { type Corpus, corpusOf } from '../../domain/assurance/corpus.ts'
-import { type CheckedDraft, checkDraft } from '../../domain/assurance/draft.ts'
-import { assuranceFailure, errorEntry } from '../../domain/assurance/errors.ts'
+import { checkDraft } from '../../domain/assurance/draft.ts'
+import { assuranceFailure } from '../../domain/assurance/errors.ts'
 import {
   confidenceOf,
   type FoundPassage,
   type RankedSentence,
   rankSentences,
 } from '../../domain/assurance/rank-sentences.ts'
+import { brokenBy, cite, found, hallucinated, listed, type Said, violated } from '../../domain/assurance/said.ts'
 import { SourceText } from '../../domain/assurance/source-text.ts'
 import type { DocumentCell, Documents } from '../../domain/cells/documents.ts'
 import { BudgetMap } from '../../kernel/base/budget-map.ts'
@@ -44,8 +38,6 @@ const TEXT_BUDGET = 32 * 1024 * 1024
 const MAX_CORPORA = 32
 /** Times that a question is begun again when documents came or went while it was answered. */
 const ATTEMPTS = 3
-/** Confidence under which an answer is only a part of one. */
-const CONFIDENT = 0.5
 
 type Parts = Pick<NodeParts, 'yanks' | 'publishers'> & {
   readonly documents: Documents
@@ -214,7 +206,7 @@ export class AnswerEngine implements Answerer {
     const passed = bound.map(({ id }) => id).filter((id) => !failed.some(({ constraint }) => constraint.id === id))
     if (failed.length > 0) return finish(violated(failed, passed), draft)
     const confidence = confidenceOf(quotes, tokens, weights)
-    return finish(said({ result, citations, confidence, passed, unsupported: checked.unsupported.length }), draft)
+    return finish(found({ result, citations, confidence, passed, unsupported: checked.unsupported.length }), draft)
   }
 
   #bind(operator: Operator, id: string): BoundConstraint {
@@ -353,23 +345,6 @@ function wordsOf(query: string): string {
   return texts.join('\n')
 }
 
-interface Broken {
-  readonly constraint: BoundConstraint
-  readonly problem: string
-}
-
-function brokenBy(
-  bound: readonly BoundConstraint[],
-  check: (constraint: BoundConstraint) => string | undefined,
-): Broken[] {
-  return bound.flatMap((constraint) => {
-    const problem = check(constraint)
-    return problem === undefined ? [] : [{ constraint, problem }]
-  })
-}
-
-const listed = (broken: readonly Broken[]): string[] => broken.map(({ constraint }) => constraint.id)
-
 /** The document of the best sentence first; sentences in the order of their document. */
 function sourcesOf(ranked: readonly RankedSentence[]): QuotableSource[] {
   const byCell = new Map<string, RankedSentence[]>()
@@ -388,103 +363,4 @@ function sourcesOf(ranked: readonly RankedSentence[]): QuotableSource[] {
       sentences: sentences.map(({ quote, score }) => ({ text: quote, score })),
     }
   })
-}
-
-/** Supported sentences, each on its line, as many as there is room for, with where they stand. */
-function cite(
-  { supported }: CheckedDraft,
-  ranked: readonly RankedSentence[],
-): { readonly result: string; readonly citations: Citation[]; readonly quotes: string[] } {
-  const byQuote = new Map(ranked.map((one) => [one.quote, one]))
-  const citations: Citation[] = []
-  const quotes: string[] = []
-  let length = 0
-  for (const quote of supported.slice(0, ASSURANCE_LIMITS.sentences)) {
-    const from = quotes.length === 0 ? 0 : length + 1
-    if (from + quote.length > ASSURANCE_LIMITS.result) break
-    length = from + quote.length
-    quotes.push(quote)
-    const { cell, text, sentence } = byQuote.get(quote)!
-    citations.push({
-      result_start: from,
-      result_end: length,
-      cell_id: cell.id,
-      cell_type: cell.cellType,
-      version: cell.version,
-      publisher: cell.publisher,
-      digest: cell.digest,
-      ...text.bytesOf(sentence),
-    })
-  }
-  return { result: quotes.join('\n'), citations, quotes }
-}
-
-/** What an answer says, before it is bound to its corpus. */
-interface Said {
-  readonly status: ResponseStatus
-  readonly errors: readonly AssuranceError[]
-  readonly answer: {
-    readonly result: string
-    readonly verification_status: VerificationStatus
-    readonly confidence: number
-    readonly constraints_passed: string[]
-    readonly constraints_failed: string[]
-    readonly citations: Citation[]
-  }
-}
-
-const refused = (errors: readonly AssuranceError[], passed: string[], failed: string[]): Said => ({
-  status: 'failed',
-  errors,
-  answer: {
-    result: '',
-    verification_status: 'rejected',
-    confidence: 0,
-    constraints_passed: passed,
-    constraints_failed: failed,
-    citations: [],
-  },
-})
-
-const violated = (broken: readonly Broken[], passed: string[]): Said =>
-  refused(
-    broken.map(({ constraint, problem }) => errorEntry(600, `${constraint.id}: ${problem}`)),
-    passed,
-    listed(broken),
-  )
-
-const hallucinated = (): Said => refused([errorEntry(601, 'nothing that was composed stands in a source')], [], [])
-
-function said(answer: {
-  result: string
-  citations: Citation[]
-  confidence: number
-  passed: string[]
-  unsupported: number
-}): Said {
-  const { result, citations, confidence, passed, unsupported } = answer
-  const errors = [
-    ...(unsupported === 0
-      ? []
-      : [
-          errorEntry(
-            601,
-            `${unsupported} pieces of what was composed stand in no source, and were left out`,
-            'warning',
-          ),
-        ]),
-    ...(citations.length > 0 ? [] : [errorEntry(404, 'no source says anything about this', 'warning')]),
-  ]
-  return {
-    status: errors.length === 0 && confidence >= CONFIDENT ? 'success' : 'partial',
-    errors,
-    answer: {
-      result,
-      verification_status: errors.length === 0 ? 'verified' : 'warning',
-      confidence,
-      constraints_passed: passed,
-      constraints_failed: [],
-      citations,
-    },
-  }
 }

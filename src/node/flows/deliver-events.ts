@@ -12,8 +12,10 @@ import {
   type Notification,
   type Notifier,
 } from '../../kernel/plugins/packages/notifiers.ts'
+import type { Transaction } from '../../kernel/storage/store.ts'
 import type { Metrics } from '../../kernel/telemetry/metrics.ts'
 import type { NodeParts } from '../parts.ts'
+import { type AttemptError, type Standing, Standings } from './standings.ts'
 import { type Telling, tellOf, webhookEvent } from './webhook-events.ts'
 
 type Parts = Pick<NodeParts, 'clock' | 'logger' | 'events'>
@@ -34,26 +36,11 @@ interface Receiver {
   readonly webhook: WebhookOnFile | undefined
 }
 
-/** How it goes at a receiver, since the node started. */
-interface Standing {
-  underWay: number
-  /** In a row. */
-  failures: number
-  /** Unix milliseconds until which it is left alone. */
-  pausedUntil: number
-  lastError: string | null
-  /** Unix milliseconds. */
-  lastDeliveryAt: number | null
-}
-
 /** Milliseconds between two looks at what is due. */
 const LOOK_MS = 1000
 const CHALLENGE_BYTES = 32
 /** Why nothing is sent for a webhook whose secret was sealed with a key that is gone. */
 const SECRET_LOST = 'secret_lost'
-
-/** How one attempt ended: undefined is well, else one of the reasons of protocol/README.md, "Webhooks". */
-export type AttemptError = string | undefined
 
 /** There is no place for another request to that target now. */
 export class TargetBusyError extends Error {
@@ -71,7 +58,7 @@ export class EventDelivery implements Part {
   readonly #needs: Needs
   readonly #posting: Notifier | undefined
   readonly #tellers: readonly Receiver[]
-  readonly #standings = new Map<string, Standing>()
+  readonly #standings: Standings
   /** Requests under way, by target. */
   readonly #targets = new Map<string, number>()
   /** Challenges of webhooks that did not answer theirs yet: when the next is sent, and how many were. */
@@ -87,6 +74,7 @@ export class EventDelivery implements Part {
   constructor(parts: Parts, needs: Needs) {
     this.#parts = parts
     this.#needs = needs
+    this.#standings = new Standings(parts.clock)
     this.#posting = needs.notifiers.find(({ notifier }) => notifier.needsDestination)?.notifier
     this.#tellers = needs.notifiers.flatMap(({ name, notifier }) =>
       notifier.needsDestination ? [] : [{ id: name, target: name, notifier, webhook: undefined }],
@@ -152,7 +140,7 @@ export class EventDelivery implements Part {
 
   /** How it goes at a webhook. */
   standingOf(id: string): Pick<Standing, 'failures' | 'lastError' | 'lastDeliveryAt'> {
-    return this.#standings.get(id) ?? { failures: 0, lastError: null, lastDeliveryAt: null }
+    return this.#standings.of(id)
   }
 
   /** Sends a challenge. Throws `TargetBusyError`. */
@@ -173,22 +161,35 @@ export class EventDelivery implements Part {
 
   /** Forgets how it went at a webhook that is gone. */
   forget(id: string): void {
-    this.#standings.delete(id)
+    this.#standings.forget(id)
     this.#challenges.delete(id)
   }
 
+  /** Tells of something in the transaction that makes it so. What is returned wants to know whether that became durable. */
+  tellIn(tx: Transaction, telling: Telling): (isDurable: boolean) => void {
+    const event = webhookEvent(this.#parts.clock.now(), telling)
+    const admitted = this.#needs.deliveries.admit(event, this.#wanting(telling))
+    admitted.put(tx)
+    return (isDurable) => {
+      admitted.settle(isDurable)
+      this.look()
+    }
+  }
+
   #tell(telling: Telling): void {
-    const { webhooks, deliveries } = this.#needs
-    const { owner, type } = telling
-    const wanting = webhooks
-      .list(owner)
-      .filter(({ status, events }) => status === 'active' && events.includes(type))
-      .map(({ id }) => id)
     const event = webhookEvent(this.#parts.clock.now(), telling)
     this.#run(async () => {
-      await deliveries.add(event, [...wanting, ...this.#tellers.map(({ id }) => id)])
+      await this.#needs.deliveries.add(event, this.#wanting(telling))
       this.look()
     })
+  }
+
+  /** Ids of those who are told. */
+  #wanting({ owner, type }: Telling): string[] {
+    const wanting = this.#needs.webhooks
+      .list(owner)
+      .filter(({ status, events }) => status === 'active' && events.includes(type))
+    return [...wanting, ...this.#tellers].map(({ id }) => id)
   }
 
   #receivers(): Receiver[] {
@@ -201,9 +202,8 @@ export class EventDelivery implements Part {
   /** Starts the next delivery to a receiver; false when there is none, or no place for it. */
   #next(receiver: Receiver): boolean {
     const { id, target } = receiver
-    const standing = this.#standing(id)
-    if (standing.pausedUntil > this.#parts.clock.now()) return false
-    if (standing.underWay >= (standing.failures > 0 ? 1 : WEBHOOK_LIMITS.atOnce)) return false
+    const standing = this.#standings.of(id)
+    if (!this.#standings.hasPlace(standing)) return false
     if (!this.#hasPlace(target)) return false
     const delivery = this.#needs.deliveries.take(id)
     if (delivery === undefined) return false
@@ -227,7 +227,9 @@ export class EventDelivery implements Part {
     const secret = receiver.webhook && this.#needs.webhooks.secretOf(receiver.webhook)
     const error = await this.#send(receiver, secret, { id, type, body }, WEBHOOK_LIMITS.attemptMs)
     if (this.#stop.signal.aborted && error !== undefined) return deliveries.putBack(delivery)
-    this.#note(receiver.id, standing, error)
+    this.#count(error)
+    this.#standings.note(standing, error)
+    if (error !== undefined) this.#parts.logger.debug({ to: receiver.id, reason: error }, 'an event was not delivered')
     if (error === undefined) return deliveries.arrived(delivery)
     if (error === 'gone' && receiver.webhook !== undefined) return this.#switchOff(receiver.id, delivery)
     await deliveries.failed(delivery, error)
@@ -317,12 +319,11 @@ export class EventDelivery implements Part {
   async proven(id: string, error: AttemptError): Promise<void> {
     const webhook = this.#needs.webhooks.get(id)
     if (webhook === undefined) return
-    const standing = this.#standing(id)
+    const standing = this.#standings.of(id)
     standing.lastError = error ?? null
     if (error !== undefined) return
     this.#challenges.delete(id)
-    standing.failures = 0
-    standing.pausedUntil = 0
+    this.#standings.mended(standing)
     if (webhook.status !== 'active') await this.#needs.webhooks.setStatus(id, 'active')
     this.look()
   }
@@ -332,37 +333,9 @@ export class EventDelivery implements Part {
     const { webhooks, deliveries } = this.#needs
     if (webhooks.get(id) === undefined) return
     this.#parts.logger.info({ webhook: id }, 'a webhook is switched off: its receiver answered that it is gone')
-    this.#standing(id).lastError = 'gone'
+    this.#standings.of(id).lastError = 'gone'
     await webhooks.setStatus(id, 'disabled')
     await deliveries.giveUp(id, 'gone', delivery)
-  }
-
-  #note(id: string, standing: Standing, error: AttemptError): void {
-    const now = this.#parts.clock.now()
-    this.#count(error)
-    standing.lastError = error ?? null
-    if (error === undefined) {
-      standing.failures = 0
-      standing.lastDeliveryAt = now
-      return
-    }
-    standing.failures++
-    const { failures, mostPauseMs } = WEBHOOK_LIMITS
-    const beyond = standing.failures - failures
-    if (beyond >= 0) standing.pausedUntil = now + Math.min(LOOK_MS * 2 ** beyond, mostPauseMs)
-    this.#parts.logger.debug({ to: id, reason: error }, 'an event was not delivered')
-  }
-
-  #standing(id: string): Standing {
-    const standing = this.#standings.get(id) ?? {
-      underWay: 0,
-      failures: 0,
-      pausedUntil: 0,
-      lastError: null,
-      lastDeliveryAt: null,
-    }
-    this.#standings.set(id, standing)
-    return standing
   }
 
   #hasPlace(target: string): boolean {

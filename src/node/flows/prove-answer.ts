@@ -13,6 +13,7 @@ import type { AnchoredLog } from './anchor-logs.ts'
 import type { LogProofs } from './log-proofs.ts'
 import { sizeOf } from './log-reader.ts'
 import type { ProofKeyring } from './proof-keys.ts'
+import type { RemoteRegistrations } from './remote-registrations.ts'
 
 interface Parts extends Pick<NodeParts, 'store' | 'log' | 'cellLog'> {
   readonly keys: Pick<NodeParts['keys'], 'log'>
@@ -25,9 +26,11 @@ export interface ProverNeeds {
   readonly proofs: Pick<LogProofs, 'witnessed' | 'inclusion' | 'consistency'>
   /** Names of the anchors of this node, and what each keeps of its own log. */
   readonly anchors: () => readonly AnchoredLog[]
+  /** What others prove of cells that this node has copies of. */
+  readonly remote: Pick<RemoteRegistrations, 'of'>
 }
 
-/** What the log of this node proves of an answer, and what it does not. */
+/** What the log of this node proves of an answer, with those of others, and what they do not. */
 interface Evidence {
   readonly log: AnswerLog | undefined
   /** What is missing, in words. */
@@ -35,8 +38,8 @@ interface Evidence {
 }
 
 /**
- * Proves answers, in the modes `strict` and `audit` with what the node's log proves of their sources. What it cannot prove makes the answer `partial`,
- * with an error 602.
+ * Proves answers, in the modes `strict` and `audit` with what the node's log proves of their sources, and those of others of the copies among them.
+ * What cannot be proven makes the answer `partial`, with an error 602.
  */
 export class AnswerProver implements Prover {
   readonly #parts: Parts
@@ -47,9 +50,12 @@ export class AnswerProver implements Prover {
     this.#needs = needs
   }
 
-  prove({ request, answered, responseId, timestamp, processingMs }: ProofOrder): Proven {
+  async prove(
+    { request, answered, responseId, timestamp, processingMs }: ProofOrder,
+    signal: AbortSignal,
+  ): Promise<Proven> {
     const { verification_mode: mode = 'standard' } = request.payload
-    const { log, missing } = mode === 'standard' ? NOTHING : this.#evidence(answered, mode === 'audit')
+    const { log, missing } = mode === 'standard' ? NOTHING : await this.#evidence(answered, mode === 'audit', signal)
     const { metadata } = answered.payload
     const status = missing.length > 0 && answered.status === 'success' ? 'partial' : answered.status
     const errors = [...answered.errors, ...missing.map(unavailable)]
@@ -71,17 +77,23 @@ export class AnswerProver implements Prover {
     return { status, errors, proof }
   }
 
-  /** What the log of this node says of the cited cells, at one checkpoint. */
-  #evidence({ payload }: Answered, isAudit: boolean): Evidence {
+  /** What the log of this node says of the cited cells, at one checkpoint; of those that are not in it, what the logs of others say. */
+  async #evidence({ payload }: Answered, isAudit: boolean, signal: AbortSignal): Promise<Evidence> {
     const { store, log, cellLog, keys } = this.#parts
-    const { proofs } = this.#needs
-    const missing: string[] = []
-    const leaves: { cell: string; index: number }[] = []
-    for (const cell of new Set(payload.citations.map((citation) => citation.cell_id))) {
+    const { proofs, remote } = this.#needs
+    const cited = [...new Set(payload.citations.map((citation) => citation.cell_id))]
+    const copies = cited.filter((cell) => cellLog.indexOf(store, cell) === undefined)
+    // A node that answers has approved a publisher, which is in its log: without a leaf there is nothing to put them into.
+    const proven = await remote.of(log.size === 0 ? [] : copies, signal)
+    const elsewhere = copies.flatMap((cell) => proven.get(cell) ?? [])
+    const leaves = cited.flatMap((cell) => {
       const index = cellLog.indexOf(store, cell)
-      if (index === undefined) missing.push(`the log of this node has no registration of the cell ${cell}`)
-      else leaves.push({ cell, index })
-    }
+      return index === undefined || proven.has(cell) ? [] : [{ cell, index }]
+    })
+    const found = new Set([...leaves.map(({ cell }) => cell), ...proven.keys()])
+    const missing = cited
+      .filter((cell) => !found.has(cell))
+      .map((cell) => `the log of this node has no registration of the cell ${cell}, and no other node proves one`)
     if (log.size === 0) return { log: undefined, missing }
     const { checkpoint, witnesses } = proofs.witnessed(Math.max(1, ...leaves.map(({ index }) => index + 1)))
     const size = sizeOf(checkpoint)
@@ -98,6 +110,7 @@ export class AnswerProver implements Prover {
           log_index: index,
           inclusion: proofs.inclusion(index, size).hashes,
         })),
+        ...(elsewhere.length > 0 ? { elsewhere } : {}),
         ...(isAudit ? { anchors } : {}),
       },
       missing,

@@ -3,6 +3,7 @@ import type { BatchAnswer, Batches, EndedBatch } from '../../domain/assurance/ba
 import type { Operators } from '../../domain/assurance/operators.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
+import type { EventMap } from '../../kernel/telemetry/events.ts'
 import type { NodeParts } from '../parts.ts'
 
 /** Questions of batches that are answered at a time: while one waits for a disk or a thread, others use the processor. */
@@ -217,20 +218,18 @@ export class BatchRunner implements Part {
     else this.#courses.set(operatorId, left)
   }
 
-  #announce({ id, record }: EndedBatch): void {
-    const { request_id: requestId, operator_id: operatorId, status, total, succeeded, partial, failed } = record
-    this.#parts.events.emit('batch_complete', {
-      operatorId,
-      requestId,
-      batchId: id,
-      total,
-      succeeded: succeeded + partial,
-      failed,
-      cancelled: status === 'cancelled',
-    })
+  #announce(ended: EndedBatch): void {
+    this.#parts.events.emit('batch_complete', batchComplete(ended))
   }
 
   #failed(task: string, error: unknown): void {
     this.#parts.logger.error({ task, reason: errorMessage(error) }, 'batches')
   }
+}
+
+/** What is said of a batch that ended. */
+export function batchComplete({ id, record }: EndedBatch): EventMap['batch_complete'] {
+  const { request_id: requestId, operator_id: operatorId, status, total, succeeded, partial, failed } = record
+  const cancelled = status === 'cancelled'
+  return { operatorId, requestId, batchId: id, total, succeeded: succeeded + partial, failed, cancelled }
 }

@@ -10,19 +10,13 @@ export interface Telling {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** How each event of the bus that webhooks tell of is told. protocol/README.md, "Webhooks", lists the same. */
+/** How each event of the bus that webhooks tell of is told, but {@link batchTelling}. protocol/README.md, "Webhooks", lists the same. */
 const TELLINGS: { readonly [Name in EventName]?: (event: EventMap[Name]) => Telling } = {
   verification_complete: ({ operatorId, requestId, responseId, status, verificationStatus, confidence }) => ({
     owner: operatorId,
     type: 'verification_complete',
     requestId,
     data: { response_id: responseId, status, verification_status: verificationStatus, confidence },
-  }),
-  batch_complete: ({ operatorId, requestId, batchId, total, succeeded, failed, cancelled }) => ({
-    owner: operatorId,
-    type: 'batch_complete',
-    requestId,
-    data: { batch_id: batchId, total, succeeded, failed, cancelled },
   }),
   constraint_violation: ({ operatorId, requestId, constraintsFailed }) => ({
     owner: operatorId,
@@ -48,6 +42,13 @@ const TELLINGS: { readonly [Name in EventName]?: (event: EventMap[Name]) => Tell
     requestId: null,
     data: { provider_id: providerId, reason, until: until === null ? null : new Date(until).toISOString() },
   }),
+}
+
+/** How the end of a batch is told, in the transaction that ends it: nobody would notice it a second time. */
+export const batchTelling = (event: EventMap['batch_complete']): Telling => {
+  const { operatorId, requestId, batchId, total, succeeded, failed, cancelled } = event
+  const data = { batch_id: batchId, total, succeeded, failed, cancelled }
+  return { owner: operatorId, type: 'batch_complete', requestId, data }
 }
 
 /** Tells of what happens on the bus; the function that is returned stops that. */

@@ -92,6 +92,7 @@ function asFailure(error: unknown): unknown {
   switch (reason) {
     case 'address':
     case 'unreachable':
+    case 'certificate':
     case 'timed_out':
     case 'redirect':
       return new DeliveryFailure(reason, message, { cause: error })

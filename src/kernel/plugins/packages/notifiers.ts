@@ -30,12 +30,13 @@ export interface DeliveryContext {
 }
 
 /**
- * Why an event did not arrive: `address` the destination may not be called, `unreachable`, `timed_out`, `redirect`, `status` it was answered with
+ * Why an event did not arrive: `address` the destination may not be called, `unreachable`, `certificate` it does not show that it is who it is called, `timed_out`, `redirect`, `status` it was answered with
  * another status than 2xx, `gone` the receiver wants nothing any more, `challenge` it did not answer the challenge.
  */
 export type DeliveryFailureReason =
   | 'address'
   | 'unreachable'
+  | 'certificate'
   | 'timed_out'
   | 'redirect'
   | 'status'

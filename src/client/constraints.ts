@@ -1,0 +1,34 @@
+import { Compile } from 'typebox/compile'
+import {
+  ConstraintList,
+  type ConstraintListQuery,
+  type ConstraintOrder,
+  RegisteredConstraint,
+} from '../../protocol/constraints.ts'
+import { type OperatorCalls, ownersAsk } from './operator-calls.ts'
+import { type Transport, withQuery } from './transport.ts'
+
+/** Conditions that questions may name, at the first node: an operator's own, or, for the administrator, everybody's and each operator's. */
+export interface ConstraintsClient {
+  /** Registers a signed constraint, or a newer version of one. Durable when it resolves. */
+  add(order: ConstraintOrder): Promise<RegisteredConstraint>
+  list(query?: ConstraintListQuery): Promise<RegisteredConstraint[]>
+  /** Resolves with the constraint as it was. */
+  remove(constraintId: string, query?: ConstraintListQuery): Promise<RegisteredConstraint>
+}
+
+const schemas = { registered: Compile(RegisteredConstraint), list: Compile(ConstraintList) }
+
+const CONSTRAINTS = '/api/v1/constraints'
+
+/** As the administrator whose key the transport has, or as an operator. */
+export function constraintsClient(transport: Transport, operator?: OperatorCalls): ConstraintsClient {
+  const ask = ownersAsk(transport, operator)
+  return {
+    add: (order) => ask(schemas.registered, 'POST', CONSTRAINTS, order),
+    list: async (query = {}) =>
+      (await ask<ConstraintList>(schemas.list, 'GET', withQuery(CONSTRAINTS, query))).constraints,
+    remove: (constraintId, query = {}) =>
+      ask(schemas.registered, 'DELETE', withQuery(`${CONSTRAINTS}/${encodeURIComponent(constraintId)}`, query)),
+  }
+}
