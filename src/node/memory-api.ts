@@ -61,8 +61,6 @@ export interface TaggedState<Answer> {
  * unknown here: 404 with the same words as for ids that nobody has. Writes are durable when they resolve.
  */
 export interface Memory {
-  /** Whether answers to chats cost the operator something: then a session is created with a key. */
-  readonly spends: boolean
   createSession(creation: SessionCreation): Promise<SessionCreated>
   /** Verifies a session token. Rejects with `INVALID_SESSION_TOKEN` or `SESSION_EXPIRED`, also where its session is gone. */
   authorize(token: string): Promise<SessionAccess>

@@ -73,13 +73,10 @@ export interface NodeMemoryParts {
   readonly recall: Recall
   readonly summarize: Summarize
   readonly chores: MemoryChores
-  /** Whether answers to chats cost the operator something. */
-  readonly spends: boolean
 }
 
 /** The memory of a node: sessions, conversations, what agents know, and what is found again. */
 export class NodeMemory implements Memory {
-  readonly spends: boolean
   readonly #clock: Clock
   readonly #books: MemoryBooks
   readonly #recall: Recall
@@ -87,8 +84,7 @@ export class NodeMemory implements Memory {
   readonly #summarize: Summarize
   readonly #chores: MemoryChores
 
-  constructor({ clock, books, recall, summarize, chores, spends }: NodeMemoryParts) {
-    this.spends = spends
+  constructor({ clock, books, recall, summarize, chores }: NodeMemoryParts) {
     this.#clock = clock
     this.#books = books
     this.#recall = recall

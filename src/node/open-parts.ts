@@ -69,7 +69,7 @@ export interface NodeOptions {
   /** What remembers. Default: the sessions of the node. */
   readonly sessions?: Memory
   /** What finds again what was said in sessions, and what else is done with them. */
-  readonly memory?: Partial<Pick<NodeMemoryParts, 'recall' | 'summarize' | 'chores' | 'spends'>>
+  readonly memory?: Partial<Pick<NodeMemoryParts, 'recall' | 'summarize' | 'chores'>>
 }
 
 /** What is open before anything talks: the parts of the flows, and what only the node itself gives on. */

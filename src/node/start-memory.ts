@@ -54,7 +54,6 @@ export async function startMemory(
   const sessions = new NodeMemory({
     clock,
     books,
-    spends: llm.spendsCredential,
     recall,
     summarize,
     chores,

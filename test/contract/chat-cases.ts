@@ -66,7 +66,15 @@ export const chatCases: Record<string, Record<number, Produce>> = {
     404: (at) => inSession(at, { conversation_id: `conv_${'f'.repeat(32)}` }),
     409: afterTheEnd,
     413: (at) => inSession(at, { messages: large }),
-    415: (at) => at.send({ method: 'POST', path: V2, headers: text, body: 'hello' }),
+    415: async (at) => {
+      const { token } = await at.node.memory.createSession({})
+      return at.send({
+        method: 'POST',
+        path: V2,
+        headers: { ...text, Authorization: `Bearer ${token}` },
+        body: 'hello',
+      })
+    },
     503: (at) => inSession(at, { messages: hard }),
   },
   [`POST ${V1}`]: {

@@ -79,6 +79,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
     .replace(':session_id', `sess_${'0'.repeat(32)}`)
     .replace(':conversation_id', `conv_${'0'.repeat(32)}`)
     .replace(':agent_name', 'beatrice')
+    .replace(':export_id', `export_${'0'.repeat(32)}`)
   const federation = FEDERATION_BODIES[path]
   if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))

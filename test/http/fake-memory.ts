@@ -1,3 +1,4 @@
+import type { SessionCreated } from '../../protocol/memory.ts'
 import { type Memory, memoryError } from '../../src/node/memory-api.ts'
 
 const gone = (): never => {
@@ -5,17 +6,18 @@ const gone = (): never => {
 }
 const rejected = async (): Promise<never> => gone()
 
+const CREATED: SessionCreated = {
+  session_id: `sess_${'0'.repeat(32)}`,
+  created_at: '2026-01-01T00:00:00.000Z',
+  token: 'token',
+  expires_at: '2026-01-01T02:00:00.000Z',
+  permissions: ['read'],
+  status: 'active',
+}
+
 /** A memory without sessions, in which none outlives its creation. */
 export const fakeMemory = (): Memory => ({
-  spends: false,
-  createSession: async () => ({
-    session_id: `sess_${'0'.repeat(32)}`,
-    created_at: '2026-01-01T00:00:00.000Z',
-    token: 'token',
-    expires_at: '2026-01-01T02:00:00.000Z',
-    permissions: ['read'],
-    status: 'active',
-  }),
+  createSession: async () => CREATED,
   authorize: rejected,
   refreshToken: rejected,
   session: gone,
@@ -38,7 +40,7 @@ export const fakeMemory = (): Memory => ({
   download: async () => {
     throw memoryError('EXPORT_NOT_FOUND', 'there is no such export')
   },
-  import: rejected,
+  import: async () => ({ ...CREATED, conversations: 0, turns: 0 }),
   agentState: gone,
   updateAgentState: rejected,
 })

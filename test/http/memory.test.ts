@@ -7,6 +7,7 @@ import { systemClock } from '../../src/kernel/base/clock.ts'
 import { createMetrics } from '../../src/kernel/telemetry/metrics.ts'
 import { contractServer } from '../contract/server.ts'
 import { silentLogger } from '../network/nodes.ts'
+import { fakeLlm } from '../support/llms.ts'
 import { nodeInProcess } from '../support/node-pairs.ts'
 import { ADMIN, ADMIN_KEY, type Call, type Reply, send, UNLIMITED_MEMORY } from './harness.ts'
 
@@ -54,7 +55,7 @@ async function limitedServer(t: Parameters<typeof nodeInProcess>[0], rates = USU
 
 test('every route about sessions × no, a wrong, an expired, a deleted and another credential', async (t) => {
   const { send: sendTo, clock, node, key } = await contractServer(t)
-  const routes = ROUTES.filter(({ access }) => access.startsWith('session:'))
+  const routes = ROUTES.filter(({ access, family }) => family === 'memory' && access.startsWith('session:'))
   assert.ok(routes.length >= 15)
   const own = await newSession(sendTo)
   const gone = await newSession(sendTo)
@@ -232,7 +233,7 @@ test('an address starts as many sessions as it may', async (t) => {
 })
 
 test('where answers to chats cost the operator something, a session is started with a key', async (t) => {
-  const { node, config } = await nodeInProcess(t, { memory: { spends: true } })
+  const { node, config } = await nodeInProcess(t, { llm: fakeLlm({ spendsCredential: true }) })
   const server = await startHttp(node, {
     config: { ...config.http, port: 0 },
     cells: config.cells,

@@ -54,9 +54,9 @@ test('each entry of the table is a route that there is, and ends a year or more 
 test('a version of which nothing is served is 404, with words about those that are', async (t) => {
   const { send } = await start(t)
   for (const [path, says] of [
-    ['/api/v2-beta/query', /^nothing is tried out now: found \/api\/v2-beta\/, allowed is \/api\/v1\/$/],
+    ['/api/v2-beta/query', /^nothing is tried out now: found \/api\/v2-beta\/, allowed are \/api\/v1\/, \/api\/v2\/$/],
     ['/api/v2-beta', /^nothing is tried out now/],
-    ['/api/v9/cells?x=1', /^no such version of the API: found \/api\/v9\/, allowed is \/api\/v1\/$/],
+    ['/api/v9/cells?x=1', /^no such version of the API: found \/api\/v9\/, allowed are \/api\/v1\/, \/api\/v2\/$/],
     ['/api/v1/nothing', /^no such route/],
     ['/api', /^no such route/],
   ] as const) {

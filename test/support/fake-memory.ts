@@ -37,7 +37,6 @@ interface Kept {
 
 /** One session in memory. What a search finds is what the test says. */
 export class FakeMemory implements Memory {
-  readonly spends = false
   readonly sessionId = id('sess', 1)
   readonly access: SessionAccess = {
     sessionId: this.sessionId,

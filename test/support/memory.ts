@@ -78,7 +78,7 @@ export async function testMemory(
     limits?: Partial<MemoryBooksParts['limits']>
     folder?: string
     wrappingKey?: Uint8Array
-  } & Partial<Pick<NodeMemoryParts, 'recall' | 'summarize' | 'chores' | 'spends'>> = {},
+  } & Partial<Pick<NodeMemoryParts, 'recall' | 'summarize' | 'chores'>> = {},
 ): Promise<TestMemory> {
   const root = folder ?? (await temporaryFolder(t))
   const clock = new TestClock()
@@ -115,7 +115,6 @@ export async function testMemory(
       searched: () => undefined,
       countCompletion: () => undefined,
     },
-    spends: false,
     ...parts,
   })
   return { memory, books, recall, store, clock, folder: root }

@@ -61,7 +61,7 @@ export async function remembering(t: TestContext, options: RememberingOptions = 
   const memoryConfig = { token_minutes: tokenMinutes, export_bytes: exportBytes } as never
   const chores = new SessionChores({ ...parts, config: { memory: memoryConfig }, linkKey: seal.derive('links') })
   await chores.start()
-  const memory = new NodeMemory({ ...parts, chores, spends: false })
+  const memory = new NodeMemory({ ...parts, chores })
   let isClosed = false
   const close = async (): Promise<void> => {
     if (isClosed) return
