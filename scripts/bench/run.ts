@@ -31,6 +31,7 @@ import { rateLimits } from './rows/rate-limits.ts'
 import { recall } from './rows/recall.ts'
 import { registrations } from './rows/registrations.ts'
 import { registry } from './rows/registry.ts'
+import { sessions } from './rows/sessions.ts'
 import { signedRequests } from './rows/signed-requests.ts'
 import { start } from './rows/start.ts'
 import { upload2gib } from './rows/upload-2gib.ts'
@@ -61,6 +62,7 @@ const ROWS: readonly Row[] = [
   answerProofs,
   questions,
   questionBatch,
+  sessions,
   chatOverhead,
   recall,
 ]

@@ -61,13 +61,13 @@ export class SessionChores implements Part, MemoryChores {
 
   async start(): Promise<void> {
     await this.#exports.start()
-    this.#run('deleting what sessions keep no longer', () => this.deleteOld())
+    this.#run('deleting what sessions keep no longer', () => this.#deleteOld())
     this.#timers.push(
       setInterval(() => {
         this.#run('counting', () => this.#counts.flush())
         this.#run('deleting expired exports', () => this.#exports.sweep())
       }, SWEEP_MS),
-      setInterval(() => this.#run('deleting what sessions keep no longer', () => this.deleteOld()), RETENTION_MS),
+      setInterval(() => this.#run('deleting what sessions keep no longer', () => this.#deleteOld()), RETENTION_MS),
     )
   }
 
@@ -78,8 +78,14 @@ export class SessionChores implements Part, MemoryChores {
     await this.#counts.flush()
   }
 
-  /** Deletes what sessions keep no longer, in as many passes as it takes. */
-  async deleteOld(): Promise<void> {
+  /** Deletes what sessions keep no longer, in as many passes as it takes, when what is being done is done. */
+  deleteOld(): Promise<void> {
+    const done = this.#work.then(() => this.#deleteOld())
+    this.#work = done.catch(() => undefined)
+    return done
+  }
+
+  async #deleteOld(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted && (await this.#retention.pass(signal))) {
       await new Promise((resolve) => setImmediate(resolve))

@@ -242,7 +242,6 @@ describe('bombs', () => {
       ['ARCHIVE_TOO_LARGE'],
     )
     assert.equal(report, null)
-    assert.ok(took < 10_000, `${took} ms`)
   })
 
   it('are refused by the size that a header announces, before any of it is unpacked', async () => {
