@@ -19,6 +19,12 @@ export function warmCytoplex(args: readonly string[], env = cleanEnvironment(), 
   return turn
 }
 
+/** The same at a node that runs, by its data directory. */
+export const warmCytoplexAt = (
+  { dataDir }: { readonly dataDir: string },
+  ...args: readonly string[]
+): Promise<Outcome> => warmCytoplex([...args, '--data-dir', dataDir], { ...cleanEnvironment(), NO_COLOR: '1' })
+
 async function ask(task: Task): Promise<Outcome> {
   child ??= fork(join(import.meta.dirname, 'warm-child.ts'), {
     cwd: ROOT,

@@ -1,20 +1,10 @@
 import { strict as assert } from 'node:assert'
-import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { CYTOPLEX, type NodeProcess } from '../../scripts/nodes.ts'
+import { warmCytoplexAt } from '../cli/warm.ts'
 import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder, upload } from '../support/processes.ts'
-
-function run(node: NodeProcess, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { promise, resolve } = Promise.withResolvers<{ code: number; stdout: string; stderr: string }>()
-  const env = { ...process.env, NO_COLOR: '1' }
-  execFile(CYTOPLEX, [...args, '--data-dir', node.dataDir], { env }, (error, stdout, stderr) =>
-    resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-  )
-  return promise
-}
 
 const cell = (cell_type: string) => ({
   cell_type,
@@ -26,7 +16,7 @@ test('a publisher gets a key, registers with it, and loses it; all across a rest
   const folder = await temporaryFolder(t)
   const dataDir = join(folder, 'node')
   let node = await nodeProcess(t, { dataDir })
-  const created = await run(node, 'key', 'create', 'build server', '--role', 'publisher', '--json')
+  const created = await warmCytoplexAt(node, 'key', 'create', 'build server', '--role', 'publisher', '--json')
   assert.equal(created.code, 0, created.stderr)
   const { key, key_id } = JSON.parse(created.stdout) as { key: string; key_id: string }
 
@@ -42,15 +32,15 @@ test('a publisher gets a key, registers with it, and loses it; all across a rest
   await node.stop()
   node = await nodeProcess(t, { dataDir })
   assert.equal((await publish('sql', await readFile(MIDDLE_MODULE))).status, 201)
-  const listed = await run(node, 'key', 'list')
+  const listed = await warmCytoplexAt(node, 'key', 'list')
   assert.match(listed.stdout, new RegExp(`${key_id} +build server +publisher +active`))
   assert.doesNotMatch(listed.stdout, new RegExp(key))
-  const revoked = await run(node, 'key', 'revoke', key_id)
+  const revoked = await warmCytoplexAt(node, 'key', 'revoke', key_id)
   assert.match(revoked.stdout, /is revoked/)
   assert.equal((await administer()).status, 401)
-  const unknown = await run(node, 'key', 'revoke', '0'.repeat(16))
+  const unknown = await warmCytoplexAt(node, 'key', 'revoke', '0'.repeat(16))
   assert.equal(unknown.code, 3)
-  assert.equal((await run(node, 'key', 'create', 'x', '--role', 'king')).code, 2)
+  assert.equal((await warmCytoplexAt(node, 'key', 'create', 'x', '--role', 'king')).code, 2)
 
   // Two keys' acts and two cells, in the log as leaves: what an administrator did only as commitments.
   const bundle = Buffer.from(await (await fetch(`${node.http_url}/api/v1/log/tile/entries/000.p/4`)).arrayBuffer())

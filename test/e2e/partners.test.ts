@@ -1,27 +1,12 @@
 import { strict as assert } from 'node:assert'
-import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { FederationStatus } from '../../protocol/federation.ts'
-import { CYTOPLEX, type NodeProcess } from '../../scripts/nodes.ts'
+import type { NodeProcess } from '../../scripts/nodes.ts'
+import { warmCytoplexAt } from '../cli/warm.ts'
 import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder, upload } from '../support/processes.ts'
-
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function cli(args: readonly string[], node: NodeProcess): Promise<Ran> {
-  const { promise, resolve } = Promise.withResolvers<Ran>()
-  const env = { ...process.env, NO_COLOR: '1' }
-  execFile(CYTOPLEX, [...args, '--data-dir', node.dataDir], { env }, (error, stdout, stderr) =>
-    resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-  )
-  return promise
-}
 
 const api = async (
   node: NodeProcess,
@@ -75,15 +60,15 @@ async function strangers(t: TestContext) {
 
 test('two strangers become partners with one command each; one forwards, and removing the other ends it at once', async (t) => {
   const { folder, a, b } = await strangers(t)
-  const invited = await cli(['federation', 'invite', '--private-url'], a)
+  const invited = await warmCytoplexAt(a, 'federation', 'invite', '--private-url')
   assert.equal(invited.code, 0, invited.stderr)
   const line = invited.stdout.split('\n')[0]!.split(' ')
   assert.deepEqual(line.slice(0, 3), ['cytoplex', 'federation', 'add'])
   const secret = line[5]!
-  const added = await cli([...line.slice(1), '--own-url', b.http_url], b)
+  const added = await warmCytoplexAt(b, ...line.slice(1), '--own-url', b.http_url)
   assert.equal(added.code, 0, added.stderr)
   assert.match(added.stdout, new RegExp(`${a.provider_id} is a partner`))
-  const again = await cli([...line.slice(1), '--own-url', b.http_url], b)
+  const again = await warmCytoplexAt(b, ...line.slice(1), '--own-url', b.http_url)
   assert.equal(again.code, 1)
   assert.match(again.stderr, /is a partner already/)
 
@@ -136,20 +121,20 @@ test('two strangers become partners with one command each; one forwards, and rem
   ])
 
   // A policy takes effect with the next request.
-  const told = await cli(['federation', 'set', b.provider_id, '--no-share-capabilities'], a)
+  const told = await warmCytoplexAt(a, 'federation', 'set', b.provider_id, '--no-share-capabilities')
   assert.equal(told.code, 0, told.stderr)
   const refused = await forward(b, a.provider_id, { capability: 'maps' })
   assert.deepEqual([refused.status, refused.body.status], [403, 'rejected'])
-  await cli(['federation', 'set', b.provider_id, '--share-capabilities'], a)
+  await warmCytoplexAt(a, 'federation', 'set', b.provider_id, '--share-capabilities')
   assert.equal((await forward(b, a.provider_id, { capability: 'maps' })).status, 202)
 
-  const removed = await cli(['federation', 'remove', b.provider_id], a)
+  const removed = await warmCytoplexAt(a, 'federation', 'remove', b.provider_id)
   assert.equal(removed.code, 0, removed.stderr)
   const ended = await forward(b, a.provider_id, { capability: 'maps' })
   assert.deepEqual([ended.status, (ended.body.error as { code: string }).code], [403, 'PROV_011'])
   const unknown = await forward(a, b.provider_id, { capability: 'sql' })
   assert.deepEqual([unknown.status, (unknown.body.error as { code: string }).code], [404, 'PROV_010'])
-  assert.equal((await cli(['federation', 'remove', b.provider_id], a)).code, 3)
+  assert.equal((await warmCytoplexAt(a, 'federation', 'remove', b.provider_id)).code, 3)
 
   await Promise.all([a.stop(), b.stop()])
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -172,17 +157,26 @@ async function hears(node: NodeProcess) {
 
 test("partners connect by themselves and hear of each other's cells, after a restart too", async (t) => {
   const { folder, a, b } = await strangers(t)
-  const invited = await cli(['federation', 'invite'], a)
+  const invited = await warmCytoplexAt(a, 'federation', 'invite')
   const [, ...add] = invited.stdout.split('\n')[0]!.split(' ')
-  const added = await cli(add, b)
+  const added = await warmCytoplexAt(b, ...add)
   assert.match(added.stdout, /next: cytoplex federation set \S+ --auto-forward/)
   assert.equal((await upload(a, cell('maps'), await readFile(SMALL_MODULE))).status, 201)
   assert.equal((await hears(b)).status, 'active')
-  const nothing = await cli(['federation', 'set', a.provider_id], b)
+  const nothing = await warmCytoplexAt(b, 'federation', 'set', a.provider_id)
   assert.deepEqual([nothing.code, nothing.stderr], [2, 'cytoplex: say what is to change, such as --trust trusted\n'])
-  const moved = await cli(['federation', 'set', a.provider_id, '--url', 'http://127.0.0.1:1', '--name', 'a'], b)
+  const moved = await warmCytoplexAt(
+    b,
+    'federation',
+    'set',
+    a.provider_id,
+    '--url',
+    'http://127.0.0.1:1',
+    '--name',
+    'a',
+  )
   assert.equal(moved.code, 0, moved.stderr)
-  const torn = await cli(['federation', 'add', a.http_url, '--secret', add.at(-1)!.slice(0, -9)], b)
+  const torn = await warmCytoplexAt(b, 'federation', 'add', a.http_url, '--secret', add.at(-1)!.slice(0, -9))
   assert.match(torn.stderr, /shared_secret begins as an invitation and is none/)
 
   await b.stop()

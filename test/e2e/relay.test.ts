@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { cytoplex } from '../cli/launch.ts'
+import { warmCytoplex as cytoplex } from '../cli/warm.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder, untilAnswered, upload } from '../support/processes.ts'
 

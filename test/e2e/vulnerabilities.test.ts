@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert'
-import { execFile } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,27 +7,19 @@ import type { AuditList } from '../../protocol/audit.ts'
 import type { CellResponse } from '../../protocol/cells.ts'
 import type { InclusionProof } from '../../protocol/log.ts'
 import type { CellDetails } from '../../protocol/repository.ts'
-import { CYTOPLEX, type NodeProcess } from '../../scripts/nodes.ts'
+import type { NodeProcess } from '../../scripts/nodes.ts'
 import { canonicalJson } from '../../src/kernel/base/canonical-json.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
 import { openCheckpoint } from '../../src/kernel/log/checkpoint.ts'
 import { parseNoteKey } from '../../src/kernel/log/note.ts'
 import { leafHash } from '../../src/kernel/log/tree.ts'
 import { verifyInclusion } from '../../src/kernel/log/verify.ts'
+import { warmCytoplexAt } from '../cli/warm.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder, upload } from '../support/processes.ts'
 
 const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'))
 const CELL = { cell_type: 'maps', version: '1.0.0', capabilities: [{ name: 'decode', version: '1.0.0' }] }
-
-function run(node: NodeProcess, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { promise, resolve } = Promise.withResolvers<{ code: number; stdout: string; stderr: string }>()
-  const env = { ...process.env, NO_COLOR: '1' }
-  execFile(CYTOPLEX, [...args, '--data-dir', node.dataDir], { env }, (error, stdout, stderr) =>
-    resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-  )
-  return promise
-}
 
 async function ask(node: NodeProcess, security_level: string): Promise<CellResponse> {
   const body = { request_id: security_level, capability: 'decode', preferences: { security_level } }
@@ -52,7 +43,7 @@ test('a vulnerability lowers the rating, closes high, and can be audited; all ac
   assert.equal((await details()).security.security_rating, before)
 
   const said = ['--affected', '^1.0.0', '--severity', 'critical', '--description', 'reads\u202etoo far']
-  const added = await run(node, 'vulnerability', 'add', 'maps', 'CVE-2026-1', ...said)
+  const added = await warmCytoplexAt(node, 'vulnerability', 'add', 'maps', 'CVE-2026-1', ...said)
   assert.match(added.stdout, /CVE-2026-1 of maps is recorded as critical/, added.stderr)
   assert.equal(await rating(), 'E')
 
@@ -67,14 +58,17 @@ test('a vulnerability lowers the rating, closes high, and can be audited; all ac
   assert.equal(refused.status, 'not_found')
   assert.match(refused.alternatives?.[0]?.compatibility_notes ?? '', /critical vulnerability, it has CVE-2026-1/)
 
-  const listed = await run(node, 'vulnerability', 'list', 'maps')
+  const listed = await warmCytoplexAt(node, 'vulnerability', 'list', 'maps')
   assert.match(listed.stdout, /maps +CVE-2026-1 +critical +\^1\.0\.0 .*reads\\u202etoo far/)
-  assert.equal((await run(node, 'vulnerability', 'add', 'maps', 'X', '--severity', 'bad', '--description', '')).code, 2)
-  assert.equal((await run(node, 'vulnerability', 'rm', 'maps', 'CVE-2026-1')).code, 0)
-  assert.equal((await run(node, 'vulnerability', 'rm', 'maps', 'CVE-2026-1')).code, 3)
+  assert.equal(
+    (await warmCytoplexAt(node, 'vulnerability', 'add', 'maps', 'X', '--severity', 'bad', '--description', '')).code,
+    2,
+  )
+  assert.equal((await warmCytoplexAt(node, 'vulnerability', 'rm', 'maps', 'CVE-2026-1')).code, 0)
+  assert.equal((await warmCytoplexAt(node, 'vulnerability', 'rm', 'maps', 'CVE-2026-1')).code, 3)
   assert.equal(await rating(), before)
 
-  const audit = await run(node, 'audit', '--json')
+  const audit = await warmCytoplexAt(node, 'audit', '--json')
   const { entries, next_before } = JSON.parse(audit.stdout) as AuditList
   assert.deepEqual(
     entries.map(({ act, by }) => [act, by]),
@@ -84,7 +78,7 @@ test('a vulnerability lowers the rating, closes high, and can be audited; all ac
     ],
   )
   assert.equal(next_before, null)
-  assert.match((await run(node, 'audit', '--limit', '1')).stdout, /Earlier acts: --before [0-9]+/)
+  assert.match((await warmCytoplexAt(node, 'audit', '--limit', '1')).stdout, /Earlier acts: --before [0-9]+/)
 
   const get = (path: string) => fetch(`${node.http_url}/api/v1${path}`)
   const info = (await (await get('/discovery/info')).json()) as { log: { key: string } }
