@@ -8,7 +8,7 @@ import { anonymousMegabytes } from '../anonymous-memory.ts'
 import { turns, vectorsOf } from '../said.ts'
 
 /** The default of `memory.index_bytes`. */
-const INDEX_BYTES = 32 * 1024 * 1024
+const INDEX_BYTES = 24 * 1024 * 1024
 
 /** Sessions whose texts are made once before anything is measured. */
 const WARM = 100

@@ -97,10 +97,13 @@ async function rememberingSession(node: string, turns: number): Promise<string> 
   return token
 }
 
+/** Every question is another one: what was asked before is not looked up again. */
+let asked = 0
+
 /** Milliseconds of one completion, asked for whole at the node and read to its end at the service. */
 async function complete(url: string, headers: Record<string, string>): Promise<number> {
   const since = performance.now()
-  const messages = [{ role: 'user', content: 'What does a recursive function do when nothing is left?' }]
+  const messages = [{ role: 'user', content: `What does a recursive function do when ${++asked} are left?` }]
   await sent(url, { model: MODEL, messages }, headers)
   return performance.now() - since
 }

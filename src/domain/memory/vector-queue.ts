@@ -10,6 +10,8 @@ const MAX_WAITING = 100_000
 const BATCH_MS = 60_000
 /** Milliseconds until the next batch after one that failed. */
 const PAUSE_MS = 30_000
+/** Searches whose vectors are remembered: what a chat searches for is said in its session a moment later. */
+const REMEMBERED = 64
 /** Failures of a text after which it is left without a vector until its session is read again. */
 const MAX_FAILURES = 3
 
@@ -34,6 +36,8 @@ export class VectorQueue {
   /** By session, in the order in which they came: how often each text failed. */
   readonly #waiting = new Map<string, Map<string, number>>()
   readonly #searches = new Set<Promise<unknown>>()
+  /** By what was searched for, the latest last. */
+  readonly #searched = new Map<string, Float32Array>()
   readonly #closing = new AbortController()
   #isRunning = false
   #running: Promise<void> = Promise.resolve()
@@ -63,12 +67,16 @@ export class VectorQueue {
 
   /** The vector of what is searched for; it goes before what waits. */
   async ofSearch(text: string, signal: AbortSignal): Promise<Float32Array> {
+    const known = this.#searched.get(text)
+    if (known !== undefined) return known
     const asked = this.#options.embeddings.embed([text], AbortSignal.any([signal, this.#closing.signal]))
     const done = asked.catch(() => undefined)
     this.#searches.add(done)
     try {
       const [vector] = await asked
       if (vector === undefined) throw new Error('the model has no vector of what is searched for')
+      this.#searched.set(text, vector)
+      if (this.#searched.size > REMEMBERED) this.#searched.delete(this.#searched.keys().next().value!)
       return vector
     } finally {
       this.#searches.delete(done)
@@ -83,6 +91,7 @@ export class VectorQueue {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the node stops'))
     this.#waiting.clear()
+    this.#searched.clear()
     this.#count = 0
     await this.#running
   }
@@ -138,14 +147,14 @@ export class VectorQueue {
     })
     if (found.length === 0) return
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(BATCH_MS)])
-    const vectors = await embeddings.embed(
-      found.map(({ text }) => text),
-      signal,
-    )
+    const vectors = new Map(found.map(({ text }) => [text, this.#searched.get(text)]))
+    const unknown = [...vectors.keys()].filter((text) => vectors.get(text) === undefined)
+    const computed = unknown.length === 0 ? [] : await embeddings.embed(unknown, signal)
+    for (const [at, text] of unknown.entries()) vectors.set(text, computed[at])
     // What was said otherwise meanwhile waits again already.
     const kept = new Map<string, Float32Array>()
-    for (const [at, { key, text }] of found.entries()) {
-      const vector = vectors[at]
+    for (const { key, text } of found) {
+      const vector = vectors.get(text)
       if (vector !== undefined && texts.text(sessionId, key)?.text === text) kept.set(key, vector)
     }
     if (kept.size === 0) return

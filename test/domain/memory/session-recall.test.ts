@@ -136,6 +136,18 @@ describe('a search in a session', () => {
     )
   })
 
+  it('asks the model once for what is searched for and then said', async (t) => {
+    const { store, embeddings, recall, search, found } = open(t)
+    await search('a vessel in the rain')
+    await search('a vessel in the rain')
+    const said = turn(1, 1, 'a vessel in the rain')
+    store.add(SESSION, [said])
+    recall.added(SESSION, [said])
+    await recall.idle()
+    assert.deepEqual(embeddings.embedded, ['a vessel in the rain'])
+    assert.deepEqual(await found('ship'), ['1/turn_001'])
+  })
+
   it('finds at once what was just added', async (t) => {
     const { store, recall, found } = open(t, [turn(1, 1, 'an oak')])
     assert.deepEqual(await found('oak'), ['1/turn_001'])
