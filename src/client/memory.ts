@@ -38,6 +38,7 @@ import {
   type Answer,
   answerOf,
   type Call,
+  type CallOptions,
   call,
   checked,
   errorOf,
@@ -71,9 +72,8 @@ export interface MemoryClientOptions {
 }
 
 /** Which session a call is for: the one that was created or given last unless it says another. */
-export interface InSession {
+export interface InSession extends CallOptions {
   readonly session_id?: string | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** What a session starts with. */
@@ -102,23 +102,28 @@ export class CCCMemoryClient {
       // A session's token is the only credential of its calls.
       apiKey: undefined,
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      // What is said belongs to one session of one node, and is said once.
+      retries: 0,
     }
     this.#apiKey = options.apiKey
     this.#chatTimeoutMs = options.chatTimeoutMs ?? DEFAULT_CHAT_TIMEOUT_MS
     if (session !== undefined) this.#keep(session.session_id, session.token)
   }
 
-  async createSession(session: NewSession = {}): Promise<SessionCreated> {
+  async createSession(session: NewSession = {}, options: CallOptions = {}): Promise<SessionCreated> {
     const { initial_context, permissions, ...preferences } = session
     const body = { user_preferences: preferences, initial_context, permissions }
-    const created = checked(schemas.created, await this.#asCaller('/api/v2/sessions', body)) as SessionCreated
+    const created = checked(schemas.created, await this.#asCaller('/api/v2/sessions', body, options)) as SessionCreated
     this.#keep(created.session_id, created.token)
     return created
   }
 
   /** A new session with everything of an export in JSON. */
-  async importSession(file: object): Promise<SessionImported> {
-    const imported = checked(schemas.imported, await this.#asCaller('/api/v2/sessions/import', file)) as SessionImported
+  async importSession(file: object, options: CallOptions = {}): Promise<SessionImported> {
+    const imported = checked(
+      schemas.imported,
+      await this.#asCaller('/api/v2/sessions/import', file, options),
+    ) as SessionImported
     this.#keep(imported.session_id, imported.token)
     return imported
   }
@@ -153,7 +158,7 @@ export class CCCMemoryClient {
 
   async startConversation(
     start: Omit<ConversationStart, 'session_id'> & { readonly session_id?: string },
-    { signal }: Pick<InSession, 'signal'> = {},
+    { signal }: CallOptions = {},
   ): Promise<ConversationStarted> {
     const at = { session_id: start.session_id, signal }
     const body = { ...start, session_id: this.#sessionId(at) }
@@ -220,10 +225,7 @@ export class CCCMemoryClient {
   }
 
   /** An answer with what the session remembers; both turns are stored when it is whole. */
-  async enhancedChatCompletion(
-    request: EnhancedChatRequest,
-    { signal }: Pick<InSession, 'signal'> = {},
-  ): Promise<ChatCompletion> {
+  async enhancedChatCompletion(request: EnhancedChatRequest, { signal }: CallOptions = {}): Promise<ChatCompletion> {
     const at = { session_id: request.session_id, signal }
     const call = this.#callTo('POST', CHAT, at, { ...request, stream: false })
     return checked(schemas.chat, await this.#made({ ...call, timeoutMs: this.#chatTimeoutMs })) as ChatCompletion
@@ -232,7 +234,7 @@ export class CCCMemoryClient {
   /** The same piece by piece; the last one says what was stored. Whoever stops iterating stops the answer, and nothing is stored. */
   async *streamChatCompletion(
     request: EnhancedChatRequest,
-    { signal }: Pick<InSession, 'signal'> = {},
+    { signal }: CallOptions = {},
   ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
     const at = { session_id: request.session_id, signal }
     const asked = this.#callTo('POST', CHAT, at, { ...request, stream: true })
@@ -302,10 +304,10 @@ export class CCCMemoryClient {
   }
 
   /** Before there is a session. */
-  #asCaller(path: string, body: object): Promise<Answer> {
+  #asCaller(path: string, body: object, { signal }: CallOptions): Promise<Answer> {
     const json = jsonBody(body)
     const key: Record<string, string> = this.#apiKey === undefined ? {} : { 'X-API-Key': this.#apiKey }
-    return this.#made({ method: 'POST', path, ...json, headers: { ...json.headers, ...key } })
+    return this.#made({ method: 'POST', path, signal, ...json, headers: { ...json.headers, ...key } })
   }
 }
 
