@@ -104,7 +104,7 @@ const textBetween =
       .getSourceFile()
       .text.slice(from, to)
       .trim()
-      .replace(/\/\*\*[^]*?\*\/\s*/g, '')
+      .replace(/\/\*\*[\s\S]*?\*\/\s*/g, '')
       .replace(/\(\s+/g, '(')
       .replace(/,?\s+\)/g, ')')
       .replace(/\s+/g, ' ')

@@ -121,7 +121,9 @@ describe('the published package', () => {
         lib: ['esnext', 'dom', 'dom.iterable', 'dom.asynciterable'],
       }
       await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
-      const compiled = await run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder]).catch(({ stdout }) => ({ stdout }))
+      const compiled = await run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder]).catch(({ stdout }) => ({
+        stdout,
+      }))
       assert.equal(compiled.stdout, '', module)
     }
   })

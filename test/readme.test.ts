@@ -106,7 +106,7 @@ test('README: three lines lead to a verified cell as printed', async (t) => {
   const capabilities = [{ name: 'decode.mappings', version: '2.0.0' }]
   const client = createClient({ nodes: node.http_url, apiKey: node.adminKey })
   const metadata = { cell_type: 'source-map', version: '0.8.0', capabilities }
-  const { publisher } = await client.cellDetails((await client.registerCell({ metadata, package: bytes })).cell_type)
+  const { publisher } = await client.registerCell({ metadata, package: bytes })
   const lines = block('sdk', 'js')
   assert.equal(lines.trim().split('\n').length, 3)
   const file = join(home, 'three-lines.ts')

@@ -63,15 +63,19 @@ export interface AsOperator extends CallOptions {
 export interface OperatorsClient {
   /** Registers an operator. A secret is in the answer this once. */
   create(creation: OperatorCreation, options?: CallOptions): Promise<OperatorCreated>
+  /** Operators without their secrets. */
   list(query?: OperatorListQuery, options?: CallOptions): Promise<OperatorList>
   /** A new key or secret; the old one ends at once, and so does a suspension. */
   rotate(operatorId: string, rotation?: OperatorRotation, options?: CallOptions): Promise<OperatorCreated>
+  /** Refuses what the operator signs, until its key is rotated. */
   suspend(operatorId: string, options?: CallOptions): Promise<Operator>
 }
 
 /** Many questions in one signed request, at the first node. */
 export interface BatchClient {
+  /** Sends the questions. Durable when it resolves; the answers come later. */
   submit(questions: readonly Omit<QueryAsk, 'operator' | 'signal'>[], options?: AsOperator): Promise<Batch>
+  /** How many of its questions are answered. */
   status(batchId: string, options?: AsOperator): Promise<Batch>
   /** What is answered from question `offset` on, in order; page by page. */
   results(batchId: string, options?: AsOperator & { readonly offset?: number }): AsyncIterable<BatchResult>

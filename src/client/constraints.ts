@@ -12,6 +12,7 @@ import { type CallOptions, type Transport, withQuery } from './transport.ts'
 export interface ConstraintsClient {
   /** Registers a signed constraint, or a newer version of one. Durable when it resolves. */
   add(order: ConstraintOrder, options?: CallOptions): Promise<RegisteredConstraint>
+  /** Constraints that the caller's questions may name. */
   list(query?: ConstraintListQuery, options?: CallOptions): Promise<RegisteredConstraint[]>
   /** Resolves with the constraint as it was. */
   remove(constraintId: string, query?: ConstraintListQuery, options?: CallOptions): Promise<RegisteredConstraint>

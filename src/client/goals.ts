@@ -71,18 +71,22 @@ export interface ContributionSubmission {
 export interface GoalsClient {
   /** Creates a goal and joins it. Administrators only, as {@link GoalsClient.join} and `leave`. */
   create(creation: GoalCreation, options?: CallOptions): Promise<GoalDescription>
+  /** Goals that the node knows, joined or not. */
   list(query?: GoalListQuery, options?: CallOptions): Promise<GoalList>
   /** Describes a goal. Its digest and its creator's signature are verified. */
   get(goalId: string, options?: CallOptions): Promise<GoalDescription>
   /** From then on the node evaluates, keeps and relays its contributions. */
   join(goalId: string, options?: CallOptions): Promise<GoalDescription>
+  /** Ends what {@link GoalsClient.join} began. What was kept stays. */
   leave(goalId: string, options?: CallOptions): Promise<GoalDescription>
   /**
    * Does the work that the goal asks for, signs, and submits. Resolves with the verdict, whether it is accepted or not. Rejects with `IntegrityError`
    * for a goal that is not what it should be, and with a retryable error where contributions come too fast.
    */
   contribute(submission: ContributionSubmission): Promise<ContributionVerdict>
+  /** The best contributions, best first. */
   leaderboard(goalId: string, query?: LeaderboardQuery, options?: CallOptions): Promise<Leaderboard>
+  /** How many contributions there are, and how good the best one is. */
   status(goalId: string, options?: CallOptions): Promise<GoalState>
   /** A page of the goal's log. */
   log(goalId: string, query?: GoalLogQuery, options?: CallOptions): Promise<GoalLogPage>

@@ -110,6 +110,7 @@ export class CCCMemoryClient {
     if (session !== undefined) this.#keep(session.session_id, session.token)
   }
 
+  /** Starts a session. Its token is the only way in, and is kept by this client. */
   async createSession(session: NewSession = {}, options: CallOptions = {}): Promise<SessionCreated> {
     const { initial_context, permissions, ...preferences } = session
     const body = { user_preferences: preferences, initial_context, permissions }
@@ -136,14 +137,17 @@ export class CCCMemoryClient {
     return fresh
   }
 
+  /** When it began, how it is set up, how much is in it. */
   async session(at: InSession = {}): Promise<SessionDetails> {
     return this.#ask(schemas.session, 'GET', this.#path(at), at)
   }
 
+  /** Changes what is named and leaves the rest as it is. */
   async updatePreferences(update: PreferencesUpdate, at: InSession = {}): Promise<PreferencesUpdated> {
     return this.#ask(schemas.preferences, 'PUT', this.#path(at, '/preferences'), at, update)
   }
 
+  /** From then on the session is read only. */
   async archiveSession(at: InSession = {}): Promise<SessionArchived> {
     return this.#ask(schemas.archived, 'POST', this.#path(at, '/archive'), at)
   }
@@ -156,6 +160,7 @@ export class CCCMemoryClient {
     if (this.#last === id) this.#last = undefined
   }
 
+  /** Begins a conversation, to which turns are added. */
   async startConversation(
     start: Omit<ConversationStart, 'session_id'> & { readonly session_id?: string },
     { signal }: CallOptions = {},
@@ -175,26 +180,32 @@ export class CCCMemoryClient {
     return this.#ask(schemas.conversation, 'GET', withQuery(conversationPath(conversationId), query), at)
   }
 
+  /** Remembers what a user or an agent said. Durable when it resolves. */
   async addTurn(conversationId: string, turn: TurnAddition, at: InSession = {}): Promise<TurnAdded> {
     return this.#ask(schemas.turn, 'POST', conversationPath(conversationId, '/turns'), at, turn)
   }
 
+  /** Ends a conversation; a summary is made of it where the session says `auto_summarize`. */
   async completeConversation(conversationId: string, at: InSession = {}): Promise<ConversationCompleted> {
     return this.#ask(schemas.completed, 'POST', conversationPath(conversationId, '/complete'), at)
   }
 
+  /** What an agent should know before it goes on. */
   async context(at: InSession = {}): Promise<SessionContext> {
     return this.#ask(schemas.context, 'GET', this.#path(at, '/context'), at)
   }
 
+  /** Finds what was said, by words and by meaning. */
   async searchContext(search: ContextSearch, at: InSession = {}): Promise<ContextSearchResult> {
     return this.#ask(schemas.found, 'POST', this.#path(at, '/context/search'), at, search)
   }
 
+  /** Sums up the session in the caller's words, which hold until a conversation completes. */
   async updateSummary(update: SummaryUpdate, at: InSession = {}): Promise<SummaryUpdated> {
     return this.#ask(schemas.summary, 'PUT', this.#path(at, '/context/summary'), at, update)
   }
 
+  /** What an agent left for itself. */
   async agentState(agent: string, at: InSession = {}): Promise<TaggedAgentState> {
     const answer = await this.#call('GET', this.#agentPath(agent, at), at)
     const state = checked(schemas.state, answer) as AgentStateAnswer
@@ -211,6 +222,7 @@ export class CCCMemoryClient {
     return this.#ask(schemas.stateUpdated, 'PUT', this.#agentPath(agent, at), at, update, headers)
   }
 
+  /** How the session is used, in numbers. */
   async analytics(at: InSession = {}): Promise<MemoryAnalytics> {
     return this.#ask(schemas.analytics, 'GET', this.#path(at, '/analytics'), at)
   }
@@ -220,6 +232,7 @@ export class CCCMemoryClient {
     return this.#ask(schemas.export, 'POST', this.#path(at, '/export'), at, order)
   }
 
+  /** How far an export is, and where it is downloaded. */
   async exportStatus(exportId: string, at: InSession = {}): Promise<ExportStatus> {
     return this.#ask(schemas.export, 'GET', `/api/v2/exports/${encodeURIComponent(exportId)}`, at)
   }

@@ -26,6 +26,7 @@ export interface WebhooksClient {
   create(creation: WebhookCreation, options?: CallOptions): Promise<WebhookCreated>
   /** Oldest first. */
   list(options?: CallOptions): Promise<WebhookList['webhooks']>
+  /** A webhook without its secret. */
   get(webhookId: string, options?: CallOptions): Promise<Webhook>
   /** Forgets a webhook, and what is on its way to it. */
   remove(webhookId: string, options?: CallOptions): Promise<Webhook>

@@ -18,7 +18,7 @@ const failing =
   }
 
 test('what may pass is asked again: silence, overload and failures of a moment', async (t) => {
-  const passing = [hangUp, failing(503, 'PROV_011'), failing(429, 'PROV_013', { 'Retry-After': '0' })]
+  const passing = [hangUp, failing(504, 'PROV_006'), failing(429, 'PROV_013', { 'Retry-After': '0' })]
   for (const first of passing) {
     const node = await fakeNode(t, inTurn(first, first, fine))
     assert.deepEqual(await createClient({ nodes: node.url }).get('/api/v1/peers'), { fine: true })
@@ -65,7 +65,7 @@ test('a node that takes a whole timeout to say nothing is not waited for again',
 })
 
 test('changes are sent once', async (t) => {
-  const node = await fakeNode(t, failing(503, 'PROV_011'))
+  const node = await fakeNode(t, failing(504, 'PROV_006'))
   const client = createClient({ nodes: node.url, apiKey: 'key' })
   await assert.rejects(client.deleteCell('parser', '1.0.0'), { status: 503 })
   await assert.rejects(client.goals.join('goal'), { status: 503 })

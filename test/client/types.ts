@@ -45,7 +45,8 @@ export async function expectations(client: Client, signal: AbortSignal): Promise
   await assembleStream('image.resize', { nodes: 'https://node.example', dependencies: true })
 
   const how = { dependencies: true, maxBytes: 1, waitSeconds: 1, onProgress: (_: Progress) => undefined, signal }
-  for (const { bytes } of (await client.assemble('image.resize', how)).dependencies) same<Same<typeof bytes, Uint8Array>>()
+  for (const { bytes } of (await client.assemble('image.resize', how)).dependencies)
+    same<Same<typeof bytes, Uint8Array>>()
   // @ts-expect-error there is no such level
   await client.request({ capability: 'a', preferences: { security_level: 'highest' } })
   // @ts-expect-error by capability, not by type
@@ -53,8 +54,14 @@ export async function expectations(client: Client, signal: AbortSignal): Promise
   // @ts-expect-error the range has its own place
   await client.request({ capability: 'a', preferences: { version_constraints: '^1' } })
 
-  const caches: PackageCache[] = [memoryCache({ maxBytes: 1 }), webCache({ name: 'a' }), new Map<string, Uint8Array>()]
-  createClient({ nodes: [], cache: caches[0], retries: 1, requestKeys: newRequestKeys({ hybrid: true }), apiKey: undefined })
+  const caches: PackageCache[] = [memoryCache({ maxBytes: 1 }), webCache({ name: 'a' })]
+  createClient({
+    nodes: [],
+    cache: caches[0],
+    retries: 1,
+    requestKeys: newRequestKeys({ hybrid: true }),
+    apiKey: undefined,
+  })
   // @ts-expect-error bytes, not text
   createClient({ nodes: [], cache: { get: () => 'text', set: () => undefined } })
 

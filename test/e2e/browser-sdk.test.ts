@@ -13,7 +13,8 @@ import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 async function pageOrigin(t: TestContext): Promise<string> {
   const script = await bundleOf('*')
   const server = createServer(({ url }, response) => {
-    const [type, body] = url === '/client.js' ? ['text/javascript', script] : ['text/html', '<!doctype html><title>t</title>']
+    const [type, body] =
+      url === '/client.js' ? ['text/javascript', script] : ['text/html', '<!doctype html><title>t</title>']
     response.writeHead(url === '/' || url === '/client.js' ? 200 : 404, {
       'Content-Type': type,
       'Content-Security-Policy': "default-src 'none'; script-src 'self'; connect-src *",

@@ -4,10 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import type { NodeProcess } from '../../scripts/nodes.ts'
 import { createClient } from '../../src/client/index.ts'
 import { installInto, packedInto } from '../support/installed-package.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
-import type { NodeProcess } from '../../scripts/nodes.ts'
 import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 
 const run = promisify(execFile)
@@ -20,7 +20,15 @@ const RUNTIMES = {
   deno: {
     program: (modules: string) => join(modules, `@deno/${process.platform}-${process.arch}-glibc/deno`),
     packages: ['deno'],
-    before: ['run', '--node-modules-dir=manual', '--allow-net', '--allow-read', '--allow-write', '--allow-env', '--allow-sys'],
+    before: [
+      'run',
+      '--node-modules-dir=manual',
+      '--allow-net',
+      '--allow-read',
+      '--allow-write',
+      '--allow-env',
+      '--allow-sys',
+    ],
   },
   bun: {
     program: (modules: string) => join(modules, `@oven/bun-${process.platform}-${process.arch}/bin/bun`),

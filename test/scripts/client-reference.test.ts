@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as client from '../../src/client/index.ts'
 import { clientReference, exportedNames } from '../../scripts/client-reference.ts'
+import * as client from '../../src/client/index.ts'
 
 const names = exportedNames()
 const reference = clientReference()
@@ -15,16 +15,25 @@ test('the reference has everything that the SDK exports', () => {
   for (const { name } of names) assert(reference.includes(`### \`${name}\`\n`), name)
 })
 
-test('everything that the SDK exports has a doc comment, and so has what its methods do', () => {
-  assert.deepEqual(
-    names.filter(({ doc }) => doc === '').map(({ name }) => name),
-    [],
-  )
+test('everything that the SDK exports has a doc comment, and so has every method', () => {
+  const bare = names.flatMap(({ name, doc, members }) => [
+    ...(doc === '' ? [name] : []),
+    ...members
+      .filter((one) => one.doc === '' && one.declaration.includes('('))
+      .map((one) => `${name}: ${one.declaration}`),
+  ])
+  assert.deepEqual(bare, [])
 })
 
 test('signatures, docs of members and links to other names are there', () => {
-  assert.match(reference, /^function assemble\(capability: string, options: ClientOptions & AssembleOptions\): Promise<Assembly>$/m)
-  assert.match(reference, /^- `request\(ask: CapabilityAsk\): Promise<Cell>` {2}\n {2}Finds the best cell for a capability/m)
+  assert.match(
+    reference,
+    /^function assemble\(capability: string, options: ClientOptions & AssembleOptions\): Promise<Assembly>$/m,
+  )
+  assert.match(
+    reference,
+    /^- `request\(ask: CapabilityAsk\): Promise<Cell>` {2}\n {2}Finds the best cell for a capability/m,
+  )
   assert.match(reference, /\[`Assembly`\]\(#assembly\)/)
   assert.match(reference, /^### `QueryResponse`\n\n```ts\ntype QueryResponse = \{\n/m)
   assert.doesNotMatch(reference, /#transport|@link|\/\*\*/)

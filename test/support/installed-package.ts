@@ -9,7 +9,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Packs the package as it is built, and answers the path of the tarball. */
 export async function packedInto(folder: string): Promise<string> {
-  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: ROOT })
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    cwd: ROOT,
+  })
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }]
   return join(folder, filename)
 }
