@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
-const ENTRY = fileURLToPath(new URL('../src/client/index.ts', import.meta.url))
+/** What is imported by which name. */
+const MODULES = { 'cytoplex/client': 'index', 'cytoplex/client/file-cache': 'file-cache' }
+type ModuleName = keyof typeof MODULES
 const CHAPTERS = ['Functions', 'Classes', 'Interfaces and types'] as const
 type Chapter = (typeof CHAPTERS)[number]
 
@@ -23,28 +25,34 @@ export interface Member {
   readonly doc: string
 }
 
-/** The reference of `cytoplex/client` as Markdown, from the doc comments of what it exports. */
+/** The reference of the SDK as Markdown, from the doc comments of what it exports. */
 export function clientReference(): string {
-  const all = exportedNames()
-  const names = new Set(all.map(({ name }) => name))
-  const chapters = CHAPTERS.map((chapter) => {
-    const entries = all.filter((one) => one.chapter === chapter).map((one) => entryText(one, names))
-    return `## ${chapter}\n\n${entries.join('\n\n')}`
-  })
-  const head = '# `cytoplex/client`\n\nGenerated from the doc comments of `src/client` by `npm run reference`.'
-  return `${[head, ...chapters].join('\n\n')}\n`
+  const source = 'Generated from the doc comments of `src/client` by `npm run reference`.'
+  const modules = Object.keys(MODULES) as ModuleName[]
+  return `${modules.map((name) => moduleText(name, source)).join('\n\n')}\n`
 }
 
-/** Everything that the SDK exports, in alphabetical order. */
-export function exportedNames(): Exported[] {
+function moduleText(module: ModuleName, source: string): string {
+  const all = exportedNames(module)
+  const names = new Set(all.map(({ name }) => name))
+  const chapters = CHAPTERS.flatMap((chapter) => {
+    const entries = all.filter((one) => one.chapter === chapter).map((one) => entryText(one, names))
+    return entries.length === 0 ? [] : [`## ${chapter}\n\n${entries.join('\n\n')}`]
+  })
+  return [`# \`${module}\``, source, ...chapters].join('\n\n')
+}
+
+/** Everything that a module of the SDK exports, in alphabetical order. */
+export function exportedNames(name: ModuleName): Exported[] {
+  const entry = `${ROOT}src/client/${MODULES[name]}.ts`
   const { options } = ts.parseJsonConfigFileContent(
     ts.readConfigFile(`${ROOT}tsconfig.json`, (path) => ts.sys.readFile(path)).config,
     ts.sys,
     ROOT,
   )
-  const program = ts.createProgram([ENTRY], options)
+  const program = ts.createProgram([entry], options)
   const checker = program.getTypeChecker()
-  const module = checker.getSymbolAtLocation(program.getSourceFile(ENTRY)!)!
+  const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!
   return checker
     .getExportsOfModule(module)
     .map((symbol) => {
@@ -94,7 +102,10 @@ function memberOf(checker: ts.TypeChecker, node: ts.ClassElement | ts.TypeElemen
 /** A declaration without its body, on one line. */
 function signature(node: ts.Node & { readonly body?: ts.Node | undefined }): string {
   const text = textBetween(node.getStart(), node.body?.getStart() ?? node.getEnd())(node)
-  return text.replace(/^(?:export|async|readonly)\s+/g, '').replace(/^async /, '')
+  return text
+    .replace(/^(?:export|async|readonly)\s+/g, '')
+    .replace(/^async /, '')
+    .replace(/^\*/, '')
 }
 
 const textBetween =
@@ -105,6 +116,7 @@ const textBetween =
       .text.slice(from, to)
       .trim()
       .replace(/\/\*\*[\s\S]*?\*\/\s*/g, '')
+      .replace(/(?<=[^\s(,{|&=])\n\s*(?=(?:readonly )?\w+\??:)/g, '; ')
       .replace(/\(\s+/g, '(')
       .replace(/,?\s+\)/g, ')')
       .replace(/\s+/g, ' ')

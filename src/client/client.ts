@@ -56,6 +56,7 @@ const DEFAULT_TIMEOUT_MS = 15_000
 /** Rounds over all nodes after the first one. */
 const DEFAULT_RETRIES = 2
 
+/** Which nodes to ask, and whom to believe. */
 export interface ClientOptions {
   /** Base URLs of nodes, preferred first. When one fails, the next is asked; nothing is ever fetched from anywhere else. */
   readonly nodes: string | readonly string[]

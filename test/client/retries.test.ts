@@ -67,8 +67,8 @@ test('a node that takes a whole timeout to say nothing is not waited for again',
 test('changes are sent once', async (t) => {
   const node = await fakeNode(t, failing(504, 'PROV_006'))
   const client = createClient({ nodes: node.url, apiKey: 'key' })
-  await assert.rejects(client.deleteCell('parser', '1.0.0'), { status: 503 })
-  await assert.rejects(client.goals.join('goal'), { status: 503 })
+  await assert.rejects(client.deleteCell('parser', '1.0.0'), { status: 504 })
+  await assert.rejects(client.goals.join('goal'), { status: 504 })
   assert.equal(node.seen.length, 2)
 })
 
