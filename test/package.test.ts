@@ -92,7 +92,7 @@ describe('the published package', () => {
   it('has nothing that publint or Are The Types Wrong would warn of', async (t) => {
     const tarball = await packedInto(await temporaryFolder(t))
     const { buffer } = new Uint8Array(await readFile(tarball))
-    const { messages } = await publint({ pkgDir: ROOT, pack: { tarball: buffer }, strict: true })
+    const { messages } = await publint({ pack: { tarball: buffer }, strict: true })
     assert.deepEqual(messages, [])
     // As ES modules: there is nothing for `require` of old, and nothing for resolvers that know no `exports`.
     const attw = ['--profile', 'esm-only', '--no-definitely-typed', '--no-emoji', '--no-color', '--format', 'json']

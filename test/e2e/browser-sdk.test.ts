@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { bundleOf } from '../client/bundle.ts'
-import { browserMissing, browserPage } from '../support/headless-browser.ts'
+import { startBrowser, withoutBrowser } from '../support/browser.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 
@@ -29,14 +29,16 @@ async function pageOrigin(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-test('the SDK works in a web page of a strict policy', { skip: browserMissing }, async (t) => {
+test('the SDK works in a web page of a strict policy', { skip: withoutBrowser() }, async (t) => {
   const origin = await pageOrigin(t)
   const node = await nodeProcess(t, {
     dataDir: join(await temporaryFolder(t), 'node'),
     env: { CYTOPLEX_HTTP_ALLOWED_ORIGINS: origin },
   })
   const wasm = await readFile(SMALL_MODULE)
-  const page = await browserPage(t)
+  const browser = await startBrowser()
+  t.after(() => browser.close())
+  const page = await browser.newPage()
   const complaints: string[] = []
   page.on('console', (message) => /Content Security Policy/.test(message.text()) && complaints.push(message.text()))
   page.on('pageerror', (error) => complaints.push(String(error)))
