@@ -94,11 +94,10 @@ describe('the published package', () => {
     const { buffer } = new Uint8Array(await readFile(tarball))
     const { messages } = await publint({ pack: { tarball: buffer }, strict: true })
     assert.deepEqual(messages, [])
-    // As ES modules: there is nothing for `require` of old, and nothing for resolvers that know no `exports`.
+    // Of ES modules: resolvers that know no `exports` find nothing. It ends with an error, and so does this, when there is something to say.
     const attw = ['--profile', 'esm-only', '--no-definitely-typed', '--no-emoji', '--no-color', '--format', 'json']
     const { stdout } = await run(join(ROOT, 'node_modules/.bin/attw'), [tarball, ...attw], { maxBuffer: 2 ** 26 })
-    const { analysis, problems } = JSON.parse(stdout) as { analysis: { entrypoints: object }; problems: object }
-    assert.deepEqual(problems, {})
+    const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: object } }
     assert.ok('./client/file-cache' in analysis.entrypoints)
   })
 
