@@ -64,26 +64,28 @@ export async function assembleWhole(
 ): Promise<Assembly> {
   const preferences = { ...ask.preferences, ...(dependencies && { resolve_dependencies: true }) }
   const root = await assembler.request({ ...ask, preferences, capability })
-  const needed = dependencies ? await closureOf(root, (entry) => lookUp(assembler, ask, entry)) : []
-  const cells = [root, ...needed]
-  const total = cells.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
-  if (total > maxBytes) {
-    const message = `${cells.length === 1 ? 'the package has' : `${cells.length} packages have`} ${total} bytes, allowed are ${maxBytes}`
-    throw new ClientError('TOO_LARGE', message)
-  }
   const controller = new AbortController()
   const signal = ask.signal === undefined ? controller.signal : AbortSignal.any([ask.signal, controller.signal])
-  const watch = sumOf(total, onProgress)
   try {
+    const needed = dependencies ? await closureOf(root, (entry) => lookUp(assembler, { ...ask, signal }, entry)) : []
+    const cells = [root, ...needed]
+    const total = cells.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
+    if (total > maxBytes) throw tooLarge(cells.length, total, maxBytes)
+    const watch = sumOf(total, onProgress)
     const [first, ...others] = await inTurns(cells, async (cell) => ({
       ...found(cell),
       bytes: await assembler.packages.read(cell, { signal, onProgress: watch() }),
     }))
     return { ...first!, dependencies: others }
   } finally {
-    // Where one package failed, the others are of no use.
+    // Where one fails, the others are of no use.
     controller.abort()
   }
+}
+
+function tooLarge(packages: number, total: number, allowed: number): ClientError {
+  const what = packages === 1 ? 'the package has' : `${packages} packages have`
+  return new ClientError('TOO_LARGE', `${what} ${total} bytes, allowed are ${allowed}: maxBytes`)
 }
 
 /** Finds and verifies; what is read from the stream is verified as it comes. Errors as `Client.assembleStream` says. */

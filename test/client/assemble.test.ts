@@ -144,6 +144,19 @@ test('what would not fit is refused before anything is downloaded', async (t) =>
   assert.equal(node.seen.length, 1)
 })
 
+test('when one dependency cannot be looked up, the others are given up', async (t) => {
+  const serve = serveCells(all)
+  const stopped = Promise.withResolvers<void>()
+  const node = await fakeNode(t, (request, response) => {
+    const { cell_type } = JSON.parse(request.body.toString()) as { cell_type?: string }
+    if (cell_type === 'decode') return sendJson(response, 404, { code: 'PROV_003' })
+    if (cell_type !== 'pixels') return serve(request, response)
+    response.once('close', () => stopped.resolve())
+  })
+  await assert.rejects(createClient({ nodes: node.url }).assemble('resize', { dependencies: true }), NotFoundError)
+  await stopped.promise
+})
+
 test('when one package is missing, the others are given up', async (t) => {
   const serve = serveCells(all)
   const stopped = Promise.withResolvers<void>()
