@@ -86,7 +86,10 @@ test('the SDK assembles a cell with what it depends on, from whichever node is t
   const first = await assemble('image.resize', how)
   assert.equal(first.cell.node, seed.http_url)
   assert.deepEqual(first.bytes, middle)
-  assert.deepEqual(first.dependencies.map(({ manifest }) => manifest.cell_type), ['maps'])
+  assert.deepEqual(
+    first.dependencies.map(({ manifest }) => manifest.cell_type),
+    ['maps'],
+  )
   assert.deepEqual(first.dependencies[0]?.bytes, small)
 
   // The other one finds them at its peer. What is in the cache comes from there when nobody has it any more.
