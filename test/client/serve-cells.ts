@@ -1,6 +1,6 @@
 import { satisfies } from 'semver'
-import type { CellAnswer, LockEntry } from '../../protocol/cells.ts'
-import { type Handler, type Seen, type SignedCell, sendJson, sendPackage } from './fake-node.ts'
+import type { LockEntry } from '../../protocol/cells.ts'
+import { type Handler, type SignedCell, sendJson, sendPackage } from './fake-node.ts'
 
 /** A fake node's answers about cells that depend on each other: by capability, with their lock, by type, and their packages. */
 export function serveCells(cells: readonly SignedCell[], lockOf = honestLock): Handler {
@@ -62,7 +62,7 @@ function entryOf({ answer, manifest }: SignedCell, by: LockEntry['required_by'])
     publisher_trust,
     packaging_format,
     digest,
-    size_bytes: (answer as CellAnswer).size_bytes,
+    size_bytes: answer.size_bytes,
     required_by: by.map((one) => ({
       cell_type: one.cell_type,
       version: one.version,
@@ -70,6 +70,3 @@ function entryOf({ answer, manifest }: SignedCell, by: LockEntry['required_by'])
     })),
   }
 }
-
-/** Paths of the requests that were seen, packages by the beginning of their digest. */
-export const pathsOf = (seen: readonly Seen[]): string[] => seen.map(({ path }) => path.slice(0, 45))
