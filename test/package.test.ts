@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { publint } from 'publint'
 import { toHex } from '../src/kernel/base/bytes.ts'
 import { trivial } from './providers/evaluators/modules.ts'
+import { temporaryFolder } from './support/folders.ts'
+import { installInto, packedInto } from './support/installed-package.ts'
 
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
@@ -84,5 +87,43 @@ describe('the published package', () => {
       console.log(JSON.stringify(found.map((value) => typeof value)))
     `)
     assert.deepEqual(names, ['function', 'object', 'object', 'function', 'function'])
+  })
+
+  it('has nothing that publint or Are The Types Wrong would warn of', async (t) => {
+    const tarball = await packedInto(await temporaryFolder(t))
+    const { buffer } = new Uint8Array(await readFile(tarball))
+    const { messages } = await publint({ pack: { tarball: buffer }, strict: true })
+    assert.deepEqual(messages, [])
+    // Of ES modules: resolvers that know no `exports` find nothing. It ends with an error, and so does this, when there is something to say.
+    const attw = ['--profile', 'esm-only', '--no-definitely-typed', '--no-emoji', '--no-color', '--format', 'json']
+    const { stdout } = await run(join(ROOT, 'node_modules/.bin/attw'), [tarball, ...attw], { maxBuffer: 2 ** 26 })
+    const { analysis } = JSON.parse(stdout) as { analysis: { entrypoints: object } }
+    assert.ok('./client/file-cache' in analysis.entrypoints)
+  })
+
+  it('has types that hold for those who install it, whichever way they resolve modules', async (t) => {
+    const folder = await temporaryFolder(t)
+    await installInto(folder, await packedInto(folder))
+    const expectations = await readFile(join(ROOT, 'test/client/types.ts'), 'utf8')
+    const consumer = expectations.replace('../../src/client/index.ts', 'cytoplex/client')
+    assert.notEqual(consumer, expectations)
+    const files = `import { fileCache } from 'cytoplex/client/file-cache'\nfileCache({ directory: 'packages' }).get('a')\n`
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+    await writeFile(join(folder, 'consumer.ts'), consumer)
+    await writeFile(join(folder, 'files.ts'), files)
+    for (const [module, moduleResolution] of [
+      ['nodenext', 'nodenext'],
+      ['esnext', 'bundler'],
+    ]) {
+      const compilerOptions = {
+        ...{ module, moduleResolution, target: 'es2024', strict: true, noEmit: true, skipLibCheck: true, types: [] },
+        lib: ['esnext', 'dom', 'dom.iterable', 'dom.asynciterable'],
+      }
+      await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+      const compiled = await run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder]).catch(({ stdout }) => ({
+        stdout,
+      }))
+      assert.equal(compiled.stdout, '', module)
+    }
   })
 })

@@ -1,18 +1,20 @@
 import { strict as assert } from 'node:assert'
 import { spawn } from 'node:child_process'
-import { access, readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { startNodeProcess } from '../scripts/nodes.ts'
+import { createClient } from '../src/client/index.ts'
 import { temporaryFolder } from './support/processes.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
 
-/** The shell lines behind a marker. */
-function block(name: string): string {
-  const found = readme.match(new RegExp(`<!-- ${name} -->\\n\`\`\`sh\\n([^]*?)\`\`\``))
+/** The shell lines behind a marker, or those of another language. */
+function block(name: string, language = 'sh'): string {
+  const found = readme.match(new RegExp(`<!-- ${name} -->\\n\`\`\`${language}\\n([^]*?)\`\`\``))
   assert.ok(found, `README.md has no block "${name}"`)
   return found[1]!
 }
@@ -94,6 +96,24 @@ test('README: the curl lines work as printed', async (t) => {
   const folder = (await readdir(home)).find((name) => name.startsWith('tmp.'))!
   const original = await readFile(join(ROOT, 'node_modules/source-map/lib/mappings.wasm'))
   assert.deepEqual(await readFile(join(home, folder, 'mappings.wasm')), original)
+})
+
+test('README: three lines lead to a verified cell as printed', async (t) => {
+  const home = await temporaryFolder(t)
+  const node = await startNodeProcess({ dataDir: join(home, 'node') })
+  t.after(() => node.stop())
+  const bytes = new Uint8Array(await readFile(join(ROOT, 'node_modules/source-map/lib/mappings.wasm')))
+  const capabilities = [{ name: 'decode.mappings', version: '2.0.0' }]
+  const client = createClient({ nodes: node.http_url, apiKey: node.adminKey })
+  const metadata = { cell_type: 'source-map', version: '0.8.0', capabilities }
+  const { publisher } = await client.registerCell({ metadata, package: bytes })
+  const lines = block('sdk', 'js')
+  assert.equal(lines.trim().split('\n').length, 3)
+  const file = join(home, 'three-lines.ts')
+  const url = pathToFileURL(join(ROOT, 'src/client/index.ts')).href
+  await writeFile(file, lines.replace('cytoplex/client', url).replace('http://127.0.0.1:8000', node.http_url))
+  const output = await paste(t, `"${process.execPath}" ${file}`, home)
+  assert.equal(output, `source-map 0.8.0: ${bytes.length} bytes, signed by ${publisher}\n`)
 })
 
 test('README: the question is answered and verified as printed', async (t) => {

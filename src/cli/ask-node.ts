@@ -22,7 +22,7 @@ export async function askNode<Schema extends TSchema>(
 ): Promise<NodeAnswer<Schema>> {
   const { url, apiKey } = resolveTarget(options)
   const { createClient } = await import('../client/index.ts')
-  const client = createClient({ nodes: url, apiKey })
+  const client = createClient({ nodes: url, apiKey, retries: 0 })
   const answer = act === undefined ? await client.get(path) : await client.send(act.method, path, act.body)
   if (Check(schema, answer)) return { url, client, answer }
   throw new CliError(`${url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')

@@ -47,7 +47,7 @@ async function askRunning(options: DoctorOptions): Promise<DoctorReport | undefi
   try {
     const { url, apiKey } = resolveTarget({ ...options, dataDir: options.dataDir ?? configuredDataDir(options) })
     const { createClient } = await import('../client/index.ts')
-    const client = createClient({ nodes: url, apiKey, timeoutMs: ANSWER_MS })
+    const client = createClient({ nodes: url, apiKey, timeoutMs: ANSWER_MS, retries: 0 })
     const answer = await client.send('POST', '/api/v1/doctor')
     if (Check(DoctorReport, answer)) return answer
     throw new CliError(`${url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')

@@ -126,62 +126,66 @@ function askEach(
   const waitMs = (ask.waitSeconds ?? LIMITS.defaultWaitSeconds) * 1000
   const deadline = Date.now() + waitMs
   const keys = ask.requestKeys ?? signing.keys
-  return firstAnswer(transport, async (node) => {
-    // Of who asks without key and signature: with it the repeated request is the same one, and not searched for again.
-    let token: string | null = null
-    while (true) {
-      const left = Math.max(0, deadline - Date.now())
-      const wait = Math.min(LIMITS.maxWaitSeconds, Math.ceil(left / 1000))
-      const answer = await exchange(transport, node, {
-        method: 'POST',
-        path,
-        headers: {
-          'Content-Type': 'application/json',
-          Prefer: `wait=${wait}`,
-          ...(token === null ? {} : { 'Request-Token': token }),
-        },
-        // A signature counts once, so each attempt has its own.
-        body: JSON.stringify(
-          keys === undefined
-            ? body
-            : { ...body, quantum_signature: await signing.sign(keys, node, { method: 'POST', path, body }) },
-        ),
-        timeoutMs: wait * 1000 + transport.timeoutMs,
-        signal: ask.signal,
-      })
-      if (answer.status !== 200 && answer.status !== 202) throw errorOf(answer)
-      token = answer.headers.get('Request-Token') ?? token
-      if (!responseSchema.Check(answer.body)) throw badAnswer(node, answer.status, 'it is no cell response')
-      const {
-        request_id: id,
-        status,
-        cell,
-        estimated_wait_time_ms: estimate,
-        coverage,
-        explanation,
-        lock,
-      } = answer.body
-      if (id !== body.request_id) {
-        throw new IntegrityError(`${node} answers the request ${JSON.stringify(id.slice(0, 128))}`, { node })
+  return firstAnswer(
+    transport,
+    async (node) => {
+      // Of who asks without key and signature: with it the repeated request is the same one, and not searched for again.
+      let token: string | null = null
+      while (true) {
+        const left = Math.max(0, deadline - Date.now())
+        const wait = Math.min(LIMITS.maxWaitSeconds, Math.ceil(left / 1000))
+        const answer = await exchange(transport, node, {
+          method: 'POST',
+          path,
+          headers: {
+            'Content-Type': 'application/json',
+            Prefer: `wait=${wait}`,
+            ...(token === null ? {} : { 'Request-Token': token }),
+          },
+          // A signature counts once, so each attempt has its own.
+          body: JSON.stringify(
+            keys === undefined
+              ? body
+              : { ...body, quantum_signature: await signing.sign(keys, node, { method: 'POST', path, body }) },
+          ),
+          timeoutMs: wait * 1000 + transport.timeoutMs,
+          signal: ask.signal,
+        })
+        if (answer.status !== 200 && answer.status !== 202) throw errorOf(answer)
+        token = answer.headers.get('Request-Token') ?? token
+        if (!responseSchema.Check(answer.body)) throw badAnswer(node, answer.status, 'it is no cell response')
+        const {
+          request_id: id,
+          status,
+          cell,
+          estimated_wait_time_ms: estimate,
+          coverage,
+          explanation,
+          lock,
+        } = answer.body
+        if (id !== body.request_id) {
+          throw new IntegrityError(`${node} answers the request ${JSON.stringify(id.slice(0, 128))}`, { node })
+        }
+        if (status === 'success' && cell !== undefined) {
+          const beside = { ...(coverage && { coverage }), ...(explanation && { explanation }), ...(lock && { lock }) }
+          const verified = verifyAnswer(cell, node, expected)
+          if (expected.maximum && verified.log !== undefined) await logs.check(node, verified.log)
+          return { ...verified, ...beside }
+        }
+        if (status !== 'pending') throw errorOf({ ...answer, status: status === 'not_found' ? 404 : answer.status })
+        const remaining = deadline - Date.now()
+        if (remaining <= 0) {
+          throw new PendingError(
+            `${node} is still searching for ${expected.name}; ask again with request id ${id}`,
+            id,
+            estimate,
+            node,
+          )
+        }
+        const next = Math.min(estimate ?? 0, POLL_MS.most, remaining)
+        await pause(Math.max(next, POLL_MS.least), ask.signal)
       }
-      if (status === 'success' && cell !== undefined) {
-        const beside = { ...(coverage && { coverage }), ...(explanation && { explanation }), ...(lock && { lock }) }
-        const verified = verifyAnswer(cell, node, expected)
-        if (expected.maximum && verified.log !== undefined) await logs.check(node, verified.log)
-        return { ...verified, ...beside }
-      }
-      if (status !== 'pending') throw errorOf({ ...answer, status: status === 'not_found' ? 404 : answer.status })
-      const remaining = deadline - Date.now()
-      if (remaining <= 0) {
-        throw new PendingError(
-          `${node} is still searching for ${expected.name}; ask again with request id ${id}`,
-          id,
-          estimate,
-          node,
-        )
-      }
-      const next = Math.min(estimate ?? 0, POLL_MS.most, remaining)
-      await pause(Math.max(next, POLL_MS.least), ask.signal)
-    }
-  })
+    },
+    ask.signal,
+  )
 }

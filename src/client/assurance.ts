@@ -13,7 +13,18 @@ import type { OperatorKey } from '../kernel/identity/operator-request.ts'
 import { ClientError } from './errors.ts'
 import { type OperatorCalls, operatorCalls } from './operator-calls.ts'
 import type { ProviderLookup } from './signing.ts'
-import { type Call, call, checked, errorOf, exchange, home, jsonBody, type Transport, withQuery } from './transport.ts'
+import {
+  type Call,
+  type CallOptions,
+  call,
+  checked,
+  errorOf,
+  exchange,
+  home,
+  jsonBody,
+  type Transport,
+  withQuery,
+} from './transport.ts'
 
 /** Milliseconds for an answer: a node takes 30 s unless it is configured otherwise. */
 const ANSWER_MS = 45_000
@@ -42,24 +53,29 @@ export interface QueryAnswer {
   readonly response: QueryResponse
 }
 
-interface AsOperator {
+/** Whose batch it is. */
+export interface AsOperator extends CallOptions {
+  /** Instead of the client's own operator. */
   readonly operator?: OperatorKey | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Operators, as an administrator manages them at the first node. */
 export interface OperatorsClient {
   /** Registers an operator. A secret is in the answer this once. */
-  create(creation: OperatorCreation): Promise<OperatorCreated>
-  list(query?: OperatorListQuery): Promise<OperatorList>
+  create(creation: OperatorCreation, options?: CallOptions): Promise<OperatorCreated>
+  /** Operators without their secrets. */
+  list(query?: OperatorListQuery, options?: CallOptions): Promise<OperatorList>
   /** A new key or secret; the old one ends at once, and so does a suspension. */
-  rotate(operatorId: string, rotation?: OperatorRotation): Promise<OperatorCreated>
-  suspend(operatorId: string): Promise<Operator>
+  rotate(operatorId: string, rotation?: OperatorRotation, options?: CallOptions): Promise<OperatorCreated>
+  /** Refuses what the operator signs, until its key is rotated. */
+  suspend(operatorId: string, options?: CallOptions): Promise<Operator>
 }
 
 /** Many questions in one signed request, at the first node. */
 export interface BatchClient {
+  /** Sends the questions. Durable when it resolves; the answers come later. */
   submit(questions: readonly Omit<QueryAsk, 'operator' | 'signal'>[], options?: AsOperator): Promise<Batch>
+  /** How many of its questions are answered. */
   status(batchId: string, options?: AsOperator): Promise<Batch>
   /** What is answered from question `offset` on, in order; page by page. */
   results(batchId: string, options?: AsOperator & { readonly offset?: number }): AsyncIterable<BatchResult>
@@ -116,14 +132,15 @@ export function assuranceClient(
   const batchAt = (batchId: string, end = ''): string => `${BATCH}/${encodeURIComponent(batchId)}${end}`
   return {
     operators: {
-      create: (creation) => ask(schemas.created, { method: 'POST', path: OPERATORS, ...jsonBody(creation) }),
-      list: (query = {}) => ask(schemas.operators, { path: withQuery(OPERATORS, query) }),
-      rotate: (operatorId, rotation = {}) => {
+      create: (creation, { signal } = {}) =>
+        ask(schemas.created, { method: 'POST', path: OPERATORS, signal, ...jsonBody(creation) }),
+      list: (query = {}, { signal } = {}) => ask(schemas.operators, { path: withQuery(OPERATORS, query), signal }),
+      rotate: (operatorId, rotation = {}, { signal } = {}) => {
         const path = `${OPERATORS}/${encodeURIComponent(operatorId)}/rotate`
-        return ask(schemas.created, { method: 'POST', path, ...jsonBody(rotation) })
+        return ask(schemas.created, { method: 'POST', path, signal, ...jsonBody(rotation) })
       },
-      suspend: (operatorId) =>
-        ask(schemas.operator, { method: 'DELETE', path: `${OPERATORS}/${encodeURIComponent(operatorId)}` }),
+      suspend: (operatorId, { signal } = {}) =>
+        ask(schemas.operator, { method: 'DELETE', path: `${OPERATORS}/${encodeURIComponent(operatorId)}`, signal }),
     },
     query: async ({ operator, signal, ...question }) => {
       const path = '/api/v1/query'

@@ -10,24 +10,28 @@ import type {
   YankAnswer,
   YankOrder,
 } from '../../protocol/repository.ts'
-import { concatBytes } from '../kernel/base/bytes.ts'
 import type { OperatorKey } from '../kernel/identity/operator-request.ts'
 import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { type Administration, administration } from './administration.ts'
 import { askForCapability, askForCellType, type CapabilityAsk, type SpecificAsk } from './ask.ts'
+import {
+  type AssembleOptions,
+  type Assembler,
+  type Assembly,
+  assembleStreamed,
+  assembleWhole,
+  onlyForward,
+  type StreamedCell,
+} from './assemble.ts'
 import { type AssuranceClient, assuranceClient } from './assurance.ts'
 import { type ConstraintsClient, constraintsClient } from './constraints.ts'
-import {
-  type Downloadable,
-  type DownloadOptions,
-  type DownloadPart,
-  downloadParts,
-  type IncrementalHash,
-} from './download.ts'
+import type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash } from './download.ts'
 import { ClientError } from './errors.ts'
 import { type EventAsk, type EventItem, subscribe } from './events.ts'
 import { type GoalsClient, goalsClient } from './goals.ts'
 import { operatorCalls } from './operator-calls.ts'
+import type { PackageCache } from './package-cache.ts'
+import { packagesOf } from './packages.ts'
 import { type CheckpointStore, RememberedLogs, type WitnessPolicy } from './remembered-logs.ts'
 import {
   annotate,
@@ -43,13 +47,16 @@ import {
   yank,
 } from './repository.ts'
 import { providerLookup, requestSigner } from './signing.ts'
-import { call, firstAnswer, home, jsonBody, nodeUrls, type Transport } from './transport.ts'
+import { type CallOptions, call, firstAnswer, home, jsonBody, nodeUrls, type Transport } from './transport.ts'
 import type { Cell } from './verify.ts'
 import { type WebhooksClient, webhooksClient } from './webhooks.ts'
 
 /** Milliseconds of silence after which a node counts as unreachable. */
 const DEFAULT_TIMEOUT_MS = 15_000
+/** Rounds over all nodes after the first one. */
+const DEFAULT_RETRIES = 2
 
+/** Which nodes to ask, and whom to believe. */
 export interface ClientOptions {
   /** Base URLs of nodes, preferred first. When one fails, the next is asked; nothing is ever fetched from anywhere else. */
   readonly nodes: string | readonly string[]
@@ -75,6 +82,13 @@ export interface ClientOptions {
   readonly checkpoints?: CheckpointStore | undefined
   /** Milliseconds of silence after which a node counts as unreachable; 15,000 unless given. */
   readonly timeoutMs?: number | undefined
+  /**
+   * How often all nodes are asked again when what went wrong may pass: none answered, or all were overloaded; 2 unless given. Between the rounds are
+   * pauses of random length, and what a node asks for. Changes are never sent twice.
+   */
+  readonly retries?: number | undefined
+  /** Where packages that were downloaded whole are kept, and looked for first; nowhere unless given. */
+  readonly cache?: PackageCache | undefined
   /** Instead of the platform's. */
   readonly fetch?: typeof fetch | undefined
   /** A faster incremental SHA-256, where the platform has one: in Node `() => createHash('sha256')`. */
@@ -86,6 +100,16 @@ export interface ClientOptions {
  * aborts. `UnreachableError`: no node answered. `UnauthorizedError`: the key is missing, wrong or not enough.
  */
 export interface Client extends Administration, AssuranceClient {
+  /**
+   * From a capability to verified bytes: {@link Client.request}, and {@link Client.download}, for the cell and, with `dependencies`, for everything that it
+   * depends on. Rejects as these two do, and with `TOO_LARGE` before anything is downloaded.
+   */
+  assemble(capability: string, options?: AssembleOptions): Promise<Assembly>
+  /** Like {@link Client.assemble}, for a package that is not to be in memory at once. */
+  assembleStream(
+    capability: string,
+    options?: Omit<AssembleOptions, 'dependencies' | 'maxBytes'>,
+  ): Promise<StreamedCell>
   /**
    * Finds the best cell for a capability, anywhere in the federation, and verifies it offline: the manifest is signed by its publisher,
    * the answer repeats it truly and is what was asked for. Rejects with `NotFoundError`, `PendingError` when the time to wait is
@@ -108,9 +132,9 @@ export interface Client extends Administration, AssuranceClient {
   /** Like {@link Client.downloadStream}, for readers that can begin anew: a `restart` says to forget what came before. */
   downloadParts(cell: Downloadable, options?: DownloadOptions): AsyncIterable<DownloadPart>
   /** The answer to `GET path`: JSON, or text when the node sends no JSON. It is not checked. */
-  get(path: string, options?: { readonly signal?: AbortSignal }): Promise<unknown>
+  get(path: string, options?: CallOptions): Promise<unknown>
   /** The first node's answer to `method path` with a JSON body: JSON, or text when the node sends no JSON. It is not checked. */
-  send(method: string, path: string, body?: object, options?: { readonly signal?: AbortSignal }): Promise<unknown>
+  send(method: string, path: string, body?: object, options?: CallOptions): Promise<unknown>
   /** Registers a cell at the first node. Rejects with `ValidationError` when the package is refused. Durable when it resolves. */
   registerCell(upload: Upload): Promise<RegisterResponse>
   /** What registering at the first node would find wrong. Nothing is stored. */
@@ -118,25 +142,25 @@ export interface Client extends Administration, AssuranceClient {
   /** Registers a new version of a cell that the first node holds. Like {@link Client.registerCell}; `NotFoundError` when it holds none. */
   updateCell(update: Update): Promise<RegisterResponse>
   /** Lists what a node holds as its own. */
-  listCells(query?: CellListQuery): Promise<CellListResponse>
+  listCells(query?: CellListQuery, options?: CallOptions): Promise<CellListResponse>
   /** Details of a cell that a node holds: the version asked for, else the highest. Manifest and signature are verified. */
-  cellDetails(cellType: string, version?: string): Promise<CellDetails>
+  cellDetails(cellType: string, version?: string, options?: CallOptions): Promise<CellDetails>
   /** Changes status, description or tags of a version at the first node. The manifest in the answer is verified. */
-  annotateCell(cellType: string, version: string, change: CellChange): Promise<CellDetails>
+  annotateCell(cellType: string, version: string, change: CellChange, options?: CallOptions): Promise<CellDetails>
   /** Deletes a version at the first node. */
-  deleteCell(cellType: string, version: string): Promise<DeleteResponse>
+  deleteCell(cellType: string, version: string, options?: CallOptions): Promise<DeleteResponse>
   /**
    * Yanks a version at the first node, or undoes that: with the publisher's own word (`yank`), else as the node's owner of the cell or as
    * its operator.
    */
-  yankCell(cellType: string, version: string, order: YankOrder): Promise<YankAnswer>
+  yankCell(cellType: string, version: string, order: YankOrder, options?: CallOptions): Promise<YankAnswer>
   /**
    * Tells what happens at a node, as it happens, until the iteration or the signal ends. Connections that break are opened again, and what
    * happened meanwhile comes first; an item of type `gap` says that some of it may be lost, so that whoever keeps a state reads it anew.
    */
   subscribe(ask: EventAsk): AsyncIterable<EventItem>
   /** Provider API, "Get Provider Information". */
-  info(): Promise<ProviderInfo>
+  info(options?: CallOptions): Promise<ProviderInfo>
   /** Goals of the agent network: contributing, leaderboards, logs. */
   readonly goals: GoalsClient
   /** Events that are sent to URLs. */
@@ -157,6 +181,7 @@ export function createClient(options: ClientOptions): Client {
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     apiKey: options.apiKey,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    retries: retriesOf(options),
   }
   const logs = new RememberedLogs({ transport, network, witnesses: options.witnesses, store: options.checkpoints })
   const trust = { network, publishers, logs }
@@ -165,15 +190,22 @@ export function createClient(options: ClientOptions): Client {
   const node = home(transport)
   const signing = { sign, keys: options.requestKeys }
   const operator = options.operator && operatorCalls({ node, network, providerOf }, options.operator)
-  const parts = (cell: Downloadable, how?: DownloadOptions) => downloadParts(transport, cell, sha256, how)
-  return {
+  const packages = packagesOf(transport, options.cache, sha256)
+  const assembler: Assembler = {
     request: async (ask) => askForCapability(transport, trust, signing, ask),
     requestSpecific: async (ask) => askForCellType(transport, trust, signing, ask),
-    download: (cell, how) => collect(parts(cell, how)),
-    downloadStream: (cell, how) => onlyForward(parts(cell, how)),
-    downloadParts: parts,
+    packages,
+  }
+  return {
+    assemble: (capability, how = {}) => assembleWhole(assembler, capability, how),
+    assembleStream: (capability, how = {}) => assembleStreamed(assembler, capability, how),
+    request: assembler.request,
+    requestSpecific: assembler.requestSpecific,
+    download: packages.read,
+    downloadStream: (cell, how) => onlyForward(packages.parts(cell, how)),
+    downloadParts: packages.parts,
     get: (path, { signal } = {}) =>
-      firstAnswer(transport, async (node) => (await call(transport, node, { path, signal })).body),
+      firstAnswer(transport, async (node) => (await call(transport, node, { path, signal })).body, signal),
     send: async (method, path, body, { signal } = {}) => {
       const json = body === undefined ? {} : jsonBody(body)
       return (await call(transport, home(transport), { method, path, signal, ...json })).body
@@ -181,13 +213,13 @@ export function createClient(options: ClientOptions): Client {
     registerCell: (upload) => register(transport, upload),
     validateCell: (upload) => validate(transport, upload),
     updateCell: (change) => update(transport, change),
-    listCells: (query = {}) => list(transport, query),
-    cellDetails: (cellType, version) => details(transport, network, cellType, version),
-    annotateCell: (cellType, version, change) => annotate(transport, network, cellType, version, change),
-    deleteCell: (cellType, version) => remove(transport, cellType, version),
-    yankCell: (cellType, version, order) => yank(transport, cellType, version, order),
+    listCells: (query = {}, how) => list(transport, query, how),
+    cellDetails: (cellType, version, how) => details(transport, network, cellType, version, how),
+    annotateCell: (cellType, version, change, how) => annotate(transport, network, cellType, version, change, how),
+    deleteCell: (cellType, version, how) => remove(transport, cellType, version, how),
+    yankCell: (cellType, version, order, how) => yank(transport, cellType, version, order, how),
     subscribe: (ask) => subscribe(transport, sign, ask),
-    info: () => info(transport),
+    info: (how) => info(transport, how),
     goals: goalsClient(transport, network),
     webhooks: webhooksClient(transport, operator),
     constraints: constraintsClient(transport, operator),
@@ -196,19 +228,25 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
-async function collect(parts: AsyncIterable<DownloadPart>): Promise<Uint8Array> {
-  let received: Uint8Array[] = []
-  for await (const part of parts) {
-    if (part.kind === 'bytes') received.push(part.bytes)
-    else received = []
-  }
-  return concatBytes(received)
+function retriesOf({ retries = DEFAULT_RETRIES }: ClientOptions): number {
+  if (Number.isSafeInteger(retries) && retries >= 0) return retries
+  throw new ClientError('INVALID_ARGUMENT', `retries is a whole number from 0 on, found ${String(retries)}`)
 }
 
-/** Bytes that were handed on cannot be taken back: what would begin anew fails instead. */
-async function* onlyForward(parts: AsyncIterable<DownloadPart>): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const part of parts) {
-    if (part.kind === 'restart') throw part.because
-    yield part.bytes
-  }
+/** {@link Client.assemble} with a client that is made for it. Whoever assembles more than once makes one: it remembers what logs said. */
+export const assemble = (capability: string, options: ClientOptions & AssembleOptions): Promise<Assembly> =>
+  alone(options, (client, how) => client.assemble(capability, how))
+
+/** {@link Client.assembleStream} with a client that is made for it. */
+export const assembleStream = (
+  capability: string,
+  options: ClientOptions & Omit<AssembleOptions, 'dependencies' | 'maxBytes'>,
+): Promise<StreamedCell> => alone(options, (client, how) => client.assembleStream(capability, how))
+
+/** Options that cannot work reject, as everything else does that goes wrong. */
+async function alone<Options extends ClientOptions, T>(
+  options: Options,
+  work: (client: Client, options: Options) => Promise<T>,
+): Promise<T> {
+  return work(createClient(options), options)
 }

@@ -6,15 +6,16 @@ import {
   RegisteredConstraint,
 } from '../../protocol/constraints.ts'
 import { type OperatorCalls, ownersAsk } from './operator-calls.ts'
-import { type Transport, withQuery } from './transport.ts'
+import { type CallOptions, type Transport, withQuery } from './transport.ts'
 
 /** Conditions that questions may name, at the first node: an operator's own, or, for the administrator, everybody's and each operator's. */
 export interface ConstraintsClient {
   /** Registers a signed constraint, or a newer version of one. Durable when it resolves. */
-  add(order: ConstraintOrder): Promise<RegisteredConstraint>
-  list(query?: ConstraintListQuery): Promise<RegisteredConstraint[]>
+  add(order: ConstraintOrder, options?: CallOptions): Promise<RegisteredConstraint>
+  /** Constraints that the caller's questions may name. */
+  list(query?: ConstraintListQuery, options?: CallOptions): Promise<RegisteredConstraint[]>
   /** Resolves with the constraint as it was. */
-  remove(constraintId: string, query?: ConstraintListQuery): Promise<RegisteredConstraint>
+  remove(constraintId: string, query?: ConstraintListQuery, options?: CallOptions): Promise<RegisteredConstraint>
 }
 
 const schemas = { registered: Compile(RegisteredConstraint), list: Compile(ConstraintList) }
@@ -25,10 +26,12 @@ const CONSTRAINTS = '/api/v1/constraints'
 export function constraintsClient(transport: Transport, operator?: OperatorCalls): ConstraintsClient {
   const ask = ownersAsk(transport, operator)
   return {
-    add: (order) => ask(schemas.registered, 'POST', CONSTRAINTS, order),
-    list: async (query = {}) =>
-      (await ask<ConstraintList>(schemas.list, 'GET', withQuery(CONSTRAINTS, query))).constraints,
-    remove: (constraintId, query = {}) =>
-      ask(schemas.registered, 'DELETE', withQuery(`${CONSTRAINTS}/${encodeURIComponent(constraintId)}`, query)),
+    add: (order, options) => ask(schemas.registered, 'POST', CONSTRAINTS, { ...options, payload: order }),
+    list: async (query = {}, options) =>
+      (await ask<ConstraintList>(schemas.list, 'GET', withQuery(CONSTRAINTS, query), options)).constraints,
+    remove: (constraintId, query = {}, options) => {
+      const path = withQuery(`${CONSTRAINTS}/${encodeURIComponent(constraintId)}`, query)
+      return ask(schemas.registered, 'DELETE', path, options)
+    },
   }
 }

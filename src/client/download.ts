@@ -7,7 +7,9 @@ import type { Transport } from './transport.ts'
 
 /** SHA-256 that takes its input in parts: `sha256.create()` of noble, or `createHash('sha256')` of Node. */
 export interface IncrementalHash {
+  /** Adds bytes. */
   update(bytes: Uint8Array): unknown
+  /** The 32 bytes of the digest. Called once, at the end. */
   digest(): Uint8Array
 }
 
@@ -29,7 +31,9 @@ export interface Progress {
   readonly total: number
 }
 
+/** What a download takes. */
 export interface DownloadOptions {
+  /** Called as bytes arrive; what was transferred becomes less where a download begins anew. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }

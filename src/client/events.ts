@@ -61,7 +61,9 @@ export async function* subscribe(
     ask.signal?.throwIfAborted()
     let session: Session | undefined
     try {
-      session = await firstAnswer(transport, (node) => Session.open(transport, node, sign, { ...ask, since }))
+      session = await firstAnswer({ ...transport, retries: 0 }, (node) =>
+        Session.open(transport, node, sign, { ...ask, since }),
+      )
       wasOpen = true
       for await (const item of session.items()) {
         failures = 0

@@ -33,7 +33,17 @@ import { pureVerifier } from '../kernel/identity/verify-pure.ts'
 import { leafHash } from '../kernel/log/tree.ts'
 import { verifyInclusion, verifyMmrInclusion } from '../kernel/log/verify.ts'
 import { IntegrityError } from './errors.ts'
-import { type Answer, type Call, call, checked, home, jsonBody, type Transport, withQuery } from './transport.ts'
+import {
+  type Answer,
+  type Call,
+  type CallOptions,
+  call,
+  checked,
+  home,
+  jsonBody,
+  type Transport,
+  withQuery,
+} from './transport.ts'
 
 /** Milliseconds for a verdict: a node may evaluate with sixteen seeds, behind others, before it answers. */
 const VERDICT_MS = 120_000
@@ -60,26 +70,30 @@ export interface ContributionSubmission {
 /** Goals of the agent network, at the first node. */
 export interface GoalsClient {
   /** Creates a goal and joins it. Administrators only, as {@link GoalsClient.join} and `leave`. */
-  create(creation: GoalCreation): Promise<GoalDescription>
-  list(query?: GoalListQuery): Promise<GoalList>
+  create(creation: GoalCreation, options?: CallOptions): Promise<GoalDescription>
+  /** Goals that the node knows, joined or not. */
+  list(query?: GoalListQuery, options?: CallOptions): Promise<GoalList>
   /** Describes a goal. Its digest and its creator's signature are verified. */
-  get(goalId: string): Promise<GoalDescription>
+  get(goalId: string, options?: CallOptions): Promise<GoalDescription>
   /** From then on the node evaluates, keeps and relays its contributions. */
-  join(goalId: string): Promise<GoalDescription>
-  leave(goalId: string): Promise<GoalDescription>
+  join(goalId: string, options?: CallOptions): Promise<GoalDescription>
+  /** Ends what {@link GoalsClient.join} began. What was kept stays. */
+  leave(goalId: string, options?: CallOptions): Promise<GoalDescription>
   /**
    * Does the work that the goal asks for, signs, and submits. Resolves with the verdict, whether it is accepted or not. Rejects with `IntegrityError`
    * for a goal that is not what it should be, and with a retryable error where contributions come too fast.
    */
   contribute(submission: ContributionSubmission): Promise<ContributionVerdict>
-  leaderboard(goalId: string, query?: LeaderboardQuery): Promise<Leaderboard>
-  status(goalId: string): Promise<GoalState>
+  /** The best contributions, best first. */
+  leaderboard(goalId: string, query?: LeaderboardQuery, options?: CallOptions): Promise<Leaderboard>
+  /** How many contributions there are, and how good the best one is. */
+  status(goalId: string, options?: CallOptions): Promise<GoalState>
   /** A page of the goal's log. */
-  log(goalId: string, query?: GoalLogQuery): Promise<GoalLogPage>
+  log(goalId: string, query?: GoalLogQuery, options?: CallOptions): Promise<GoalLogPage>
   /** The best contribution; null where there is none. */
-  policy(goalId: string): Promise<LeaderboardEntry | null>
+  policy(goalId: string, options?: CallOptions): Promise<LeaderboardEntry | null>
   /** Proof that a leaf is in the goal's log, verified in both of its shapes against the root that it names. Whether that root is the log's, its checkpoint says. */
-  proof(goalId: string, logIndex: number): Promise<GoalLogProof>
+  proof(goalId: string, logIndex: number, options?: CallOptions): Promise<GoalLogProof>
 }
 
 const schemas = {
@@ -102,29 +116,31 @@ export function goalsClient(transport: Transport, network: string): GoalsClient 
   const describe = async (request: Call): Promise<GoalDescription> =>
     verifiedGoal(network, await ask(schemas.goal, request), home(transport))
   const at = (goalId: string): string => `${GOALS}/${encodeURIComponent(goalId)}`
-  const get = (goalId: string, signal?: AbortSignal): Promise<GoalDescription> => describe({ path: at(goalId), signal })
+  const get = (goalId: string, { signal }: CallOptions = {}): Promise<GoalDescription> =>
+    describe({ path: at(goalId), signal })
   return {
-    create: (creation) => describe({ method: 'POST', path: GOALS, ...jsonBody(creation) }),
-    list: (query = {}) => ask(schemas.goals, { path: withQuery(GOALS, query) }),
-    get: (goalId) => get(goalId),
-    join: (goalId) => describe({ method: 'POST', path: `${at(goalId)}/join` }),
-    leave: (goalId) => describe({ method: 'POST', path: `${at(goalId)}/leave` }),
+    create: (creation, { signal } = {}) => describe({ method: 'POST', path: GOALS, signal, ...jsonBody(creation) }),
+    list: (query = {}, { signal } = {}) => ask(schemas.goals, { path: withQuery(GOALS, query), signal }),
+    get,
+    join: (goalId, { signal } = {}) => describe({ method: 'POST', path: `${at(goalId)}/join`, signal }),
+    leave: (goalId, { signal } = {}) => describe({ method: 'POST', path: `${at(goalId)}/leave`, signal }),
     contribute: async (submission) => {
-      const known = await get(submission.goalId, submission.signal)
+      const known = await get(submission.goalId, submission)
       const body = await signedBody(network, known, submission)
       const request = { method: 'POST', path: '/api/v1/contribute', signal: submission.signal, timeoutMs: VERDICT_MS }
       return ask(schemas.verdict, { ...request, ...jsonBody(body) })
     },
-    leaderboard: (goalId, query = {}) =>
-      ask(schemas.leaderboard, { path: withQuery(`/api/v1/leaderboard/${encodeURIComponent(goalId)}`, query) }),
-    status: (goalId) => ask(schemas.status, { path: `/api/v1/status/${encodeURIComponent(goalId)}` }),
-    log: (goalId, query = {}) =>
-      ask(schemas.log, { path: withQuery(`/api/v1/log/${encodeURIComponent(goalId)}`, query) }),
-    policy: async (goalId) =>
-      (await ask(schemas.policy, { path: `/api/v1/policy/${encodeURIComponent(goalId)}` })).active_policy,
-    proof: async (goalId, logIndex) => {
+    leaderboard: (goalId, query = {}, { signal } = {}) =>
+      ask(schemas.leaderboard, { path: withQuery(`/api/v1/leaderboard/${encodeURIComponent(goalId)}`, query), signal }),
+    status: (goalId, { signal } = {}) =>
+      ask(schemas.status, { path: `/api/v1/status/${encodeURIComponent(goalId)}`, signal }),
+    log: (goalId, query = {}, { signal } = {}) =>
+      ask(schemas.log, { path: withQuery(`/api/v1/log/${encodeURIComponent(goalId)}`, query), signal }),
+    policy: async (goalId, { signal } = {}) =>
+      (await ask(schemas.policy, { path: `/api/v1/policy/${encodeURIComponent(goalId)}`, signal })).active_policy,
+    proof: async (goalId, logIndex, { signal } = {}) => {
       const path = `/api/v1/proof/${encodeURIComponent(goalId)}/${logIndex}`
-      return verifiedProof(logIndex, await ask(schemas.proof, { path }), home(transport))
+      return verifiedProof(logIndex, await ask(schemas.proof, { path, signal }), home(transport))
     },
   }
 }

@@ -12,8 +12,9 @@ export type { ProofExpectation, ProvenLeaf } from '../kernel/log/proof-file.ts'
 export type { AnswerArithmetic, VerifiedAnswer } from '../kernel/log/verify-answer.ts'
 export type { Administration } from './administration.ts'
 export type { AskOptions, CapabilityAsk, SpecificAsk } from './ask.ts'
-export type { AssuranceClient, BatchClient, OperatorsClient, QueryAnswer, QueryAsk } from './assurance.ts'
-export { type Client, type ClientOptions, createClient } from './client.ts'
+export type { AssembledCell, AssembleOptions, Assembly, FoundCell, StreamedCell } from './assemble.ts'
+export type { AsOperator, AssuranceClient, BatchClient, OperatorsClient, QueryAnswer, QueryAsk } from './assurance.ts'
+export { assemble, assembleStream, type Client, type ClientOptions, createClient } from './client.ts'
 export type { ConstraintsClient } from './constraints.ts'
 export type { Downloadable, DownloadOptions, DownloadPart, IncrementalHash, Progress } from './download.ts'
 export {
@@ -36,11 +37,15 @@ export {
   type NewSession,
   type TaggedAgentState,
 } from './memory.ts'
+export { memoryCache } from './memory-cache.ts'
+export type { PackageCache } from './package-cache.ts'
 export { verifyProof } from './proof-file.ts'
 export type { CheckpointStore, SeenCheckpoint, WitnessPolicy } from './remembered-logs.ts'
 export type { Update, Upload } from './repository.ts'
+export type { CallOptions } from './transport.ts'
 export type { Cell } from './verify.ts'
 export { type AnswerTrust, verifyAnswer } from './verify-answer.ts'
+export { type WebCacheOptions, webCache } from './web-cache.ts'
 export {
   challengeAnswer,
   type ReceivedWebhook,

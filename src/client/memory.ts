@@ -38,6 +38,7 @@ import {
   type Answer,
   answerOf,
   type Call,
+  type CallOptions,
   call,
   checked,
   errorOf,
@@ -71,9 +72,8 @@ export interface MemoryClientOptions {
 }
 
 /** Which session a call is for: the one that was created or given last unless it says another. */
-export interface InSession {
+export interface InSession extends CallOptions {
   readonly session_id?: string | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** What a session starts with. */
@@ -102,23 +102,29 @@ export class CCCMemoryClient {
       // A session's token is the only credential of its calls.
       apiKey: undefined,
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      // What is said belongs to one session of one node, and is said once.
+      retries: 0,
     }
     this.#apiKey = options.apiKey
     this.#chatTimeoutMs = options.chatTimeoutMs ?? DEFAULT_CHAT_TIMEOUT_MS
     if (session !== undefined) this.#keep(session.session_id, session.token)
   }
 
-  async createSession(session: NewSession = {}): Promise<SessionCreated> {
+  /** Starts a session. Its token is the only way in, and is kept by this client. */
+  async createSession(session: NewSession = {}, options: CallOptions = {}): Promise<SessionCreated> {
     const { initial_context, permissions, ...preferences } = session
     const body = { user_preferences: preferences, initial_context, permissions }
-    const created = checked(schemas.created, await this.#asCaller('/api/v2/sessions', body)) as SessionCreated
+    const created = checked(schemas.created, await this.#asCaller('/api/v2/sessions', body, options)) as SessionCreated
     this.#keep(created.session_id, created.token)
     return created
   }
 
   /** A new session with everything of an export in JSON. */
-  async importSession(file: object): Promise<SessionImported> {
-    const imported = checked(schemas.imported, await this.#asCaller('/api/v2/sessions/import', file)) as SessionImported
+  async importSession(file: object, options: CallOptions = {}): Promise<SessionImported> {
+    const imported = checked(
+      schemas.imported,
+      await this.#asCaller('/api/v2/sessions/import', file, options),
+    ) as SessionImported
     this.#keep(imported.session_id, imported.token)
     return imported
   }
@@ -131,14 +137,17 @@ export class CCCMemoryClient {
     return fresh
   }
 
+  /** When it began, how it is set up, how much is in it. */
   async session(at: InSession = {}): Promise<SessionDetails> {
     return this.#ask(schemas.session, 'GET', this.#path(at), at)
   }
 
+  /** Changes what is named and leaves the rest as it is. */
   async updatePreferences(update: PreferencesUpdate, at: InSession = {}): Promise<PreferencesUpdated> {
     return this.#ask(schemas.preferences, 'PUT', this.#path(at, '/preferences'), at, update)
   }
 
+  /** From then on the session is read only. */
   async archiveSession(at: InSession = {}): Promise<SessionArchived> {
     return this.#ask(schemas.archived, 'POST', this.#path(at, '/archive'), at)
   }
@@ -151,9 +160,10 @@ export class CCCMemoryClient {
     if (this.#last === id) this.#last = undefined
   }
 
+  /** Begins a conversation, to which turns are added. */
   async startConversation(
     start: Omit<ConversationStart, 'session_id'> & { readonly session_id?: string },
-    { signal }: Pick<InSession, 'signal'> = {},
+    { signal }: CallOptions = {},
   ): Promise<ConversationStarted> {
     const at = { session_id: start.session_id, signal }
     const body = { ...start, session_id: this.#sessionId(at) }
@@ -170,26 +180,32 @@ export class CCCMemoryClient {
     return this.#ask(schemas.conversation, 'GET', withQuery(conversationPath(conversationId), query), at)
   }
 
+  /** Remembers what a user or an agent said. Durable when it resolves. */
   async addTurn(conversationId: string, turn: TurnAddition, at: InSession = {}): Promise<TurnAdded> {
     return this.#ask(schemas.turn, 'POST', conversationPath(conversationId, '/turns'), at, turn)
   }
 
+  /** Ends a conversation; a summary is made of it where the session says `auto_summarize`. */
   async completeConversation(conversationId: string, at: InSession = {}): Promise<ConversationCompleted> {
     return this.#ask(schemas.completed, 'POST', conversationPath(conversationId, '/complete'), at)
   }
 
+  /** What an agent should know before it goes on. */
   async context(at: InSession = {}): Promise<SessionContext> {
     return this.#ask(schemas.context, 'GET', this.#path(at, '/context'), at)
   }
 
+  /** Finds what was said, by words and by meaning. */
   async searchContext(search: ContextSearch, at: InSession = {}): Promise<ContextSearchResult> {
     return this.#ask(schemas.found, 'POST', this.#path(at, '/context/search'), at, search)
   }
 
+  /** Sums up the session in the caller's words, which hold until a conversation completes. */
   async updateSummary(update: SummaryUpdate, at: InSession = {}): Promise<SummaryUpdated> {
     return this.#ask(schemas.summary, 'PUT', this.#path(at, '/context/summary'), at, update)
   }
 
+  /** What an agent left for itself. */
   async agentState(agent: string, at: InSession = {}): Promise<TaggedAgentState> {
     const answer = await this.#call('GET', this.#agentPath(agent, at), at)
     const state = checked(schemas.state, answer) as AgentStateAnswer
@@ -206,6 +222,7 @@ export class CCCMemoryClient {
     return this.#ask(schemas.stateUpdated, 'PUT', this.#agentPath(agent, at), at, update, headers)
   }
 
+  /** How the session is used, in numbers. */
   async analytics(at: InSession = {}): Promise<MemoryAnalytics> {
     return this.#ask(schemas.analytics, 'GET', this.#path(at, '/analytics'), at)
   }
@@ -215,15 +232,13 @@ export class CCCMemoryClient {
     return this.#ask(schemas.export, 'POST', this.#path(at, '/export'), at, order)
   }
 
+  /** How far an export is, and where it is downloaded. */
   async exportStatus(exportId: string, at: InSession = {}): Promise<ExportStatus> {
     return this.#ask(schemas.export, 'GET', `/api/v2/exports/${encodeURIComponent(exportId)}`, at)
   }
 
   /** An answer with what the session remembers; both turns are stored when it is whole. */
-  async enhancedChatCompletion(
-    request: EnhancedChatRequest,
-    { signal }: Pick<InSession, 'signal'> = {},
-  ): Promise<ChatCompletion> {
+  async enhancedChatCompletion(request: EnhancedChatRequest, { signal }: CallOptions = {}): Promise<ChatCompletion> {
     const at = { session_id: request.session_id, signal }
     const call = this.#callTo('POST', CHAT, at, { ...request, stream: false })
     return checked(schemas.chat, await this.#made({ ...call, timeoutMs: this.#chatTimeoutMs })) as ChatCompletion
@@ -232,7 +247,7 @@ export class CCCMemoryClient {
   /** The same piece by piece; the last one says what was stored. Whoever stops iterating stops the answer, and nothing is stored. */
   async *streamChatCompletion(
     request: EnhancedChatRequest,
-    { signal }: Pick<InSession, 'signal'> = {},
+    { signal }: CallOptions = {},
   ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
     const at = { session_id: request.session_id, signal }
     const asked = this.#callTo('POST', CHAT, at, { ...request, stream: true })
@@ -302,10 +317,10 @@ export class CCCMemoryClient {
   }
 
   /** Before there is a session. */
-  #asCaller(path: string, body: object): Promise<Answer> {
+  #asCaller(path: string, body: object, { signal }: CallOptions): Promise<Answer> {
     const json = jsonBody(body)
     const key: Record<string, string> = this.#apiKey === undefined ? {} : { 'X-API-Key': this.#apiKey }
-    return this.#made({ method: 'POST', path, ...json, headers: { ...json.headers, ...key } })
+    return this.#made({ method: 'POST', path, signal, ...json, headers: { ...json.headers, ...key } })
   }
 }
 

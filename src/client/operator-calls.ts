@@ -2,7 +2,7 @@ import type { OperatorEnvelope } from '../../protocol/assurance.ts'
 import { toBase64Url, toHex } from '../kernel/base/bytes.ts'
 import { type OperatorKey, operatorHeaderBytes, operatorRequestBytes } from '../kernel/identity/operator-request.ts'
 import { type ProviderLookup, targetOf } from './signing.ts'
-import { type Call, call, checked, home, jsonBody, type Transport } from './transport.ts'
+import { type Call, type CallOptions, call, checked, home, jsonBody, type Transport } from './transport.ts'
 
 const NONCE_BYTES = 16
 
@@ -50,8 +50,9 @@ export function ownersAsk(transport: Transport, operator: OperatorCalls | undefi
     schema: { Check(value: unknown): value is unknown },
     method: string,
     path: string,
-    payload?: object,
-  ): Promise<T> => checked(schema, await call(transport, home(transport), await callOf(method, path, payload))) as T
+    { payload, signal }: CallOptions & { readonly payload?: object } = {},
+  ): Promise<T> =>
+    checked(schema, await call(transport, home(transport), { ...(await callOf(method, path, payload)), signal })) as T
 }
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes))

@@ -25,7 +25,9 @@ export interface SeenCheckpoint {
 
 /** Where a client remembers the newest checkpoint of each provider. */
 export interface CheckpointStore {
+  /** The newest one; undefined where none was seen. */
   get(providerId: string): SeenCheckpoint | undefined | Promise<SeenCheckpoint | undefined>
+  /** Replaces it. */
   set(providerId: string, seen: SeenCheckpoint): void | Promise<void>
 }
 

@@ -17,7 +17,17 @@ import { manifestDigest, parseManifest } from '../kernel/identity/manifest-signa
 import type { Progress } from './download.ts'
 import { IntegrityError } from './errors.ts'
 import { multipart } from './multipart.ts'
-import { type Answer, call, checked, firstAnswer, home, jsonBody, type Transport, withQuery } from './transport.ts'
+import {
+  type Answer,
+  type CallOptions,
+  call,
+  checked,
+  firstAnswer,
+  home,
+  jsonBody,
+  type Transport,
+  withQuery,
+} from './transport.ts'
 import { verifySigned } from './verify.ts'
 
 /** A cell to register (Provider API, "Register New Cell"). */
@@ -125,10 +135,14 @@ function registered(answer: Answer, { manifest }: Pick<Upload, 'manifest'>): Reg
 export async function list(
   transport: Transport,
   query: CellListQuery,
-  signal?: AbortSignal,
+  { signal }: CallOptions = {},
 ): Promise<CellListResponse> {
   const path = withQuery(REPOSITORY, query)
-  return firstAnswer(transport, async (node) => checked(schemas.list, await call(transport, node, { path, signal })))
+  return firstAnswer(
+    transport,
+    async (node) => checked(schemas.list, await call(transport, node, { path, signal })),
+    signal,
+  )
 }
 
 /** Details of a cell that a node holds, their manifest and signature verified here. */
@@ -137,14 +151,18 @@ export async function details(
   network: string,
   cellType: string,
   version?: string,
-  signal?: AbortSignal,
+  { signal }: CallOptions = {},
 ): Promise<CellDetails> {
   const query = version === undefined ? '' : `?version=${encodeURIComponent(version)}`
   const path = `${REPOSITORY}/${encodeURIComponent(cellType)}${query}`
-  return firstAnswer(transport, async (node) => {
-    const found = checked(schemas.details, await call(transport, node, { path, signal }))
-    return verified(network, node, found, cellType, version)
-  })
+  return firstAnswer(
+    transport,
+    async (node) => {
+      const found = checked(schemas.details, await call(transport, node, { path, signal }))
+      return verified(network, node, found, cellType, version)
+    },
+    signal,
+  )
 }
 
 /** Details whose manifest and signature hold, of the version that was meant. */
@@ -161,10 +179,14 @@ export async function annotate(
   cellType: string,
   version: string,
   change: CellChange,
+  { signal }: CallOptions = {},
 ): Promise<CellDetails> {
   const path = `${REPOSITORY}/${encodeURIComponent(cellType)}/${encodeURIComponent(version)}`
   const node = home(transport)
-  const changed = checked(schemas.details, await call(transport, node, { method: 'PATCH', path, ...jsonBody(change) }))
+  const changed = checked(
+    schemas.details,
+    await call(transport, node, { method: 'PATCH', path, signal, ...jsonBody(change) }),
+  )
   return verified(network, node, changed, cellType, version)
 }
 
@@ -173,7 +195,7 @@ export async function remove(
   transport: Transport,
   cellType: string,
   version: string,
-  signal?: AbortSignal,
+  { signal }: CallOptions = {},
 ): Promise<DeleteResponse> {
   const path = `${REPOSITORY}/${encodeURIComponent(cellType)}/${encodeURIComponent(version)}`
   return checked(schemas.deleted, await call(transport, home(transport), { method: 'DELETE', path, signal }))
@@ -185,7 +207,7 @@ export async function yank(
   cellType: string,
   version: string,
   order: YankOrder,
-  signal?: AbortSignal,
+  { signal }: CallOptions = {},
 ): Promise<YankAnswer> {
   const path = `${REPOSITORY}/${encodeURIComponent(cellType)}/${encodeURIComponent(version)}/yank`
   const headers = { 'Content-Type': 'application/json' }
@@ -197,9 +219,11 @@ export async function yank(
 }
 
 /** What the first node that answers says about itself. */
-export async function info(transport: Transport, signal?: AbortSignal): Promise<ProviderInfo> {
-  return firstAnswer(transport, async (node) =>
-    checked(schemas.info, await call(transport, node, { path: '/api/v1/discovery/info', signal })),
+export async function info(transport: Transport, { signal }: CallOptions = {}): Promise<ProviderInfo> {
+  return firstAnswer(
+    transport,
+    async (node) => checked(schemas.info, await call(transport, node, { path: '/api/v1/discovery/info', signal })),
+    signal,
   )
 }
 

@@ -15,6 +15,7 @@ import {
   UnreachableError,
   ValidationError,
 } from './errors.ts'
+import { pause } from './pause.ts'
 
 /** Bytes of a JSON answer at most: a page of 500 cells stays far below. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -29,6 +30,14 @@ export interface Transport {
   readonly apiKey: string | undefined
   /** Milliseconds without a sign of life after which a node counts as unreachable. */
   readonly timeoutMs: number
+  /** How often all nodes are asked again when none answered, or all were overloaded. */
+  readonly retries: number
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Ends the call, which then rejects with the reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** One call to one node. */
@@ -203,7 +212,7 @@ const conflictsSchema = Compile(Type.Object({ conflicts: Type.Array(LockConflict
 const validationSchema = Compile(Type.Object({ validation_results: ValidationResults }))
 
 /** The typed error of an answer that is no success. */
-export function errorOf({ node, status, body }: Answer): ClientError {
+export function errorOf({ node, status, headers, body }: Answer): ClientError {
   const failure: Static<typeof Failure> = failureSchema.Check(body) ? body : {}
   const error: { readonly code?: string | null; readonly message?: string; readonly retry_after?: number } | undefined =
     typeof failure.error === 'string' ? { message: failure.error } : (failure.error ?? failure.errors?.[0])
@@ -214,7 +223,7 @@ export function errorOf({ node, status, body }: Answer): ClientError {
   const message =
     clip(said) || (isErrorCode(code) ? ERRORS[code].message : `${node} answered with HTTP status ${status}`)
   const retryable = isErrorCode(code) ? ERRORS[code].retryable : status >= 500 || status === 429
-  const options = { status, retryable, node, retryAfter: error?.retry_after }
+  const options = { status, retryable, node, retryAfter: error?.retry_after ?? secondsOf(headers.get('retry-after')) }
   if (status === 401 || status === 403) return new UnauthorizedError(code, message, options)
   if (status === 404) {
     return new NotFoundError(code, message, {
@@ -228,6 +237,10 @@ export function errorOf({ node, status, body }: Answer): ClientError {
   if (validationSchema.Check(body)) return new ValidationError(code, message, body.validation_results, options)
   return new ClientError(code, message, options)
 }
+
+/** `Retry-After` in seconds; nodes send no dates. */
+const secondsOf = (header: string | null): number | undefined =>
+  header !== null && /^[0-9]{1,9}$/.test(header) ? Number(header) : undefined
 
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code)
 const clip = (text: string): string => (text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text)
@@ -255,11 +268,38 @@ function worthAnotherNode(error: ClientError): boolean {
   )
 }
 
+/** Milliseconds before all nodes are asked again; doubles each time. */
+const FIRST_PAUSE_MS = 200
+/** Seconds that a node may want to be left alone for: who says more is not waited for. */
+const LONGEST_WAIT_SECONDS = 5
+
+/** True when all that it takes may be time. What a node says of itself as a whole, such as that it does not know a cell, stays. */
+const isPassing = (error: unknown): error is ClientError =>
+  error instanceof UnreachableError ||
+  (error instanceof ClientError && error.retryable && (error.status === 429 || (error.status ?? 0) >= 500))
+
 /**
  * Asks node after node until one gives an answer that `attempt` accepts. Throws at once what no other node would answer better, and
- * otherwise the most telling failure.
+ * otherwise the most telling failure: after `retries` further rounds where it may pass, unless the first ones took longer than a timeout.
  */
-export async function firstAnswer<T>(transport: Transport, attempt: (node: string) => Promise<T>): Promise<T> {
+export async function firstAnswer<T>(
+  transport: Transport,
+  attempt: (node: string) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const begun = Date.now()
+  for (let round = 0; ; round++) {
+    try {
+      return await oneRound(transport, attempt)
+    } catch (error) {
+      const isLast = round >= transport.retries || Date.now() - begun >= transport.timeoutMs
+      if (isLast || !isPassing(error) || (error.retryAfter ?? 0) > LONGEST_WAIT_SECONDS) throw error
+      await pause(FIRST_PAUSE_MS * 2 ** round, signal, (error.retryAfter ?? 0) * 1000)
+    }
+  }
+}
+
+async function oneRound<T>(transport: Transport, attempt: (node: string) => Promise<T>): Promise<T> {
   const failures: ClientError[] = []
   for (const node of transport.nodes) {
     try {

@@ -15,7 +15,7 @@ import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { IntegrityError } from './errors.ts'
 import { type OperatorCalls, ownersAsk } from './operator-calls.ts'
-import { type Transport, withQuery } from './transport.ts'
+import { type CallOptions, type Transport, withQuery } from './transport.ts'
 
 /** Events that the first node sends to URLs. */
 export interface WebhooksClient {
@@ -23,18 +23,19 @@ export interface WebhooksClient {
    * Registers a webhook. The answer is the only time that its secret is shown. It is `active` where the receiver answered the challenge
    * already ({@link challengeAnswer}), else `pending` until it does.
    */
-  create(creation: WebhookCreation): Promise<WebhookCreated>
+  create(creation: WebhookCreation, options?: CallOptions): Promise<WebhookCreated>
   /** Oldest first. */
-  list(): Promise<WebhookList['webhooks']>
-  get(webhookId: string): Promise<Webhook>
+  list(options?: CallOptions): Promise<WebhookList['webhooks']>
+  /** A webhook without its secret. */
+  get(webhookId: string, options?: CallOptions): Promise<Webhook>
   /** Forgets a webhook, and what is on its way to it. */
-  remove(webhookId: string): Promise<Webhook>
+  remove(webhookId: string, options?: CallOptions): Promise<Webhook>
   /** Sends an event now, or the challenge where the webhook is not active. */
-  test(webhookId: string): Promise<WebhookTested>
+  test(webhookId: string, options?: CallOptions): Promise<WebhookTested>
   /** Events that did not arrive, oldest first; `next_after` is `after` of the next page. */
-  deadLetters(webhookId: string, query?: DeadLetterQuery): Promise<DeadLetterList>
+  deadLetters(webhookId: string, query?: DeadLetterQuery, options?: CallOptions): Promise<DeadLetterList>
   /** Sends them again, under the same ids. */
-  replay(webhookId: string): Promise<DeadLettersReplayed>
+  replay(webhookId: string, options?: CallOptions): Promise<DeadLettersReplayed>
 }
 
 const schemas = {
@@ -54,14 +55,14 @@ export function webhooksClient(transport: Transport, operator?: OperatorCalls): 
   const ask = ownersAsk(transport, operator)
   const one = (webhookId: string, more = ''): string => `${WEBHOOKS}/${encodeURIComponent(webhookId)}${more}`
   return {
-    create: (creation) => ask(schemas.created, 'POST', WEBHOOKS, creation),
-    list: async () => (await ask<WebhookList>(schemas.webhooks, 'GET', WEBHOOKS)).webhooks,
-    get: (webhookId) => ask(schemas.webhook, 'GET', one(webhookId)),
-    remove: (webhookId) => ask(schemas.webhook, 'DELETE', one(webhookId)),
-    test: (webhookId) => ask(schemas.tested, 'POST', one(webhookId, '/test')),
-    deadLetters: (webhookId, query = {}) =>
-      ask(schemas.deadLetters, 'GET', withQuery(one(webhookId, '/dead-letters'), query)),
-    replay: (webhookId) => ask(schemas.replayed, 'POST', one(webhookId, '/dead-letters/replay')),
+    create: (creation, options) => ask(schemas.created, 'POST', WEBHOOKS, { ...options, payload: creation }),
+    list: async (options) => (await ask<WebhookList>(schemas.webhooks, 'GET', WEBHOOKS, options)).webhooks,
+    get: (webhookId, options) => ask(schemas.webhook, 'GET', one(webhookId), options),
+    remove: (webhookId, options) => ask(schemas.webhook, 'DELETE', one(webhookId), options),
+    test: (webhookId, options) => ask(schemas.tested, 'POST', one(webhookId, '/test'), options),
+    deadLetters: (webhookId, query = {}, options) =>
+      ask(schemas.deadLetters, 'GET', withQuery(one(webhookId, '/dead-letters'), query), options),
+    replay: (webhookId, options) => ask(schemas.replayed, 'POST', one(webhookId, '/dead-letters/replay'), options),
   }
 }
 

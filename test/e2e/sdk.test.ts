@@ -2,9 +2,17 @@ import { strict as assert } from 'node:assert'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ClientError, createClient, NotFoundError, newRequestKeys, UnauthorizedError } from '../../src/client/index.ts'
-import { SMALL_MODULE } from '../support/modules.ts'
-import { nodeProcess, temporaryFolder } from '../support/processes.ts'
+import { fileCache } from '../../src/client/file-cache.ts'
+import {
+  assemble,
+  ClientError,
+  createClient,
+  NotFoundError,
+  newRequestKeys,
+  UnauthorizedError,
+} from '../../src/client/index.ts'
+import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
+import { nodeProcess, temporaryFolder, untilAnswered } from '../support/processes.ts'
 
 const METADATA = { cell_type: 'maps', version: '1.0.0', capabilities: [{ name: 'decode', version: '1.0.0' }] }
 
@@ -60,4 +68,38 @@ test('the SDK administers a node, publishes with a key of its own, and signs wha
     [...first.entries, ...rest.entries].map(({ act }) => act),
     ['key_revoked', 'vulnerability_removed', 'vulnerability_recorded', 'key_created'],
   )
+})
+
+test('the SDK assembles a cell with what it depends on, from whichever node is there, and keeps the packages', async (t) => {
+  const folder = await temporaryFolder(t)
+  const seed = await nodeProcess(t, { dataDir: join(folder, 'seed') })
+  const other = await nodeProcess(t, { dataDir: join(folder, 'other'), seeds: seed.p2p_addrs })
+  const admin = createClient({ nodes: seed.http_url, apiKey: seed.adminKey })
+  const [small, middle] = [new Uint8Array(await readFile(SMALL_MODULE)), new Uint8Array(await readFile(MIDDLE_MODULE))]
+  const needs = [{ capability: 'decode', version_constraint: '^1.0.0' }]
+  const resize = { cell_type: 'resize', version: '2.1.0', capabilities: [{ name: 'image.resize', version: '2.1.0' }] }
+  await admin.registerCell({ metadata: METADATA, package: small })
+  await admin.registerCell({ metadata: { ...resize, dependencies: needs }, package: middle })
+
+  const cache = fileCache({ directory: join(folder, 'packages') })
+  const how = { version: '^2', nodes: [seed.http_url, other.http_url], dependencies: true, waitSeconds: 20, cache }
+  const first = await assemble('image.resize', how)
+  assert.equal(first.cell.node, seed.http_url)
+  assert.deepEqual(first.bytes, middle)
+  assert.deepEqual(
+    first.dependencies.map(({ manifest }) => manifest.cell_type),
+    ['maps'],
+  )
+  assert.deepEqual(first.dependencies[0]?.bytes, small)
+
+  // The other one finds them at its peer. What is in the cache comes from there when nobody has it any more.
+  await untilAnswered(other, 'image.resize', '^2')
+  const { stream } = await createClient({ nodes: other.http_url }).assembleStream('image.resize', { waitSeconds: 20 })
+  assert.deepEqual(new Uint8Array(await new Response(stream).arrayBuffer()), middle)
+  await seed.stop('SIGKILL')
+  const again = await assemble('image.resize', { ...how, dependencies: false })
+  assert.equal(again.cell.node, other.http_url)
+  assert.deepEqual(again.bytes, middle)
+  await other.stop('SIGKILL')
+  assert.deepEqual(await createClient(how).download(first.cell), middle)
 })

@@ -22,6 +22,7 @@ export interface OperatorTarget {
 export interface OperatorKey {
   readonly operatorId: string
   readonly algorithm: OperatorAlgorithm
+  /** The signature, or the HMAC, of a message. */
   sign(message: Uint8Array): Uint8Array
 }
 

@@ -42,6 +42,7 @@ export interface RequestTarget {
 /** One key pair, with raw bytes: a `SigningKey` of this room, or one of {@link newRequestKeys}. */
 export interface RequestKey {
   readonly publicKey: Uint8Array
+  /** The signature of a message. */
   sign(message: Uint8Array): Uint8Array
 }
 
