@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 /** The stand-alone verifier of answers, as what it is: a program in another language. */
 
-const FOLDER = fileURLToPath(new URL('../../protocol/vectors/verify', import.meta.url))
-export const VERIFIER = `${FOLDER}/verify_answer.py`
+const FOLDER = fileURLToPath(new URL('../../protocol/clients/python/cytoplex', import.meta.url))
 
 const found = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 8))'])
 
