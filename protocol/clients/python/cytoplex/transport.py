@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import socket
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -170,9 +171,10 @@ class Transport:
             headers.setdefault("Content-Type", "application/json")
         try:
             connection.connect()
-            _wait_at_most(connection, deadline)
+            sock: socket.socket = connection.sock
+            _wait_at_most(sock, deadline)
             connection.request(call.method, url.path + (f"?{url.query}" if url.query else ""), data, headers)
-            return Opened(node, connection, connection.getresponse(), deadline)
+            return Opened(node, connection, sock, connection.getresponse(), deadline)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _unreachable(node, error) from error
@@ -182,11 +184,18 @@ class Opened:
     """An answer whose body is still to be read."""
 
     def __init__(
-        self, node: str, connection: http.client.HTTPConnection, raw: http.client.HTTPResponse, deadline: float
+        self,
+        node: str,
+        connection: http.client.HTTPConnection,
+        sock: socket.socket,
+        raw: http.client.HTTPResponse,
+        deadline: float,
     ) -> None:
         self.node = node
         self.raw = raw
         self._connection = connection
+        # The connection forgets it where the answer ends it, before the answer is read.
+        self._sock = sock
         self._deadline = deadline
 
     def __enter__(self) -> "Opened":
@@ -201,7 +210,7 @@ class Opened:
         total = 0
         while True:
             try:
-                _wait_at_most(self._connection, self._deadline if silence is None else time.monotonic() + silence)
+                _wait_at_most(self._sock, self._deadline if silence is None else time.monotonic() + silence)
                 data = self.raw.read1(READ_BYTES)
             except (OSError, http.client.HTTPException) as error:
                 raise _unreachable(self.node, error) from error
@@ -222,13 +231,11 @@ class Opened:
                 yield "\n".join(line[5:].strip() for line in lines if line.startswith("data:"))
 
 
-def _wait_at_most(connection: http.client.HTTPConnection, deadline: float) -> None:
+def _wait_at_most(sock: socket.socket, deadline: float) -> None:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("no answer in time")
-    # An answer that ends the connection takes the socket along; what is left of it is in memory.
-    if connection.sock is not None:
-        connection.sock.settimeout(left)
+    sock.settimeout(left)
 
 
 def _unreachable(node: str, error: Exception) -> UnreachableError:
