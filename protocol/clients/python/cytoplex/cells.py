@@ -132,7 +132,7 @@ def verify_manifest(network: str, manifest: Any, token: Any) -> tuple[str, str, 
     check(isinstance(token, str) and len(token) <= _TOKEN and token.startswith("cs1."), "not a manifest signature")
     content = members(parse(base64url(token[4:])), ("key_records", "signatures"))
     check("cs1." + encode(canonical(content).encode()) == token, "a manifest signature in another form")
-    publisher, current = _publisher(network, content["key_records"])
+    publisher, current = publisher_of(network, content["key_records"])
     check(manifest["publisher"] == publisher, "the signature belongs to another publisher")
     given = [members(one, ("algorithm", "public_key", "signature")) for one in content["signatures"]]
     required = current["required_algorithms"]
@@ -149,7 +149,7 @@ def verify_manifest(network: str, manifest: Any, token: Any) -> tuple[str, str, 
     return publisher, current["kind"], ("ed25519",), unproven
 
 
-def _publisher(network: str, records: Any) -> tuple[str, Any]:
+def publisher_of(network: str, records: Any) -> tuple[str, Any]:
     """Who the publisher is, and its newest key record. The chain from the first record on has to hold."""
     check(isinstance(records, list) and 1 <= len(records) <= _RECORDS, f"a publisher has 1 to {_RECORDS} key records")
     for number, record in enumerate(records):

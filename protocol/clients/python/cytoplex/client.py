@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 import time
@@ -111,18 +112,18 @@ class Client:
 
     def info(self) -> Json:
         """Who the node is, in the agent network."""
-        return self.get("/info")
+        return self._read("/info")
 
     def status(self) -> Json:
         """Counters, checks and sets of the node."""
-        return self.get("/status")
+        return self._read("/status")
 
     def provider_info(self) -> Json:
-        return self.get("/api/v1/discovery/info")
+        return self._read("/api/v1/discovery/info")
 
     def health(self) -> Json:
         """Component by component."""
-        return self.get("/api/v1/discovery/health")
+        return self._read("/api/v1/discovery/health")
 
     def is_ready(self) -> bool:
         """Whether the first node can be asked, as it says itself; False where it does not answer."""
@@ -130,6 +131,9 @@ class Client:
             return self._transport.exchange(self._transport.home, Call("GET", "/ready")).status == 200
         except UnreachableError:
             return False
+
+    def _read(self, path: str) -> Json:
+        return self._transport.first_answer(lambda node: _object(self._transport.call(node, Call("GET", path))))
 
     def get(self, path: str) -> Any:
         """The answer of the first node that gives one; not verified."""
@@ -247,7 +251,7 @@ class Client:
         def attempt(node: str) -> Cell:
             token: Optional[str] = None
             while True:
-                seconds = min(MAX_WAIT, max(0, round(deadline - time.monotonic() + 0.499)))
+                seconds = min(MAX_WAIT, max(0, math.ceil(deadline - time.monotonic())))
                 headers = {"Prefer": f"wait={seconds}", **({} if token is None else {"Request-Token": token})}
                 call = Call("POST", path, body, headers, seconds + self._transport.timeout)
                 # The same id and body are the same request: asking again does nothing twice.

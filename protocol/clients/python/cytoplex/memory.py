@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from typing import Any, AsyncIterator, Callable, Concatenate, Coroutine, Iterator, Mapping, Optional, ParamSpec, Sequence, TypeVar
+from typing import Any, AsyncGenerator, Callable, Concatenate, Coroutine, Generator, Mapping, Optional, ParamSpec, Sequence, TypeVar
 from urllib.parse import quote, urlencode
 
 from .errors import BadAnswerError, InvalidArgumentError, UnreachableError, error_of
@@ -113,12 +113,12 @@ class MemoryClient:
         body = {"session_id": session, "directive": directive, **_given(use_context=use_context, context_depth=context_depth)}
         return self._ask("POST", "/api/v2/conversations", session, body)
 
-    def conversations(self, *, session_id: Optional[str] = None, **query: Any) -> Json:
+    def conversations(self, /, *, session_id: Optional[str] = None, **query: Any) -> Json:
         """Newest first."""
         session = self._session(session_id)
         return self._ask("GET", _with_query(self._path(session, "/conversations"), query), session)
 
-    def conversation(self, conversation_id: str, *, session_id: Optional[str] = None, **query: Any) -> Json:
+    def conversation(self, /, conversation_id: str, *, session_id: Optional[str] = None, **query: Any) -> Json:
         """One page of its turns, oldest first: `next` is `after` of the next one."""
         return self._ask("GET", _with_query(_conversation(conversation_id), query), self._session(session_id))
 
@@ -193,7 +193,7 @@ class MemoryClient:
         session = self._session(session_id)
         return self._ask("GET", self._path(session, "/analytics"), session)
 
-    def export_session(self, *, session_id: Optional[str] = None, **order: Any) -> Json:
+    def export_session(self, /, *, session_id: Optional[str] = None, **order: Any) -> Json:
         """Starts an export; `export_status` says when it is complete."""
         session = self._session(session_id)
         return self._ask("POST", self._path(session, "/export"), session, order)
@@ -203,6 +203,7 @@ class MemoryClient:
 
     def enhanced_chat_completion(
         self,
+        /,
         messages: Sequence[Mapping[str, Any]],
         *,
         model: str = "extractive",
@@ -224,7 +225,7 @@ class MemoryClient:
         memory_options: Optional[Json] = None,
         session_id: Optional[str] = None,
         **options: Any,
-    ) -> Iterator[Json]:
+    ) -> Generator[Json, None, None]:
         """The same piece by piece; the last one says what was stored. Whoever closes the iterator stops the answer, and nothing is stored."""
         call = self._chat(messages, model, conversation_id, memory_options, session_id, {**options, "stream": True})
         node = self._transport.home
@@ -361,12 +362,23 @@ class CCCMemoryClient:
     export_status = _threaded(MemoryClient.export_status)
     enhanced_chat_completion = _threaded(MemoryClient.enhanced_chat_completion)
 
-    async def stream_chat_completion(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> AsyncIterator[Json]:
+    async def stream_chat_completion(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> AsyncGenerator[Json, None]:
         """As that of `MemoryClient`."""
         chunks = self.blocking.stream_chat_completion(messages, **options)
         end: Json = {}
-        while (chunk := await asyncio.to_thread(next, chunks, end)) is not end:
-            yield chunk
+        is_waiting = False
+        try:
+            while True:
+                is_waiting = True
+                chunk = await asyncio.to_thread(next, chunks, end)
+                is_waiting = False
+                if chunk is end:
+                    return
+                yield chunk
+        finally:
+            # Who is cancelled while a thread waits leaves it to its deadline.
+            if not is_waiting:
+                chunks.close()
 
 
 def _given(**values: Any) -> Json:
