@@ -37,8 +37,10 @@ ANSWER_SECONDS = 35.0
 #: Seconds between two polls of a node that still searches, and that it may be asked to wait.
 POLL_SECONDS = 0.2
 MAX_WAIT = 30
-#: Failures of one node in a row without progress after which a download gives it up.
+#: Failures of one node in a row without progress after which a download gives it up, and the bytes that count as progress, so that a node
+#: cannot keep a download alive by single bytes.
 MAX_FAILURES = 3
+PROGRESS_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,8 @@ class Client:
         query = "" if version is None else f"?version={quote(version, safe='')}"
 
         def attempt(node: str) -> Cell:
-            body = self._transport.call(node, Call("GET", path + query)).body
-            cell = verified_cell(self._network, node, body)
+            body = _object(self._transport.call(node, Call("GET", path + query)))
+            cell = verified_cell(self._network, node, {**body, "signature": body.get("security", {}).get("signature")})
             if cell.cell_type != cell_type or (version is not None and cell.version != version):
                 raise IntegrityError(f"{node} answers with {cell.cell_type} {cell.version}", node=node)
             return cell
@@ -301,7 +303,7 @@ class Client:
                         raise IntegrityError(f"the bytes that {node} sent are not {digest}", node=node)
                     return
                 except UnreachableError as error:
-                    tries = tries + 1 if received.size == before else 1
+                    tries = tries + 1 if received.size - before < PROGRESS_BYTES else 1
                     if tries < MAX_FAILURES:
                         self._transport.pause(tries, None)
                         continue
