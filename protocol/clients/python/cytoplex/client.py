@@ -331,7 +331,8 @@ class Client:
             elif status == 200:
                 skip = start
             elif status >= 300:
-                raise error_of(node, status, {k.lower(): v for k, v in raw.getheaders()}, None)
+                refused = response.answer()
+                raise error_of(node, status, refused.headers, refused.body)
             else:
                 raise BadAnswerError(f"{node} sends another part of {digest} than was asked for", status=status, node=node)
             limit = MAX_PACKAGE if size is None else size

@@ -9,7 +9,7 @@ from typing import Any, AsyncGenerator, Callable, Concatenate, Coroutine, Genera
 from urllib.parse import quote, urlencode
 
 from .errors import BadAnswerError, InvalidArgumentError, UnreachableError, error_of
-from .transport import MAX_JSON_BYTES, Answer, Call, Transport
+from .transport import Answer, Call, Transport
 from .verify_answer import Refused, parse
 
 Json = dict[str, Any]
@@ -231,9 +231,8 @@ class MemoryClient:
         node = self._transport.home
         with self._transport.open(node, call) as response:
             if response.raw.status != 200:
-                data = b"".join(response.parts(MAX_JSON_BYTES))
-                headers = {name.lower(): value for name, value in response.raw.getheaders()}
-                raise error_of(node, response.raw.status, headers, _json(node, data))
+                refused = response.answer()
+                raise error_of(node, refused.status, refused.headers, refused.body)
             for event in response.events():
                 if event == "[DONE]":
                     return

@@ -138,16 +138,7 @@ class Transport:
     def exchange(self, node: str, call: Call) -> Answer:
         """Calls a node once and reads its answer whole, whatever the status. Raises `UnreachableError` and `BadAnswerError`."""
         with self.open(node, call) as response:
-            headers = {name.lower(): value for name, value in response.raw.getheaders()}
-            data = b"".join(response.parts(MAX_JSON_BYTES))
-        status = response.raw.status
-        body: Any
-        try:
-            is_json = headers.get("content-type", "").split(";")[0].strip().endswith("json")
-            body = parse(data) if is_json else data.decode("utf-8")
-        except (Refused, UnicodeDecodeError) as error:
-            raise BadAnswerError(f"{node} sent an answer that cannot be read: {error}", status=status, node=node) from None
-        return Answer(node, status, headers, body)
+            return response.answer()
 
     def open(self, node: str, call: Call) -> "Opened":
         """Sends a request and waits for the head of the answer."""
@@ -204,6 +195,19 @@ class Opened:
     def __exit__(self, *_: object) -> None:
         self.raw.close()
         self._connection.close()
+
+    def answer(self) -> Answer:
+        """All of it: JSON with a single meaning, or text."""
+        headers = {name.lower(): value for name, value in self.raw.getheaders()}
+        data = b"".join(self.parts(MAX_JSON_BYTES))
+        body: Any
+        try:
+            is_json = headers.get("content-type", "").split(";")[0].strip().endswith("json")
+            body = parse(data) if is_json else data.decode("utf-8")
+        except (Refused, UnicodeDecodeError) as error:
+            message = f"{self.node} sent an answer that cannot be read: {error}"
+            raise BadAnswerError(message, status=self.raw.status, node=self.node) from None
+        return Answer(self.node, self.raw.status, headers, body)
 
     def parts(self, at_most: int, silence: Optional[float] = None) -> Iterator[bytes]:
         """The body. With `silence`, each part has so many seconds; else the whole answer has those of its call."""
