@@ -9,6 +9,7 @@ import { temporaryFolder } from './support/processes.ts'
 const ROOT = join(import.meta.dirname, '..')
 const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
 
+const examples = await readFile(join(ROOT, 'protocol/guides/examples.md'), 'utf8')
 const block = (name: string): string => blockOf(readme, name)
 
 test('README: the commands of the first block are scripts of this package', async () => {
@@ -50,24 +51,34 @@ test('README: the curl lines work as printed', async (t) => {
   assert.deepEqual(await readFile(join(home, folder, 'mappings.wasm')), original)
 })
 
-test('README: the question is answered and verified as printed', async (t) => {
+test('the examples: the question is answered and verified as printed', async (t) => {
   const home = await temporaryFolder(t)
   const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
   t.after(() => node.stop())
-  const output = await paste(t, block('question'), home)
+  const output = await paste(t, blockOf(examples, 'question'), home)
   assert.match(output, /^Payment is due within fourteen days\.$/m)
   assert.match(output, /^verified: answer /m)
   assert.match(output, /^ {2}compared {2}sha256:/m)
 })
 
-test('README: the goal is created, contributed to and proven as printed', async (t) => {
+test('the examples: the goal is created, contributed to and proven as printed', async (t) => {
   const home = await temporaryFolder(t)
   const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
   t.after(() => node.stop())
-  const output = await paste(t, block('goal'), home)
+  const output = await paste(t, blockOf(examples, 'goal'), home)
   assert.match(output, /accepted: score 0\.\d+ at log index 0/)
   assert.match(output, /^1 +0\.\d+ /m)
   assert.match(output, /leaf 0/)
+})
+
+test('the examples: the chat remembers as printed', async (t) => {
+  const home = await temporaryFolder(t)
+  const node = await startNodeProcess({ dataDir: join(home, 'node') })
+  t.after(() => node.stop())
+  const program = blockOf(examples, 'chat').replaceAll('http://127.0.0.1:8000', node.http_url)
+  // A program on standard input finds packages from the folder that it runs in.
+  const output = await paste(t, `node --input-type=module - <<'END'\n${program}END\n`, home)
+  assert.notEqual(output.trim(), '')
 })
 
 test('README: doctor finds nothing wrong with a node that has a peer', async (t) => {

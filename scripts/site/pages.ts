@@ -20,6 +20,8 @@ export const SECTIONS: readonly { readonly name: string; readonly pages: readonl
       { source: 'protocol/guides/assembler.md', path: 'guides/assembler.html', name: 'Assembler in ten minutes' },
       { source: 'protocol/guides/publisher.md', path: 'guides/publisher.html', name: 'Publisher in ten minutes' },
       { source: 'protocol/guides/auditor.md', path: 'guides/auditor.html', name: 'Auditor in ten minutes' },
+      { source: 'protocol/guides/examples.md', path: 'guides/examples.html', name: 'Goals, questions, memory' },
+      { source: 'protocol/guides/running.md', path: 'guides/running.html', name: 'Running a node, by topic' },
       { source: 'protocol/guides/comparison.md', path: 'guides/comparison.html', name: 'Compared with others' },
     ],
   },
