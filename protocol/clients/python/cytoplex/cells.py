@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence
 
+from . import mldsa
 from .errors import IntegrityError
 from .keys import encode
 from .semver import satisfies, version
-from .verify_answer import Refused, base64url, canonical, check, decode_point, ed25519, hash_of, members, multiply
-from .verify_answer import NEUTRAL, parse, same, sha256, signed
+from .verify_answer import (
+    NEUTRAL,
+    Refused,
+    base64url,
+    canonical,
+    check,
+    check_inclusion,
+    decode_point,
+    ed25519,
+    hash_of,
+    hashes,
+    members,
+    multiply,
+    parse,
+    same,
+    sha256,
+    signed,
+    signed_tree,
+)
 
 MANIFEST = (
     "format",
@@ -29,6 +48,8 @@ _RECORD = ("format", "kind", "number", "previous", "signing_keys", "required_alg
 #: Key records of one publisher at most, and characters of a signature: limits.ts.
 _RECORDS = 16
 _TOKEN = 96 * 1024
+#: Milliseconds that clocks may differ.
+_SKEW_MS = 300_000
 
 
 @dataclass(frozen=True)
@@ -44,10 +65,8 @@ class Cell:
     publisher: str
     #: `publisher`, or `provider` where a node signed for somebody without keys.
     signed_by: str
-    #: Algorithms whose signatures were verified here.
+    #: Algorithms of its signature.
     algorithms: tuple[str, ...]
-    #: Algorithms that the publisher signs with, and that Python's standard library cannot verify: of `ml-dsa-65` the node's word counts.
-    unverified: tuple[str, ...]
     #: What the publisher signed.
     manifest: Mapping[str, Any] = field(repr=False)
     #: The answer as it came, of which `manifest` alone is signed.
@@ -69,6 +88,8 @@ class Expected:
     name: str
     range: Optional[str] = None
     publishers: Optional[Sequence[str]] = None
+    #: Security level `maximum`: a hybrid signature, and a proof from the provider's log.
+    maximum: bool = False
 
 
 def verified_cell(network: str, node: str, answer: Any, expected: Optional[Expected] = None) -> Cell:
@@ -77,6 +98,9 @@ def verified_cell(network: str, node: str, answer: Any, expected: Optional[Expec
         cell = _cell(network, node, answer)
         if expected is not None:
             _check_fit(cell, answer, expected)
+            if expected.maximum:
+                check("ml-dsa-65" in cell.algorithms, "security level maximum needs a signature with ml-dsa-65")
+                _check_registration(network, cell, answer)
         return cell
     except (Refused, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         reason = str(error) if isinstance(error, Refused) else repr(error)
@@ -85,7 +109,7 @@ def verified_cell(network: str, node: str, answer: Any, expected: Optional[Expec
 
 def _cell(network: str, node: str, answer: Any) -> Cell:
     manifest, token = answer["manifest"], answer["signature"]
-    publisher, kind, proven, unproven = verify_manifest(network, manifest, token)
+    publisher, kind, algorithms = verify_manifest(network, manifest, token)
     package = members(manifest["package"], ("digest", "size", "chunk_size", "chunks_root"))
     claims = {
         "cell_id": hash_of(manifest),
@@ -102,8 +126,7 @@ def _cell(network: str, node: str, answer: Any) -> Cell:
         **claims,
         size_bytes=package["size"],
         signed_by=kind,
-        algorithms=proven,
-        unverified=unproven,
+        algorithms=algorithms,
         manifest=manifest,
         answer=answer,
         node=node,
@@ -124,8 +147,8 @@ def _check_fit(cell: Cell, answer: Any, expected: Expected) -> None:
     check(expected.range is None or satisfies(found, expected.range), f"version {found} is outside {expected.range}")
 
 
-def verify_manifest(network: str, manifest: Any, token: Any) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
-    """The publisher, its kind, and the algorithms that were verified and that could not be. Raises `Refused`."""
+def verify_manifest(network: str, manifest: Any, token: Any) -> tuple[str, str, tuple[str, ...]]:
+    """The publisher, its kind, and the algorithms of its signature. Raises `Refused`."""
     members(manifest, MANIFEST)
     check(manifest["format"] == 1, "a manifest of another format")
     version(manifest["version"])
@@ -134,19 +157,34 @@ def verify_manifest(network: str, manifest: Any, token: Any) -> tuple[str, str, 
     check("cs1." + encode(canonical(content).encode()) == token, "a manifest signature in another form")
     publisher, current = publisher_of(network, content["key_records"])
     check(manifest["publisher"] == publisher, "the signature belongs to another publisher")
+    message = f"cytoplex/{network}/manifest/v1\n{canonical(manifest)}".encode()
     given = [members(one, ("algorithm", "public_key", "signature")) for one in content["signatures"]]
     required = current["required_algorithms"]
     check([one["algorithm"] for one in given] == required, f"it is not signed with {', '.join(required)}")
     for one in given:
         key = {"algorithm": one["algorithm"], "public_key": one["public_key"]}
         check(key in current["signing_keys"], "a signature is by a key that its publisher does not list")
-        if one["algorithm"] == "ed25519":
-            message = f"cytoplex/{network}/manifest/v1\n{canonical(manifest)}".encode()
-            holds = ed25519(base64url(one["public_key"]), message, base64url(one["signature"]))
-            check(holds, f"the manifest's signature is wrong for the network {network}")
-    check("ed25519" in required, "no signature of it can be verified here: ed25519 is not among them")
-    unproven = tuple(name for name in required if name != "ed25519")
-    return publisher, current["kind"], ("ed25519",), unproven
+        verifier = ed25519 if one["algorithm"] == "ed25519" else mldsa.verify
+        holds = verifier(base64url(one["public_key"]), message, base64url(one["signature"]))
+        check(holds, f"the manifest's {one['algorithm']} signature is wrong for the network {network}")
+    return publisher, current["kind"], tuple(required)
+
+
+def _check_registration(network: str, cell: Cell, answer: Any) -> None:
+    """That the log of the provider has the registration of the cell."""
+    proof = members(answer["log"], ("provider_id", "certificate", "evidence"))
+    provider, certificate = proof["provider_id"], proof["certificate"]
+    check(provider == answer["metadata"]["provider"], "the proof is of another provider's log")
+    evidence = members(proof["evidence"], ("leaf", "inclusion", "checkpoint"))
+    inclusion, leaf = evidence["inclusion"], base64url(evidence["leaf"])
+    log = {"certificate": certificate, "checkpoint": evidence["checkpoint"], "tree_size": inclusion["tree_size"]}
+    _, _, size, root = signed_tree(network, provider, log)
+    now = time.time() * 1000
+    in_force = certificate["not_before"] - _SKEW_MS <= now <= certificate["not_after"] + _SKEW_MS
+    check(in_force, "the certificate of the log's key is not in force")
+    check_inclusion(leaf, inclusion["log_index"], size, hashes(inclusion["hashes"]), root)
+    act = parse(leaf)
+    check(act.get("act") == "register" and act.get("cell_id") == cell.cell_id, "the leaf is not its registration")
 
 
 def publisher_of(network: str, records: Any) -> tuple[str, Any]:
@@ -180,7 +218,7 @@ def _check_keys(number: int, record: Any) -> None:
             point = decode_point(data) if len(data) == 32 else None
             usable = point is not None and not same(multiply(8, point), NEUTRAL)
         else:
-            usable = key["algorithm"] == "ml-dsa-65" and len(data) == 1952
+            usable = key["algorithm"] == "ml-dsa-65" and len(data) == mldsa.KEY_BYTES
         check(usable, f"key record {number} lists a key that is no valid {key['algorithm']} key")
     check(1 <= len(required) <= 2 and len(set(required)) == len(required), f"key record {number} requires an algorithm twice, or none")
     listed = {key["algorithm"] for key in keys}

@@ -156,7 +156,8 @@ class Client:
         """The best cell for a capability anywhere in the federation, verified. `version`: npm range; `wait`: seconds."""
         chosen = {**(preferences or {}), **({} if version is None else {"version_constraints": version})}
         body = {"capability": capability, **self._common(context, chosen)}
-        return self._ask("/api/v1/cells/request", body, Expected("capability", capability, version, self._publishers), wait)
+        expected = Expected("capability", capability, version, self._publishers, _is_maximum(preferences))
+        return self._ask("/api/v1/cells/request", body, expected, wait)
 
     def request_specific(
         self,
@@ -170,7 +171,8 @@ class Client:
         """A cell by its type. `version`: npm range over the version of the cell."""
         body = {"cell_type": cell_type, **({} if version is None else {"version": version})}
         body.update(self._common(context, dict(preferences or {})))
-        return self._ask("/api/v1/cells/request/specific", body, Expected("cell_type", cell_type, version, self._publishers), wait)
+        expected = Expected("cell_type", cell_type, version, self._publishers, _is_maximum(preferences))
+        return self._ask("/api/v1/cells/request/specific", body, expected, wait)
 
     def cell(self, cell_type: str, version: Optional[str] = None) -> Cell:
         """A cell that the node itself holds, verified."""
@@ -231,9 +233,6 @@ class Client:
         return self.download(cell), cell
 
     def _common(self, context: Optional[Json], preferences: Json) -> Json:
-        if preferences.get("security_level") == "maximum":
-            # ML-DSA-65 is not in Python's standard library, and half a check would pass for a whole one.
-            raise InvalidArgumentError("security level maximum cannot be verified in Python; use cytoplex/client")
         if self._publishers is not None:
             preferences.setdefault("publishers", list(self._publishers))
         constraint = preferences.get("version_constraints")
@@ -508,6 +507,10 @@ def _object(answer: Answer) -> Json:
     if 200 <= answer.status <= 299:
         raise BadAnswerError(f"{answer.node} sent no object", status=answer.status, node=answer.node)
     return {"message": answer.body} if isinstance(answer.body, str) else {}
+
+
+def _is_maximum(preferences: Optional[Json]) -> bool:
+    return (preferences or {}).get("security_level") == "maximum"
 
 
 def _checked_range(text: str) -> None:
