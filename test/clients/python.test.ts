@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { CYTOPLEX } from '../../scripts/nodes.ts'
 import { createClient, operatorPublicKey } from '../../src/client/index.ts'
 import { toBase64Url } from '../../src/kernel/base/bytes.ts'
+import { createPublisherKeys, publisherKeys, savePublisherKeyFile } from '../../src/kernel/identity/manifest-signer.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { type NodeProcess, nodeProcess, temporaryFolder } from '../support/processes.ts'
 import { runPython, withoutNewPython } from '../support/python.ts'
@@ -59,7 +63,6 @@ print(json.dumps({
     "untrusted": fails(IntegrityError, lambda: Client(given["url"], publishers=["0" * 64]).request("decode")),
     "network": fails(IntegrityError, lambda: Client(given["url"], network="other").request("decode")),
     "maximum": fails(NotFoundError, lambda: client.request("decode", preferences={"security_level": "maximum"})),
-    "hybrid": list(client.request("hybrid", preferences={"security_level": "maximum"}).algorithms),
     "digest": fails(NotFoundError, lambda: client.download("sha256:" + "0" * 64)),
 }))`,
     { url: node.http_url, file },
@@ -70,8 +73,53 @@ print(json.dumps({
   assert.deepEqual([found.same, found.specific, found.held, found.beside], [true, true, true, ['maps.wasm']])
   assert.deepEqual(found.told, [bytes.length, bytes.length])
   assert.deepEqual([found.outside, found.nowhere, found.digest], ['PROV_002', 'PROV_003', 'PROV_002'])
-  assert.deepEqual([found.range, found.maximum], ['INVALID_ARGUMENT', 'INVALID_ARGUMENT'])
+  assert.deepEqual([found.range, found.maximum], ['INVALID_ARGUMENT', 'PROV_002'])
   assert.deepEqual([found.untrusted, found.network], ['INTEGRITY', 'INTEGRITY'])
+})
+
+test('in Python, security level maximum needs both halves of the signature, and the proof from the log', { skip }, async (t) => {
+  const folder = await temporaryFolder(t)
+  const keys = createPublisherKeys({ kind: 'publisher', hybrid: true })
+  savePublisherKeyFile(join(folder, 'publisher.json'), keys)
+  const { publisher } = publisherKeys(keys)
+  const node = await nodeProcess(t, { dataDir: join(folder, 'node'), env: { CYTOPLEX_PUBLISHERS_PINNED: publisher } })
+  const flags = ['--type', 'maps', '--version', '1.2.0', '--capability', 'decode@2.1.0', '--data-dir', node.dataDir]
+  await promisify(execFile)(CYTOPLEX, ['cell', 'push', SMALL_MODULE, ...flags, '--key', join(folder, 'publisher.json')])
+  const found = await runPython<Record<string, unknown>>(
+    `
+from cytoplex import Client, IntegrityError
+from cytoplex.cells import Expected, verified_cell
+from cytoplex.verify_answer import base64url, canonical, parse
+from cytoplex.keys import encode
+cell = Client(given).request("decode", "^2.0.0", preferences={"security_level": "maximum"})
+expected = Expected("capability", "decode", maximum=True)
+def reason(**changes):
+    try:
+        verified_cell("main", "node", {**cell.answer, **changes}, expected)
+    except IntegrityError as error:
+        return error.message
+token = parse(base64url(cell.answer["signature"][4:]))
+post = bytearray(base64url(token["signatures"][1]["signature"]))
+post[100] ^= 1
+token["signatures"][1]["signature"] = encode(bytes(post))
+log = json.loads(json.dumps(cell.answer["log"]))
+log["evidence"]["inclusion"]["log_index"] += 1
+without = {key: value for key, value in cell.answer.items() if key != "log"}
+def bare():
+    try:
+        verified_cell("main", "node", without, expected)
+    except IntegrityError as error:
+        return error.message
+print(json.dumps({"algorithms": list(cell.algorithms), "publisher": cell.publisher, "holds": reason() is None, "log": reason(log=log),
+    "post": reason(signature="cs1." + encode(canonical(token).encode())), "bare": bare(),
+    "provider": reason(metadata={**cell.answer["metadata"], "provider": "somebody"})}))`,
+    node.http_url,
+  )
+  assert.deepEqual([found.algorithms, found.publisher, found.holds], [['ed25519', 'ml-dsa-65'], publisher, true])
+  assert.match(String(found.post), /ml-dsa-65 signature is wrong/)
+  assert.match(String(found.log), /is not in the log|leaf outside the log/)
+  assert.match(String(found.bare), /KeyError\('log'\)/)
+  assert.match(String(found.provider), /another provider's log/)
 })
 
 test('in Python, a question is answered as the document shows, and its proof verifies until something is changed', {
