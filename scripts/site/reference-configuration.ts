@@ -21,7 +21,7 @@ export function configurationReference(yaml: string): string {
     parts.push(
       `${second === undefined ? '##' : '###'} ${name}`,
       comment.replace(/\s*Environment: \w+(, \w+)*\.?$/, ''),
-      `Default: \`${JSON.stringify(value)}\`. ${from} Allowed: ${describe(schema as never)}.`,
+      `Default: \`${JSON.stringify(value)}\`. ${from} Allowed: ${describe(schema as Parameters<typeof describe>[0])}.`,
     )
   }
   return `# Configuration

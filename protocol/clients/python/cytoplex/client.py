@@ -83,7 +83,7 @@ class Client:
     """A client of one node or several, preferred first.
 
     Reads and requests for cells fail over; what is changed, and questions, go to the first node. Every method raises a `CytoplexError`.
-    A client has no state but its options, and may be used by several threads.
+    A client may be used by several threads.
     """
 
     def __init__(
@@ -278,7 +278,7 @@ class Client:
     def _parts(
         self, cell: Union[Cell, str], progress: Optional[Callable[[int, int], None]]
     ) -> Iterator[Optional[bytes]]:
-        """The package in order; None where everything before was wrong. What breaks off goes on where it did, on the next node."""
+        """The package in order; None where it begins anew, on the next node. What breaks off is resumed at the node that sent it."""
         digest = cell if isinstance(cell, str) else cell.digest
         size = None if isinstance(cell, str) else cell.size_bytes
         if len(digest) != 71 or not digest.startswith("sha256:") or set(digest[7:]) - set("0123456789abcdef"):
@@ -343,8 +343,7 @@ class Client:
                 if fresh:
                     received.update(fresh)
                     yield fresh
-            expected_length = raw.length
-            if expected_length not in (None, 0) or (size is not None and received.size < size):
+            if size is not None and received.size < size:
                 raise UnreachableError([(node, f"it stopped after {received.size} bytes")])
 
     # Questions.
@@ -394,9 +393,7 @@ class Client:
         `provider_id` of the client; without it, the first node is asked for its keys, so that the proof is of whoever answers there.
         """
         keys = self._transport.call(self._transport.home, Call("GET", "/.well-known/public-keys.json")).body
-        provider = self._provider_id
-        if provider is None:
-            provider = str(self._transport.call(self._transport.home, Call("GET", "/api/v1/discovery/info")).body["provider_id"])
+        provider = self._provider()
         now = int(time.time() * 1000)
         try:
             verify(proof.response, self._network, provider, keys, proof.request, sources, now)
@@ -472,13 +469,17 @@ class Client:
         return self._operator_id, self._key
 
     def _target(self, method: str, path: str) -> Json:
-        if self._provider_id is None:
-            info = self._transport.call(self._transport.home, Call("GET", "/api/v1/discovery/info"))
-            audience = _object(info).get("provider_id")
-        else:
-            audience = self._provider_id
         url = urlsplit(self._transport.home + path)
-        return {"aud": audience, "method": method, "path": url.path + (f"?{url.query}" if url.query else "")}
+        return {"aud": self._provider(), "method": method, "path": url.path + (f"?{url.query}" if url.query else "")}
+
+    def _provider(self) -> str:
+        """Whom requests are signed for and answers are of: as given, else as the first node says, which is asked once."""
+        if self._provider_id is None:
+            info = _object(self._transport.call(self._transport.home, Call("GET", "/api/v1/discovery/info")))
+            if not isinstance(info.get("provider_id"), str):
+                raise BadAnswerError(f"{self._transport.home} does not say who it is", node=self._transport.home)
+            self._provider_id = str(info["provider_id"])
+        return self._provider_id
 
     def _bytes(self, value: Json) -> bytes:
         return f"cytoplex/{self._network}/operator-request/v1\n{canonical(value)}".encode()

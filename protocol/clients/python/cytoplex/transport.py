@@ -219,6 +219,8 @@ class Opened:
             except (OSError, http.client.HTTPException) as error:
                 raise _unreachable(self.node, error) from error
             if not data:
+                if self.raw.length:
+                    raise UnreachableError([(self.node, f"it stopped after {total} bytes")])
                 return
             total += len(data)
             if total > at_most:
@@ -260,7 +262,7 @@ def _worth_another_node(error: CytoplexError) -> bool:
     """Another node may do better: this one is silent, overloaded, broken or sends what does not hold."""
     if isinstance(error, InvalidArgumentError):
         return False
-    return error.status is None or error.status in (202, 404, 429) or error.status >= 500 or error.status < 300
+    return error.status is None or error.status in (202, 404, 429) or error.status >= 500 or error.status < 400
 
 
 def _most_telling(failures: Sequence[CytoplexError]) -> CytoplexError:
