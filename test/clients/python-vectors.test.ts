@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { ml_dsa65 } from '@noble/post-quantum/ml-dsa.js'
 import { satisfies, validRange } from 'semver'
 import type { OperatorRequestCase } from '../../scripts/vectors/operator-requests.ts'
 import type { KeyRecordCase, ManifestSignatureCase } from '../../scripts/vectors/publishers.ts'
+import { operatorPublicKey } from '../../src/client/index.ts'
+import { toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { nativeVerifier } from '../../src/kernel/identity/verify.ts'
+import { temporaryFolder } from '../support/processes.ts'
 import { PYTHON_CLIENT, runPython, withoutNewPython } from '../support/python.ts'
 import { readVectors } from '../vectors/read.ts'
 
@@ -105,6 +111,43 @@ print(json.dumps({"public_key": seed.public_key, "signed": signed}))`,
   assert.equal(found.public_key, vectors.public_key)
   for (const [i, { about, ed25519, hmac_sha256 }] of vectors.cases.entries())
     assert.deepEqual(found.signed[i], [ed25519, hmac_sha256], about)
+})
+
+test('keys of operators are read from the files that the command line makes, and from PEM', { skip }, async (t) => {
+  const folder = await temporaryFolder(t)
+  const seed = Buffer.alloc(32, 9)
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
+  const ed25519 = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const files = {
+    'seed.json': JSON.stringify({ format: 1, seed: seed.toString('base64url') }),
+    'secret.json': JSON.stringify({ format: 1, secret: seed.toString('base64url') }),
+    'key.pem': ed25519.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    'x25519.pem': generateKeyPairSync('x25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    'short.json': JSON.stringify({ format: 1, seed: seed.subarray(1).toString('base64url') }),
+    'other.json': '{"format":2}',
+  }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+  const found = await runPython<Record<string, string | null>>(
+    `
+from cytoplex import InvalidArgumentError, load_private_key
+def one(name):
+    try:
+        key = load_private_key(given["folder"] + "/" + name)
+        return key.public_key if key.algorithm == "ed25519" else key.algorithm
+    except InvalidArgumentError:
+        return None
+print(json.dumps({name: one(name) for name in given["names"]}))`,
+    { folder, names: Object.keys(files) },
+  )
+  const publicKey = toBase64Url(operatorPublicKey(seed))
+  assert.deepEqual(found, {
+    'seed.json': publicKey,
+    'secret.json': 'hmac-sha256',
+    'key.pem': publicKey,
+    'x25519.pem': null,
+    'short.json': null,
+    'other.json': null,
+  })
 })
 
 test('ranges mean in Python what they mean to npm', { skip }, async () => {
