@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { startNodeProcess } from '../scripts/nodes.ts'
 import { freePort, paste, withFreePorts } from './support/pages.ts'
 import { temporaryFolder } from './support/processes.ts'
@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..')
 async function script(guide: string, home: string): Promise<string> {
   const page = await readFile(join(ROOT, 'protocol/guides', `${guide}.md`), 'utf8')
   const parts: string[] = []
-  for (const [, language, code] of page.matchAll(/<!-- run -->\n```(\w+)\n([^]*?)```/g)) {
+  for (const [, language, code] of page.matchAll(/<!-- run -->\n```(\w+)\n([\s\S]*?)```/g)) {
     if (language === 'sh') parts.push(code!)
     if (language === 'js') {
       const client = pathToFileURL(join(ROOT, 'src/client/index.ts')).href
@@ -49,7 +49,7 @@ test('the guide for operators works as printed', async (t) => {
   const home = await temporaryFolder(t)
   const output = await paste(t, await withFreePorts(await script('operator', home)), home)
   assert.match(output, /^ian_peer_count 1$/m)
-  assert.match(output, /rate_per_minute +1200 +file /)
+  assert.match(output, /p2p\.max_connections +200 +file /)
   assert.match(output, /log\.level +warn +environment /)
   assert.match(output, /build-server +publisher/)
   // The policy was there before the node stopped, and is there after it started again.

@@ -15,7 +15,11 @@ class Slugs {
 
   of(heading: string): string {
     const plain = heading.replaceAll(/<[^>]*>/g, '').replaceAll(/&[a-z#0-9]+;/g, '')
-    const slug = plain.toLowerCase().trim().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')
+    const slug = plain
+      .toLowerCase()
+      .trim()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-')
     const count = this.#seen.get(slug) ?? 0
     this.#seen.set(slug, count + 1)
     return count === 0 ? slug : `${slug}-${count}`
@@ -53,12 +57,14 @@ export function renderMarkdown(page: Page, text: string): Rendered {
         return `<pre tabindex="0"><code${language}>${escapeHtml(code)}</code></pre>\n`
       },
       html({ text: raw }: Tokens.HTML | Tokens.Tag): string {
-        return /^\s*(<!--[^]*?-->\s*)+$/.test(raw) ? '' : escapeHtml(raw)
+        return /^\s*(<!--[\s\S]*?-->\s*)+$/.test(raw) ? '' : escapeHtml(raw)
       },
     },
   })
   const html = marked.parse(text, { async: false })
   // A table that is wider than the page is scrolled.
-  const tables = html.replaceAll('<table>', '<div class="table" tabindex="0"><table>').replaceAll('</table>', '</table></div>')
+  const tables = html
+    .replaceAll('<table>', '<div class="table" tabindex="0"><table>')
+    .replaceAll('</table>', '</table></div>')
   return { html: tables, files: [...files], title: title ?? page.name }
 }

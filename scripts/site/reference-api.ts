@@ -40,7 +40,16 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> }
 }
 
-const LIMITS = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'maxProperties', 'format'] as const
+const LIMITS = [
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'maxProperties',
+  'format',
+] as const
 
 /** Every route and every named schema of `openapi.json`. */
 export function apiReference(json: unknown): string {
@@ -124,7 +133,8 @@ function typeOf(schema: Schema): string {
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(' or ')
   const several = schema.anyOf ?? schema.allOf
-  if (several !== undefined) return [...new Set(several.map(typeOf))].join(schema.anyOf === undefined ? ' and ' : ' or ')
+  if (several !== undefined)
+    return [...new Set(several.map(typeOf))].join(schema.anyOf === undefined ? ' and ' : ' or ')
   if (schema.type === 'array') return `list of ${typeOf(schema.items ?? {})}${limits(schema)}`
   if (schema.type === 'object' && schema.properties !== undefined) {
     const members = Object.entries(schema.properties).map(

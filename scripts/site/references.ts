@@ -5,7 +5,13 @@ import { MEMORY_ERRORS } from '../../protocol/memory.ts'
 /** A table in Markdown; a `|` in a cell is a character of it. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]) =>
-    `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ')).join(' | ')} |`
+    `| ${cells
+      .map((cell) =>
+        String(cell)
+          .replaceAll('|', '\\|')
+          .replaceAll(/\s*\n\s*/g, ' '),
+      )
+      .join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
@@ -36,7 +42,12 @@ ${table(
 
 ${table(
   ['code', 'meaning', 'status', 'severity'],
-  Object.entries(ASSURANCE_ERRORS).map(([code, { message, status, severity }]) => [`\`${code}\``, message, status, severity]),
+  Object.entries(ASSURANCE_ERRORS).map(([code, { message, status, severity }]) => [
+    `\`${code}\``,
+    message,
+    status,
+    severity,
+  ]),
 )}
 
 ## Memory

@@ -35,7 +35,7 @@ export function searchIndex(pages: readonly { path: string; title: string; html:
 }
 
 function* sectionsOf(html: string): Generator<{ id: string; heading: string; body: string }> {
-  const heads = [...html.matchAll(/<h[1-6] id="([^"]*)">([^]*?)<\/h[1-6]>/g)]
+  const heads = [...html.matchAll(/<h[1-6] id="([^"]*)">([\s\S]*?)<\/h[1-6]>/g)]
   for (const [i, head] of heads.entries()) {
     const end = heads[i + 1]?.index ?? html.length
     const body = plainText(html.slice(head.index + head[0].length, end))

@@ -2,7 +2,8 @@ import { escapeHtml } from './html.ts'
 import { type Page, relative, SECTIONS } from './pages.ts'
 
 /** Nothing but the site's own style, script and pictures: also where a page is opened from a folder. */
-const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+const POLICY =
+  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 /** A page around its content. */
 export function wrap(page: Page, title: string, content: string): string {

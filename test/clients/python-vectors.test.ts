@@ -154,9 +154,33 @@ test('ranges mean in Python what they mean to npm', { skip }, async () => {
   const numbers = ['0', '1', '2', '10']
   const versions = numbers.flatMap((a) => numbers.flatMap((b) => ['0', '3'].map((c) => `${a}.${b}.${c}`)))
   versions.push('1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-2', '1.2.3-rc.1', '2.0.0-0', '0.0.1-beta')
-  const bounds = ['0', '1', '1.2', '1.0.0', '1.2.3', '0.0', '0.1.0', '0.0.3', '*', '1.x', '1.2.*', '1.0.0-alpha', '0.0.1-b']
+  const bounds = [
+    '0',
+    '1',
+    '1.2',
+    '1.0.0',
+    '1.2.3',
+    '0.0',
+    '0.1.0',
+    '0.0.3',
+    '*',
+    '1.x',
+    '1.2.*',
+    '1.0.0-alpha',
+    '0.0.1-b',
+  ]
   const ranges = ['', '^', '~', '>', '>=', '<', '<=', '=', '> ', '^ '].flatMap((sign) => bounds.map((at) => sign + at))
-  ranges.push('', '1 - 2', '1.2.3 - 2.3', '0.1 - 1.0.0', '>=1.0.0 <2', '^1.2.0 || ~0.1.0', '1 || 2 || 10', '>1 <1', '* || 3')
+  ranges.push(
+    '',
+    '1 - 2',
+    '1.2.3 - 2.3',
+    '0.1 - 1.0.0',
+    '>=1.0.0 <2',
+    '^1.2.0 || ~0.1.0',
+    '1 || 2 || 10',
+    '>1 <1',
+    '* || 3',
+  )
   const wrong = ['abc', '1.2.3.4', '>>1', '^^1', '1.0.0-', '-1', 'latest', '^1.0.0 || nonsense', '1 -', 'file:x']
   const pairs = ranges.flatMap((range) => versions.map((version) => [version, range] as const))
   const found = await runPython<{ held: boolean[]; refused: boolean[] }>(
@@ -182,6 +206,8 @@ print(json.dumps({"held": held, "refused": [refused(text) for text in given["wro
 
 const hasMypy = spawnSync('mypy', ['--version']).status === 0
 test('the client in Python passes mypy --strict', { skip: hasMypy ? false : 'there is no mypy here' }, () => {
-  const { status, stdout } = spawnSync('mypy', ['--strict', '--cache-dir=/dev/null', 'cytoplex'], { cwd: PYTHON_CLIENT })
+  const { status, stdout } = spawnSync('mypy', ['--strict', '--cache-dir=/dev/null', 'cytoplex'], {
+    cwd: PYTHON_CLIENT,
+  })
   assert.equal(status, 0, String(stdout))
 })

@@ -23,7 +23,9 @@ async function withCell(t: TestContext): Promise<{ node: NodeProcess; bytes: Uin
   const node = await nodeProcess(t, { dataDir: join(await temporaryFolder(t), 'node') })
   const bytes = new Uint8Array(await readFile(SMALL_MODULE))
   const client = createClient({ nodes: node.http_url, apiKey: node.adminKey })
-  const { publisher } = await client.registerCell({ metadata: METADATA, package: bytes }).then(() => client.cellDetails('maps'))
+  const { publisher } = await client
+    .registerCell({ metadata: METADATA, package: bytes })
+    .then(() => client.cellDetails('maps'))
   return { node, bytes, publisher }
 }
 
@@ -77,7 +79,9 @@ print(json.dumps({
   assert.deepEqual([found.untrusted, found.network], ['INTEGRITY', 'INTEGRITY'])
 })
 
-test('in Python, security level maximum needs both halves of the signature, and the proof from the log', { skip }, async (t) => {
+test('in Python, security level maximum needs both halves of the signature, and the proof from the log', {
+  skip,
+}, async (t) => {
   const folder = await temporaryFolder(t)
   const keys = createPublisherKeys({ kind: 'publisher', hybrid: true })
   savePublisherKeyFile(join(folder, 'publisher.json'), keys)
@@ -187,7 +191,13 @@ print(json.dumps({
   assert.deepEqual([found.proof, found.cites, found.others, found.none], [true, true, false, false])
   assert.match(String(found.forged), /^the answer does not hold: the proof is of another result/)
   assert.match(String(found.question), /of another request/)
-  assert.deepEqual([found.domain, found.stranger], [[403, '403'], [401, '401']])
+  assert.deepEqual(
+    [found.domain, found.stranger],
+    [
+      [403, '403'],
+      [401, '401'],
+    ],
+  )
   assert.deepEqual(found.batch, ['Payment is due within fourteen days.'])
 })
 
@@ -284,7 +294,11 @@ test('in Python, what a lying node sends is refused, and what broke off goes on 
       response.setHeader('Content-Length', bytes.length)
       return response.end(Buffer.alloc(bytes.length, 1))
     }
-    const real = await answer(request.url!, { method: 'POST', body: Buffer.concat(chunks), headers: { 'Content-Type': 'application/json' } })
+    const real = await answer(request.url!, {
+      method: 'POST',
+      body: Buffer.concat(chunks),
+      headers: { 'Content-Type': 'application/json' },
+    })
     const body = (await real.json()) as { cell: { manifest: { version: string }; version: string } }
     body.cell.version = body.cell.manifest.version = '1.9.0'
     response.setHeader('Content-Type', 'application/json')
@@ -378,7 +392,7 @@ test('the examples of the client for Python run as printed', { skip }, async (t)
   const { node } = await withCell(t)
   const home = await temporaryFolder(t)
   const page = await readFile(join(import.meta.dirname, '../../protocol/clients/python/README.md'), 'utf8')
-  const examples = [...page.matchAll(/<!-- run -->\n```python\n([^]*?)```/g)].map(([, code]) => code!)
+  const examples = [...page.matchAll(/<!-- run -->\n```python\n([\s\S]*?)```/g)].map(([, code]) => code!)
   assert.ok(examples.length >= 3)
   await mkdir(join(home, 'out'))
   for (const example of examples) {

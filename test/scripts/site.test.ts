@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import { PAGES } from '../../scripts/site/pages.ts'
-import { buildSite } from '../../scripts/site/build.ts'
-import { CONFIG_KEYS } from '../../src/kernel/config/keys.ts'
 import { ERRORS } from '../../protocol/errors.ts'
+import { buildSite } from '../../scripts/site/build.ts'
+import { PAGES } from '../../scripts/site/pages.ts'
 import { createProgram } from '../../src/cli/program.ts'
+import { CONFIG_KEYS } from '../../src/kernel/config/keys.ts'
 
-const METRICS = '# HELP cytoplex_cells_registered_total Cells registered, by who signed\n# TYPE cytoplex_cells_registered_total counter\n'
+const METRICS =
+  '# HELP cytoplex_cells_registered_total Cells registered, by who signed\n# TYPE cytoplex_cells_registered_total counter\n'
 
 describe('the documentation site', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cytoplex-site-'))
@@ -26,7 +27,9 @@ describe('the documentation site', async () => {
   it('has every page, and each is named in the navigation of all', () => {
     for (const { path } of PAGES) assert.ok(pages.has(path), path)
     for (const [path, html] of pages) {
-      const links = [...html.matchAll(/<li><a href="([^"]+)"/g)].map(([, href]) => posix.join(posix.dirname(path), href!))
+      const links = [...html.matchAll(/<li><a href="([^"]+)"/g)].map(([, href]) =>
+        posix.join(posix.dirname(path), href!),
+      )
       for (const page of PAGES) assert.ok(links.includes(page.path), `${path} lacks ${page.path}`)
     }
   })
@@ -51,7 +54,11 @@ describe('the documentation site', async () => {
 
   it('needs nothing from elsewhere, and runs no script but its own', () => {
     for (const [path, html] of pages) {
-      assert.match(html, /http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'; script-src 'self'/, path)
+      assert.match(
+        html,
+        /http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'; script-src 'self'/,
+        path,
+      )
       assert.doesNotMatch(html, /<script>|<style>| style="| on[a-z]+="|javascript:/, path)
       for (const [, source] of html.matchAll(/<(?:script|img|link)[^>]* (?:src|href)="([^"]*)"/g))
         assert.doesNotMatch(source!, /^[a-z]+:|^\/\//, path)
@@ -106,7 +113,10 @@ describe('the documentation site', async () => {
     runInNewContext(await readFile(join(folder, 'search.js'), 'utf8'), context)
     input.value = 'rate_per_min'
     await input.listener!()
-    assert.ok(found.some((href) => href.startsWith('./reference/configuration.html#')), found.join())
+    assert.ok(
+      found.some((href) => href.startsWith('./reference/configuration.html#')),
+      found.join(),
+    )
     assert.match(count.textContent, /^\d+ sections/)
     input.value = 'xyzzyqwert'
     await input.listener!()

@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, '../..')
 
 /** The lines of a page's block of code behind a marker. */
 export function blockOf(page: string, name: string): string {
-  const found = page.match(new RegExp(`<!-- ${name} -->\\n\`\`\`[a-z]*\\n([^]*?)\`\`\``))
+  const found = page.match(new RegExp(`<!-- ${name} -->\\n\`\`\`[a-z]*\\n([\\s\\S]*?)\`\`\``))
   assert.ok(found, `the page has no block "${name}"`)
   return found[1]!
 }

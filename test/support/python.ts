@@ -25,14 +25,15 @@ export const withoutNewPython: string | false =
  */
 export async function runPython<Output>(program: string, input: unknown = null): Promise<Output> {
   const lines = `import json, sys
-given = json.loads(sys.argv[1])
+given = json.load(sys.stdin)
 ${program}`
-  const child = spawn('python3', ['-c', lines, JSON.stringify(input)], {
+  const child = spawn('python3', ['-c', lines], {
     env: { ...process.env, PYTHONPATH: PYTHON_CLIENT, PYTHONDONTWRITEBYTECODE: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     // Nothing of these tests takes so long; a client that hangs is a failure.
     timeout: 60_000,
   })
+  child.stdin.end(JSON.stringify(input))
   const [output, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   if (code !== 0) throw new Error(`the program ended with ${code}:\n${said}`)
   return JSON.parse(output) as Output
