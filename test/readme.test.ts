@@ -1,63 +1,18 @@
 import { strict as assert } from 'node:assert'
-import { spawn } from 'node:child_process'
 import { access, readdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { startNodeProcess } from '../scripts/nodes.ts'
 import { createClient } from '../src/client/index.ts'
+import { blockOf, freePort, paste, withFreePorts } from './support/pages.ts'
 import { temporaryFolder } from './support/processes.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
 
-/** The shell lines behind a marker, or those of another language. */
-function block(name: string, language = 'sh'): string {
-  const found = readme.match(new RegExp(`<!-- ${name} -->\\n\`\`\`${language}\\n([^]*?)\`\`\``))
-  assert.ok(found, `README.md has no block "${name}"`)
-  return found[1]!
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return String(port)
-}
-
-/** The same lines with other ports, so that the test disturbs nobody. */
-async function withFreePorts(script: string): Promise<string> {
-  let result = script
-  for (const port of new Set(script.match(/\b[89]00\d\b/g))) result = result.replaceAll(port, await freePort())
-  return result
-}
-
-/** Runs lines as a reader would paste them. Answers what they printed; fails when one of them fails. */
-async function paste(t: TestContext, script: string, home: string): Promise<string> {
-  const { XDG_DATA_HOME: _data, XDG_CONFIG_HOME: _config, ...env } = process.env
-  const shell = spawn('bash', ['-euo', 'pipefail'], {
-    cwd: ROOT,
-    env: { ...env, HOME: home, TMPDIR: home },
-    detached: true,
-  })
-  t.after(() => {
-    // The shell leads a process group of its own: whatever it left behind ends with the test.
-    try {
-      process.kill(-shell.pid!, 'SIGKILL')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
-  })
-  let output = ''
-  for (const stream of [shell.stdout, shell.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
-  shell.stdin.end(script)
-  const code = await new Promise((resolve) => shell.once('exit', resolve))
-  assert.equal(code, 0, output)
-  return output
-}
+const examples = await readFile(join(ROOT, 'protocol/guides/examples.md'), 'utf8')
+const block = (name: string): string => blockOf(readme, name)
 
 test('README: the commands of the first block are scripts of this package', async () => {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
@@ -107,7 +62,7 @@ test('README: three lines lead to a verified cell as printed', async (t) => {
   const client = createClient({ nodes: node.http_url, apiKey: node.adminKey })
   const metadata = { cell_type: 'source-map', version: '0.8.0', capabilities }
   const { publisher } = await client.registerCell({ metadata, package: bytes })
-  const lines = block('sdk', 'js')
+  const lines = block('sdk')
   assert.equal(lines.trim().split('\n').length, 3)
   const file = join(home, 'three-lines.ts')
   const url = pathToFileURL(join(ROOT, 'src/client/index.ts')).href
@@ -116,24 +71,34 @@ test('README: three lines lead to a verified cell as printed', async (t) => {
   assert.equal(output, `source-map 0.8.0: ${bytes.length} bytes, signed by ${publisher}\n`)
 })
 
-test('README: the question is answered and verified as printed', async (t) => {
+test('the examples: the question is answered and verified as printed', async (t) => {
   const home = await temporaryFolder(t)
   const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
   t.after(() => node.stop())
-  const output = await paste(t, block('question'), home)
+  const output = await paste(t, blockOf(examples, 'question'), home)
   assert.match(output, /^Payment is due within fourteen days\.$/m)
   assert.match(output, /^verified: answer /m)
   assert.match(output, /^ {2}compared {2}sha256:/m)
 })
 
-test('README: the goal is created, contributed to and proven as printed', async (t) => {
+test('the examples: the goal is created, contributed to and proven as printed', async (t) => {
   const home = await temporaryFolder(t)
   const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
   t.after(() => node.stop())
-  const output = await paste(t, block('goal'), home)
+  const output = await paste(t, blockOf(examples, 'goal'), home)
   assert.match(output, /accepted: score 0\.\d+ at log index 0/)
   assert.match(output, /^1 +0\.\d+ /m)
   assert.match(output, /leaf 0/)
+})
+
+test('the examples: the chat remembers as printed', async (t) => {
+  const home = await temporaryFolder(t)
+  const node = await startNodeProcess({ dataDir: join(home, 'node') })
+  t.after(() => node.stop())
+  const program = blockOf(examples, 'chat').replaceAll('http://127.0.0.1:8000', node.http_url)
+  // A program on standard input finds packages from the folder that it runs in.
+  const output = await paste(t, `node --input-type=module - <<'END'\n${program}END\n`, home)
+  assert.match(output, /Nothing that I may quote says anything about this\.$/m)
 })
 
 test('README: doctor finds nothing wrong with a node that has a peer', async (t) => {

@@ -4,7 +4,8 @@
     verify_answer.py [--network NAME] [--provider ID] [--keys FILE] [--request FILE] [--source FILE]... ANSWER
 
 Exit code 0: everything in the answer holds. 1: something does not, and the reason is printed. The rules are those of
-protocol/README.md, "Assurance"; protocol/vectors/answers.json has known verdicts.
+protocol/README.md, "Assurance"; protocol/vectors/answers.json has known verdicts. The client of this folder
+stands on its Ed25519, canonical JSON and hashes.
 """
 
 import argparse
@@ -16,13 +17,16 @@ import math
 import re
 import sys
 import time
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union, cast
+
+Point = Tuple[int, int, int, int]
 
 
 class Refused(Exception):
     """Why an answer does not hold."""
 
 
-def check(holds, reason):
+def check(holds: object, reason: str) -> None:
     if not holds:
         raise Refused(reason)
 
@@ -35,14 +39,14 @@ D = -121665 * pow(121666, P - 2, P) % P
 ROOT = pow(2, (P - 1) // 4, P)
 
 
-def add(p, q):
+def add(p: Point, q: Point) -> Point:
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def multiply(scalar, point):
+def multiply(scalar: int, point: Point) -> Point:
     result = (0, 1, 1, 0)
     while scalar > 0:
         if scalar & 1:
@@ -52,11 +56,11 @@ def multiply(scalar, point):
     return result
 
 
-def same(p, q):
+def same(p: Point, q: Point) -> bool:
     return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0
 
 
-def decode_point(data):
+def decode_point(data: bytes) -> Optional[Point]:
     """The point of 32 bytes; None for bytes that are not the one encoding of a point."""
     number = int.from_bytes(data, "little")
     sign, y = number >> 255, number & (2**255 - 1)
@@ -73,11 +77,11 @@ def decode_point(data):
     return x, y, 1, x * y % P
 
 
-BASE = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+BASE = cast(Point, decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little")))
 NEUTRAL = (0, 1, 1, 0)
 
 
-def ed25519(public_key, message, signature):
+def ed25519(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """True when the signature holds."""
     if len(public_key) != 32 or len(signature) != 64:
         return False
@@ -92,16 +96,16 @@ def ed25519(public_key, message, signature):
 # JSON with a single meaning, and its canonical form (RFC 8785).
 
 
-def parse(text):
+def parse(text: Union[str, bytes]) -> Any:
     """What a text of JSON means; refused when readers could differ."""
 
-    def members(pairs):
+    def members(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
         names = [name for name, _ in pairs]
         check(len(set(names)) == len(names), "an object has the same key twice")
         check("__proto__" not in names, "an object has the key __proto__")
         return dict(pairs)
 
-    def constant(name):
+    def constant(name: str) -> Any:
         raise Refused(f"{name} is no JSON")
 
     try:
@@ -114,7 +118,7 @@ def parse(text):
         raise Refused(f"not JSON: {error}") from None
 
 
-def canonical(value):
+def canonical(value: Any) -> str:
     """RFC 8785: the one text of a JSON value."""
     if value is None:
         return "null"
@@ -131,7 +135,7 @@ def canonical(value):
     return "{" + ",".join(canonical(name) + ":" + canonical(value[name]) for name in names) + "}"
 
 
-def number(value):
+def number(value: Union[int, float]) -> str:
     """As ECMAScript writes it."""
     try:
         value = float(value)
@@ -161,7 +165,7 @@ def number(value):
 # Encodings and hashes.
 
 
-def base64url(text):
+def base64url(text: Any) -> bytes:
     check(isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9_-]*", text), "not base64url")
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -171,7 +175,7 @@ def base64url(text):
     return data
 
 
-def base64_padded(text):
+def base64_padded(text: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
@@ -180,15 +184,15 @@ def base64_padded(text):
     return data
 
 
-def sha256(data):
+def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def hash_of(value):
+def hash_of(value: Any) -> str:
     return sha256(canonical(value).encode()).hex()
 
 
-def thumbprint(x):
+def thumbprint(x: Any) -> str:
     """RFC 7638."""
     return base64.urlsafe_b64encode(sha256(canonical({"crv": "Ed25519", "kty": "OKP", "x": x}).encode())).rstrip(b"=").decode()
 
@@ -196,7 +200,7 @@ def thumbprint(x):
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
-def identity_key(provider_id):
+def identity_key(provider_id: Any) -> bytes:
     """The Ed25519 key inside a provider id (a libp2p PeerId)."""
     check(isinstance(provider_id, str) and re.fullmatch(f"[{ALPHABET}]{{46,62}}", provider_id), "not a provider id")
     value = 0
@@ -209,7 +213,7 @@ def identity_key(provider_id):
     return data[6:]
 
 
-def milliseconds(text):
+def milliseconds(text: Any) -> int:
     check(isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text, re.ASCII), "not a time")
     try:
         return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) * 1000 + int(text[20:23])
@@ -217,21 +221,21 @@ def milliseconds(text):
         raise Refused(f"{text} is no time") from None
 
 
-def members(value, required, optional=()):
+def members(value: Any, required: Sequence[str], optional: Sequence[str] = ()) -> Any:
     """The object, with exactly these members."""
     check(isinstance(value, dict), "an object is expected")
     check(set(required) <= set(value) <= set(required) | set(optional), f"found the members {sorted(value)}")
     return value
 
 
-def is_count(value):
+def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 # Signatures and certificates.
 
 
-def signed(network, context, value, key, signature):
+def signed(network: str, context: str, value: Dict[str, Any], key: bytes, signature: Any) -> None:
     """Checks a signature over `value` without its own member `signature`."""
     value = {name: member for name, member in value.items() if name != "signature"}
     message = f"cytoplex/{network}/{context}/v1\n{canonical(value)}".encode()
@@ -241,7 +245,7 @@ def signed(network, context, value, key, signature):
 CERTIFICATE = ("provider_id", "role", "public_key", "serial", "not_before", "not_after", "signature")
 
 
-def certified_key(network, certificate, provider_id, role):
+def certified_key(network: str, certificate: Any, provider_id: Any, role: str) -> bytes:
     """The key that the identity `provider_id` certifies for `role`."""
     members(certificate, CERTIFICATE)
     check(certificate["provider_id"] == provider_id and certificate["role"] == role, f"not a certificate of the role {role}")
@@ -255,11 +259,11 @@ def certified_key(network, certificate, provider_id, role):
 # RFC 9162: the tree, inclusion and consistency.
 
 
-def node(left, right):
+def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right)
 
 
-def root_of(leaves):
+def root_of(leaves: Sequence[bytes]) -> bytes:
     level = [sha256(b"\0" + leaf) for leaf in leaves]
     while len(level) > 1:
         above = [node(*level[i : i + 2]) for i in range(0, len(level) - 1, 2)]
@@ -267,13 +271,13 @@ def root_of(leaves):
     return level[0]
 
 
-def hashes(texts):
+def hashes(texts: Any) -> List[bytes]:
     check(isinstance(texts, list) and len(texts) <= 106, "a path is expected")
     check(all(isinstance(text, str) and re.fullmatch("[0-9a-f]{64}", text) for text in texts), "a path of hashes is expected")
     return [bytes.fromhex(text) for text in texts]
 
 
-def check_inclusion(leaf, index, size, path, root):
+def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
     """RFC 9162, section 2.1.3.2."""
     check(is_count(index) and index < size, "a leaf outside the log")
     at, last, value = index, size - 1, sha256(b"\0" + leaf)
@@ -289,7 +293,7 @@ def check_inclusion(leaf, index, size, path, root):
     check(last == 0 and value == root, f"the leaf {index} is not in the log")
 
 
-def check_consistency(first, first_root, second, second_root, path):
+def check_consistency(first: int, first_root: bytes, second: int, second_root: bytes, path: List[bytes]) -> None:
     """RFC 9162, section 2.1.4.2, for at least one leaf."""
     if first == second:
         check(path == [] and first_root == second_root, "two logs of one size differ")
@@ -316,18 +320,19 @@ def check_consistency(first, first_root, second, second_root, path):
 # Checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
 
 
-def note_signatures(lines, name, kind, key):
+def note_signatures(lines: Sequence[str], name: str, kind: int, key: bytes) -> Iterator[bytes]:
     """The signatures in a note that name this key."""
     key_id = sha256(name.encode() + b"\n" + bytes([kind]) + key)[:4]
     for line in lines:
         match = re.fullmatch(r"— (\S+) (\S+)", line)
-        check(match is not None, "a line below a note is no signature")
+        if match is None:
+            raise Refused("a line below a note is no signature")
         data = base64_padded(match.group(2))
         if match.group(1) == name and data[:4] == key_id:
             yield data[4:]
 
 
-def signed_tree(network, provider_id, log):
+def signed_tree(network: str, provider_id: str, log: Dict[str, Any]) -> Tuple[str, List[str], int, bytes]:
     """The log of a node as its key signed it: the text of the note, its lines, how many leaves and their root."""
     key = certified_key(network, log["certificate"], provider_id, "log")
     text, separator, rest = log["checkpoint"].partition("\n\n")
@@ -345,7 +350,7 @@ def signed_tree(network, provider_id, log):
 SOURCE = ("cell_id", "leaf", "log_index", "inclusion")
 
 
-def check_source(source, size, root, cells, proven):
+def check_source(source: Dict[str, Any], size: int, root: bytes, cells: Dict[str, Any], proven: Set[str]) -> None:
     """That a cited cell is registered in a log, as it is cited."""
     cell, leaf = source["cell_id"], base64url(source["leaf"])
     check(cell in cells and cell not in proven, f"a log proves {cell} without need")
@@ -357,7 +362,7 @@ def check_source(source, size, root, cells, proven):
     proven.add(cell)
 
 
-def check_log(network, provider_id, log, citations):
+def check_log(network: str, provider_id: str, log: Dict[str, Any], citations: Sequence[Dict[str, Any]]) -> Set[str]:
     """What the node's log proves: the cited cells that it holds."""
     members(log, ("certificate", "checkpoint", "tree_size", "witnesses", "sources"), ("elsewhere", "anchors"))
     text, lines, size, root = signed_tree(network, provider_id, log)
@@ -374,7 +379,7 @@ def check_log(network, provider_id, log, citations):
             check(ed25519(key, message, one[8:]), f"the cosignature of {name} does not hold")
 
     cells = {citation["cell_id"]: citation for citation in citations}
-    proven = set()
+    proven: Set[str] = set()
     for source in log["sources"]:
         members(source, SOURCE)
         check_source(source, size, root, cells, proven)
@@ -405,18 +410,18 @@ BLANK = re.compile(r"[ \t\r\n]*")
 SPACES = re.compile(r"[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+")
 
 
-def quoted(text):
+def quoted(text: str) -> str:
     """How a text is quoted: each run of space is one, and there is none at the ends."""
     return SPACES.sub(" ", text).strip(" ")
 
 
-def cited(result, citation):
+def cited(result: str, citation: Dict[str, Any]) -> str:
     """The cited sentence: offsets count UTF-16 code units."""
     units = result.encode("utf-16-le")
     return units[2 * citation["result_start"] : 2 * citation["result_end"]].decode("utf-16-le")
 
 
-def check_citations(payload):
+def check_citations(payload: Dict[str, Any]) -> None:
     """Everything in the result is cited, in order, and every sentence is a quotation that can be of so many bytes."""
     result, end = payload["result"].encode("utf-16-le"), 0
     for citation in payload["citations"]:
@@ -432,17 +437,26 @@ def check_citations(payload):
     check(BLANK.fullmatch(result[2 * end :].decode("utf-16-le")), "text that is not cited")
 
 
-def check_sources(payload, sources):
+def check_sources(payload: Optional[Dict[str, Any]], sources: Sequence[bytes]) -> None:
     for source in sources:
         digest = f"sha256:{sha256(source).hex()}"
         found = [citation for citation in payload["citations"] if citation["digest"] == digest] if payload else []
-        check(found != [], f"nothing of {digest} is cited")
+        if payload is None or found == []:
+            raise Refused(f"nothing of {digest} is cited")
         for citation in found:
             there = quoted(source[citation["start"] : citation["end"]].decode())
             check(there == cited(payload["result"], citation), f"{digest} says something else")
 
 
-def verify(response, network="main", provider_id=None, keys=None, request=None, sources=(), now=None):
+def verify(
+    response: Any,
+    network: str = "main",
+    provider_id: Optional[str] = None,
+    keys: Any = None,
+    request: Any = None,
+    sources: Sequence[bytes] = (),
+    now: Optional[int] = None,
+) -> None:
     """Verifies everything that a response carries. Raises `Refused`."""
     try:
         check_answer(response, network, provider_id, keys, request, sources, now)
@@ -450,7 +464,15 @@ def verify(response, network="main", provider_id=None, keys=None, request=None, 
         raise Refused(f"not an answer: {error!r}") from None
 
 
-def check_answer(response, network, provider_id, keys, request, sources, now):
+def check_answer(
+    response: Any,
+    network: str,
+    provider_id: Optional[str],
+    keys: Any,
+    request: Any,
+    sources: Sequence[bytes],
+    now: Optional[int],
+) -> None:
     members(response, RESPONSE)
     proof, payload = members(response["proof"], PROOF, ("log",)), response["payload"]
     chain, signatures, certificate = proof["audit_chain"], proof["signatures"], proof["certificate"]
@@ -527,7 +549,7 @@ def check_answer(response, network, provider_id, keys, request, sources, now):
         signed(network, "audit-record", record, key, signature)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description="Verifies an answer that carries its proof.")
     parser.add_argument("answer")
     parser.add_argument("--network", default="main")
@@ -537,11 +559,11 @@ def main():
     parser.add_argument("--source", action="append", default=[])
     flags = parser.parse_args()
 
-    def read(path):
+    def read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
 
-    def load(path):
+    def load(path: Optional[str]) -> Any:
         return None if path is None else parse(read(path))
 
     try:
