@@ -41,6 +41,10 @@ export interface AdministrativeAct {
     | 'source_disapproved'
     | 'constraint_added'
     | 'constraint_removed'
+    | 'backup_taken'
+    | 'store_repaired'
+    | 'garbage_collected'
+    | 'bundle_imported'
   /** `admin`, `key:<id>`, or `node` for what it does by itself. */
   readonly by: string
   readonly at: string
