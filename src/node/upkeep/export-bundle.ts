@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { type Pack, pack as createPack } from 'tar-stream'
 import type { BundleHead, BundleOrder } from '../../../protocol/upkeep.ts'
 import { keysText } from '../../domain/cells/publishers.ts'
@@ -62,10 +61,12 @@ export async function exportBundle(
   }
   const pack = createPack()
   // What fails ends the archive before its end, which whoever reads it notices.
-  write(parts, needs, pack, head, selection, signal).catch((error: unknown) =>
-    pack.destroy(error instanceof Error ? error : new Error(errorMessage(error))),
-  )
-  return pack as AsyncIterable<Uint8Array>
+  const fail = (error: unknown): void => {
+    pack.destroy(error instanceof Error ? error : new Error(errorMessage(error)))
+  }
+  signal.addEventListener('abort', () => fail(signal.reason), { once: true })
+  write(parts, needs, pack, head, selection, signal).catch(fail)
+  return pack as unknown as AsyncIterable<Uint8Array>
 }
 
 function checkSince({ log }: ExportParts, { since }: BundleOrder): void {
@@ -142,11 +143,9 @@ async function write(
   const { publishers, yanks } = parts
   const add = async (name: string, text: string): Promise<void> => {
     signal.throwIfAborted()
-    const content = utf8(text)
-    const entry = pack.entry({ name, size: content.length, mtime: MODIFIED, mode: 0o644 })
-    if (!entry.write(content)) await once(entry, 'drain', { signal })
-    entry.end()
-    await ended(entry, signal)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    pack.entry({ name, mtime: MODIFIED, mode: 0o644 }, utf8(text), (error) => (error ? reject(error) : resolve()))
+    await promise
   }
   await add(HEAD_FILE, `${JSON.stringify(head, null, 2)}\n`)
   const signers = new Set([...cells.map(({ manifest }) => manifest.publisher), ...yanked.map(({ publisher }) => publisher)])
@@ -182,7 +181,11 @@ async function addPackage(
   const reader = await blobs.open(hex)
   if (reader === undefined) throw new Error(`the package sha256:${hex} went away meanwhile`)
   try {
-    const entry = pack.entry({ name: packageFile(hex), size, mtime: MODIFIED, mode: 0o644 })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    promise.catch(() => undefined)
+    const header = { name: packageFile(hex), size, mtime: MODIFIED, mode: 0o644 }
+    const entry = pack.entry(header, (error) => (error ? reject(error) : resolve()))
+    entry.on('error', reject)
     const pieces = readAhead(
       (...at) => reader.read(...at),
       0,
@@ -192,11 +195,14 @@ async function addPackage(
     for await (const piece of pieces) {
       signal.throwIfAborted()
       // The archive keeps what it is given, and these buffers are used again.
-      if (!entry.write(piece.slice())) await once(entry, 'drain', { signal })
+      if (!entry.write(piece.slice())) await Promise.race([drained(entry), promise])
     }
     entry.end()
-    await ended(entry, signal)
+    await promise
   } finally {
     await reader.close()
   }
 }
+
+const drained = (entry: { once(name: 'drain', heard: () => void): unknown }): Promise<void> =>
+  new Promise((resolve) => entry.once('drain', () => resolve()))
