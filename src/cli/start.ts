@@ -4,6 +4,7 @@ import { checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-k
 import { loadConfig } from '../kernel/config/load.ts'
 import { FLAG_NAMES, type Flags } from '../kernel/config/read-flags.ts'
 import { FlagError, type Origin } from '../kernel/config/setting.ts'
+import { LogRing } from '../kernel/telemetry/log-ring.ts'
 import { createLogger } from '../kernel/telemetry/logger.ts'
 import { printLine } from './output.ts'
 import { serve } from './serve.ts'
@@ -64,7 +65,8 @@ async function start(options: StartOptions): Promise<void> {
   const env = process.env
   checkAdminKeyEnvironment(env)
   const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
-  const logger = createLogger({ level: config.log.level })
+  const logs = new LogRing()
+  const logger = createLogger({ level: config.log.level, also: logs })
   for (const warning of warnings) logger.warn(warning)
 
   await serve({
@@ -75,7 +77,7 @@ async function start(options: StartOptions): Promise<void> {
       await checkSeedFlags(config.p2p.seeds, origins.get('p2p.seeds'))
       const { checkOwnAddresses } = await import('../node/seeds.ts')
       checkOwnAddresses(config.p2p)
-      return await startParts({ config, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
+      return await startParts({ config, logger, logs, adminKey: () => loadAdminKey(config.data_dir, env).key })
     },
     ready(file) {
       if (process.stdout.isTTY && !options.json) printLine(welcome({ file, dataDir: config.data_dir, env }))

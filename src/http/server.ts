@@ -13,6 +13,7 @@ import { DEPRECATED_ROUTES, type DeprecatedRoute } from '../../protocol/versions
 import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
+import { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
@@ -63,6 +64,8 @@ export interface HttpOptions {
   readonly operators?: readonly string[]
   /** Requests per minute of one session; the document's unless given. */
   readonly memoryRates?: MemoryRates
+  /** The newest lines of the node's log; none unless given. */
+  readonly logs?: LogRing
   /** Routes that go; the contract's unless given. */
   readonly deprecated?: readonly DeprecatedRoute[]
   /** Limits of the event stream, where they are not the usual ones. */
@@ -162,11 +165,11 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
 
 function contextOf(
   node: ProviderNode,
-  { cells, logger, metrics }: HttpOptions,
+  { cells, logger, metrics, logs = new LogRing() }: HttpOptions,
   traffic: Traffic,
   { openReading, credential }: Gate,
 ): HttpContext {
-  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading, credential }
+  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, logs, openReading, credential }
 }
 
 /**
@@ -257,7 +260,7 @@ function registerRoutes(
       state: { meter, logger, family: route.family, operation: route.memory?.operation },
       access: route.access,
       takesToken: route.forPartners === true || isForSessions(route.access),
-      upload: route.multipart !== undefined,
+      upload: route.multipart !== undefined || route.streamed !== undefined,
       largeBody: route.bodyLimit > LIMITS.jsonBodyBytes ? route.bodyLimit : undefined,
       end: endOf(route, deprecated),
     })
@@ -279,15 +282,16 @@ function registerRoutes(
   }
 }
 
-/** Uploads live in a scope of their own, where multipart is the only content type and its body stays a stream. */
+/** Uploads live in a scope of their own, where theirs is the only content type and its body stays a stream. */
 function addTo(app: FastifyInstance, route: Route, add: (scope: FastifyInstance) => void): void {
-  if (route.multipart === undefined) {
+  const type = route.multipart === undefined ? route.streamed : 'multipart/form-data'
+  if (type === undefined) {
     add(app)
     return
   }
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('multipart/form-data', (_request, _body, done) => done(null))
+    scope.addContentTypeParser(type, (_request, _body, done) => done(null))
     add(scope)
   })
 }

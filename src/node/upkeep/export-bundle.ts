@@ -144,7 +144,7 @@ async function write(
   const add = async (name: string, text: string): Promise<void> => {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    pack.entry({ name, mtime: MODIFIED, mode: 0o644 }, utf8(text), (error) => (error ? reject(error) : resolve()))
+    pack.entry({ name, mtime: MODIFIED, mode: 0o644 }, utf8(text), (error) => (error == null ? resolve() : reject(error)))
     await promise
   }
   await add(HEAD_FILE, `${JSON.stringify(head, null, 2)}\n`)
@@ -184,7 +184,7 @@ async function addPackage(
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     promise.catch(() => undefined)
     const header = { name: packageFile(hex), size, mtime: MODIFIED, mode: 0o644 }
-    const entry = pack.entry(header, (error) => (error ? reject(error) : resolve()))
+    const entry = pack.entry(header, (error) => (error == null ? resolve() : reject(error)))
     entry.on('error', reject)
     const pieces = readAhead(
       (...at) => reader.read(...at),

@@ -17,7 +17,7 @@ export async function* checkIndexes({ store }: CheckedData, mending: Mending | u
       return found
     })
     for (const id of strays) yield { subject, problem: `it names the cell ${id}, which does not belong there`, repaired }
-    for (const id of repaired ? strays : []) mending.changed(id)
+    for (const id of strays) mending?.changed(id)
   }
   for await (const digest of store.keys(packages)) {
     const subject = `package sha256:${digest}`
