@@ -2,7 +2,10 @@ import { Command, CommanderError } from 'commander'
 import { softwareVersion } from '../kernel/config/package-files.ts'
 import { registerApprovalCommands } from './approval.ts'
 import { registerAudit } from './audit.ts'
+import { registerBackup } from './backup.ts'
+import { registerBundleCommands } from './bundle.ts'
 import { registerCellCommands } from './cell.ts'
+import { registerCompletion } from './completion.ts'
 import { registerConfigCommands } from './config.ts'
 import { registerConstraintCommands } from './constraint.ts'
 import { registerDoctor } from './doctor.ts'
@@ -10,18 +13,23 @@ import { registerEvents } from './events.ts'
 import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerFollowCommands } from './follow.ts'
+import { registerFsck } from './fsck.ts'
+import { registerGc } from './gc.ts'
 import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { registerKeysCommands } from './keys.ts'
+import { registerLogs } from './logs.ts'
 import { registerOperatorCommands } from './operator.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerPinCommands } from './pin.ts'
 import { registerProviders } from './providers.ts'
 import { registerQuery } from './query.ts'
+import { registerRestore } from './restore.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
+import { registerTop } from './top.ts'
 import { registerVerifyCommands } from './verify.ts'
 import { registerVulnerabilityCommands } from './vulnerability.ts'
 import { registerWebhookCommands } from './webhook.ts'
@@ -77,6 +85,14 @@ export function createProgram(): Command {
   registerVerifyCommands(program)
   registerAudit(program)
   registerConfigCommands(program)
+  registerTop(program)
+  registerLogs(program)
+  registerBackup(program)
+  registerRestore(program)
+  registerFsck(program)
+  registerGc(program)
+  registerBundleCommands(program)
+  registerCompletion(program)
   withoutExit(program)
   return program
 }

@@ -197,7 +197,7 @@ async function addPackage(
       // The archive keeps what it is given, and these buffers are used again.
       if (!entry.write(piece.slice())) await Promise.race([drained(entry), promise])
     }
-    entry.end()
+    entry.end(null)
     await promise
   } finally {
     await reader.close()

@@ -299,7 +299,7 @@ async function feed(
       extract.once('close', resolve)
       await promise
     }
-    extract.end()
+    extract.end(null)
   } catch (error) {
     extract.destroy(error instanceof Error ? error : new Error(errorMessage(error)))
   }
