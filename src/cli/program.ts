@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { errorMessage } from '../kernel/base/errors.ts'
 import { softwareVersion } from '../kernel/config/package-files.ts'
 import { registerApprovalCommands } from './approval.ts'
 import { registerAudit } from './audit.ts'
@@ -10,7 +11,7 @@ import { registerConfigCommands } from './config.ts'
 import { registerConstraintCommands } from './constraint.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerEvents } from './events.ts'
-import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
+import { CliError, codeOf, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerFollowCommands } from './follow.ts'
 import { registerFsck } from './fsck.ts'
@@ -50,7 +51,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, wantsJson(args))
-    printError(error, wantsJson(args))
+    printError(advised(error), wantsJson(args))
     return exitCodeOf(error)
   }
 }
@@ -102,6 +103,13 @@ function withoutExit(command: Command): void {
   command.exitOverride()
   command.configureOutput({ outputError: () => undefined })
   for (const verb of command.commands) withoutExit(verb)
+}
+
+/** A wrong key says where the right one is. */
+function advised(error: unknown): unknown {
+  if (exitCodeOf(error) !== EXIT.unauthorised || codeOf(error) !== 'PROV_016') return error
+  const advice = "the administrator's key is in admin.key of the node's data directory: name that with --data-dir, or the key with --api-key"
+  return new CliError(`${errorMessage(error)}; ${advice}`, EXIT.unauthorised, 'PROV_016')
 }
 
 /** Help and version are thrown too, after they were printed. */

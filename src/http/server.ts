@@ -11,7 +11,6 @@ import {
 import { LIMITS } from '../../protocol/limits.ts'
 import { DEPRECATED_ROUTES, type DeprecatedRoute } from '../../protocol/versions.ts'
 import type { Clock } from '../kernel/base/clock.ts'
-import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
@@ -28,6 +27,7 @@ import { type Gate, guard, isForSessions } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
 import {
+  cannotListen,
   KEEP_ALIVE_MS,
   LISTENER,
   listenAlso,
@@ -129,8 +129,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     await app.listen({ host: config.host, port: config.port, backlog: MAX_CONNECTIONS })
   } catch (error) {
     await Promise.all([stream.close(), app.close()])
-    const where = `${config.host}:${config.port}`
-    throw new StartError(`cannot listen for HTTP on ${where}: ${errorMessage(error)}`, { cause: error })
+    throw cannotListen(`${config.host}:${config.port}`, 'http.port (--http-port)', error)
   }
   app.server.maxConnections = MAX_CONNECTIONS
   deadlines.start()

@@ -74,7 +74,9 @@ export async function openDataDirectory(directory: string, network: string, prov
   const marker = await readMarker(directory)
   const first = marker?.provider_id === null
   if (!first && marker?.provider_id !== providerId) {
-    throw new StartError(`${directory} is the data of ${marker?.provider_id}, but the keys are those of ${providerId}`)
+    throw new StartError(
+      `${directory} is the data of ${marker?.provider_id}, but the keys are those of ${providerId}: name the --key-dir that belongs to it`,
+    )
   }
   const storeDirectory = join(directory, 'store')
   if (!first && !existsSync(join(storeDirectory, 'CURRENT'))) {
