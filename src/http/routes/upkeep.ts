@@ -15,7 +15,7 @@ const shared = { access: 'admin', family: 'discovery', bodyLimit: 0 } as const
 const forbidden = { description: 'The credential is not an administrator', schema: DeleteResponse }
 const invalid = { description: 'A field is not valid', schema: DeleteResponse }
 const noJson = { description: 'The body is no JSON', schema: DeleteResponse }
-
+const tooLarge = { description: 'The body is too large', schema: DeleteResponse }
 const TAR_TYPE = 'application/x-tar'
 const DryRun = Type.Object({
   dry_run: Type.Optional(Type.Boolean({ description: 'Say what would be done, and do nothing.' })),
@@ -82,6 +82,7 @@ export const upkeepRoutes: readonly Route[] = [
       200: { description: 'Findings and progress as lines of JSON, a summary last', mediaType: LINES_TYPE },
       400: invalid,
       403: forbidden,
+      413: tooLarge,
       415: noJson,
     },
     handler:
@@ -120,6 +121,7 @@ export const upkeepRoutes: readonly Route[] = [
       403: forbidden,
       404: { description: 'A cell is not here', schema: DeleteResponse },
       409: { description: 'The log does not begin with that checkpoint', schema: DeleteResponse },
+      413: tooLarge,
       415: noJson,
     },
     handler:
