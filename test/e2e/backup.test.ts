@@ -93,7 +93,7 @@ test('a backup is refused that was changed, and nothing of it is left behind', a
   const restore = async () => {
     const where = ['--data-dir', dataDir, '--key-dir', join(folder, 'data.keys')]
     const { code, stderr } = await cytoplex(['restore', backups, ...where])
-    assert.deepEqual(await readdir(dataDir).catch(() => []), [], 'nothing is left')
+    assert.deepEqual(await readdir(dataDir).catch(() => []), [], stderr)
     return [code, stderr] as const
   }
   const tamper = async (path: string, change: (bytes: Buffer) => Buffer, reason: RegExp) => {

@@ -130,14 +130,19 @@ export async function copyVerified(path: string, digest: string, pieces: AsyncIt
   return bytes
 }
 
+/** Bytes of a file, which is opened when they are asked for: what fails then is heard. */
+export async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>
+}
+
 /** Bytes of a file, which must have this digest when they have all been read. Throws `StartError`. */
 export async function* readVerified(path: string, expected: Static<typeof FileDigest> | undefined): AsyncGenerator<Uint8Array> {
   if (expected === undefined) throw new StartError(`${path} is not in the manifest of the backup`)
   const hash = createHash('sha256')
   try {
-    for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) {
-      hash.update(piece as Uint8Array)
-      yield piece as Uint8Array
+    for await (const piece of fileBytes(path)) {
+      hash.update(piece)
+      yield piece
     }
   } catch (error) {
     if (hasCode(error, 'ENOENT')) throw new StartError(`${path} is missing: the backup is not whole`)
@@ -149,6 +154,6 @@ export async function* readVerified(path: string, expected: Static<typeof FileDi
 /** SHA-256 of a file, in hexadecimal. */
 export async function digestOfFile(path: string): Promise<string> {
   const hash = createHash('sha256')
-  for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) hash.update(piece as Uint8Array)
+  for await (const piece of fileBytes(path)) hash.update(piece)
   return hash.digest('hex')
 }

@@ -27,6 +27,7 @@ import {
   PACKAGES_FILE,
   packagePath,
   readBackupJson,
+  fileBytes,
   readVerified,
   STORE_FILE,
   WrongDigest,
@@ -186,7 +187,7 @@ async function copyPackages(options: RestoreOptions, manifest: BackupManifest, a
     if (lost.has(digest)) continue
     const path = packagePath(folder, digest)
     try {
-      await copyVerified(join(dataDir, 'blobs', digest.slice(0, 1), digest), digest, createReadStream(path))
+      await copyVerified(join(dataDir, 'blobs', digest.slice(0, 1), digest), digest, fileBytes(path))
     } catch (error) {
       if (error instanceof WrongDigest) throw new StartError(`${path} was changed: ${error.message}`)
       if (hasCode(error, 'ENOENT')) throw new StartError(`${path} is missing: the backup is not whole`)
