@@ -3,7 +3,7 @@ import { CliError, EXIT } from './exit-codes.ts'
 /** Characters of a line at most. */
 const MAX_LINE = 1024 * 1024
 
-/** Lines of text as they come, without their line feeds. */
+/** Lines of text as they come, without their line feeds; empty ones, which only say that the node is there, are left out. */
 export async function* textLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let rest = ''
@@ -11,7 +11,7 @@ export async function* textLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
     const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     if (rest.length > MAX_LINE) throw new CliError('the node sent a line without end', EXIT.failure, 'BAD_ANSWER')
-    yield* lines
+    for (const line of lines) if (line !== '') yield line
   }
   if (rest !== '') yield rest
 }

@@ -1,20 +1,24 @@
 import { once } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { utf8 } from '../kernel/base/bytes.ts'
+import { within } from '../kernel/base/racing.ts'
 import { sendError } from './errors.ts'
 import { COMMON, finished } from './respond.ts'
 import { CLIENT_GONE } from './until-gone.ts'
 
 export const LINES_TYPE = 'application/jsonl'
+/** Milliseconds of silence after which an empty line is sent: connections on which nothing moves are taken for dead. */
+const HEARTBEAT_MS = 30_000
+const HEARTBEAT = utf8('\n')
 
 /**
- * Sends pieces as they come, no faster than the client reads. A failure before the first piece is an ordinary error; later, the connection
+ * Sends pieces as they come, no faster than the client reads; with `heartbeat`, empty lines while there are none. A failure before the first piece is an ordinary error; later, the connection
  * breaks, so that nobody takes a part for the whole.
  */
 export async function sendStream(
   request: FastifyRequest,
   reply: FastifyReply,
-  { type, name }: { readonly type: string; readonly name?: string },
+  { type, name, heartbeat = false }: { readonly type: string; readonly name?: string; readonly heartbeat?: boolean },
   pieces: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -28,10 +32,19 @@ export async function sendStream(
     reply.hijack()
     raw.writeHead(200, [...headers, ...save, ...COMMON, ...(cors ?? []), ...limits])
     raw.flushHeaders()
-    while (!piece.done) {
+    const write = async (bytes: Uint8Array): Promise<void> => {
       signal.throwIfAborted()
-      if (!raw.write(piece.value)) await once(raw, 'drain', { signal })
-      piece = await iterator.next()
+      if (!raw.write(bytes)) await once(raw, 'drain', { signal })
+    }
+    while (!piece.done) {
+      await write(piece.value)
+      const next = iterator.next()
+      let known = heartbeat ? await within(next, HEARTBEAT_MS, () => undefined) : await next
+      while (known === undefined) {
+        await write(HEARTBEAT)
+        known = await within(next, HEARTBEAT_MS, () => undefined)
+      }
+      piece = known
     }
     raw.end()
     finished(request, 200)

@@ -90,7 +90,7 @@ export const upkeepRoutes: readonly Route[] = [
       (request, reply) =>
         untilGone(request, async (signal) => {
           const lines = await node.upkeep.fsck(request.body, callerOf(request), signal)
-          await sendStream(request, reply, { type: LINES_TYPE }, asLines(lines), signal)
+          await sendStream(request, reply, { type: LINES_TYPE, heartbeat: true }, asLines(lines), signal)
         }),
   }),
   route({
@@ -166,7 +166,13 @@ export const upkeepRoutes: readonly Route[] = [
       (request, reply) =>
         untilGone(request, (signal) => {
           const { limit = DEFAULT_LINES, follow = false } = request.query
-          return sendStream(request, reply, { type: LINES_TYPE }, lines(logs, limit, follow, signal), signal)
+          return sendStream(
+            request,
+            reply,
+            { type: LINES_TYPE, heartbeat: true },
+            lines(logs, limit, follow, signal),
+            signal,
+          )
         }),
   }),
 ]
