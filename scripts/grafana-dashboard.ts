@@ -1,6 +1,6 @@
 import type { MetricDescription } from './metric-families.ts'
 
-const SOURCE = { type: 'prometheus', uid: '${datasource}' }
+const SOURCE = { type: 'prometheus', uid: '$datasource' }
 /** A third of the width of a dashboard, which is 24. */
 const WIDTH = 8
 const HEIGHT = 7
@@ -15,7 +15,14 @@ export function dashboardOf(families: readonly MetricDescription[]): string {
   const panels: object[] = []
   let y = 0
   for (const group of [...groups.keys()].sort()) {
-    panels.push({ id: panels.length + 1, type: 'row', title: titleOf(group), collapsed: false, panels: [], gridPos: { x: 0, y: y++, w: 24, h: 1 } })
+    panels.push({
+      id: panels.length + 1,
+      type: 'row',
+      title: titleOf(group),
+      collapsed: false,
+      panels: [],
+      gridPos: { x: 0, y: y++, w: 24, h: 1 },
+    })
     const members = groups.get(group)!
     for (const [i, family] of members.entries()) {
       const gridPos = { x: (i % 3) * WIDTH, y: y + Math.floor(i / 3) * HEIGHT, w: WIDTH, h: HEIGHT }
@@ -69,7 +76,10 @@ function panelOf({ name, help, type, labels }: MetricDescription): object {
   const targets =
     type === 'histogram'
       ? [0.5, 0.95, 0.99].map((q) =>
-          target(`histogram_quantile(${q}, sum by (le, instance) (rate(${name}_bucket${NODES}[${INTERVAL}])))`, `{{instance}} p${q * 100}`),
+          target(
+            `histogram_quantile(${q}, sum by (le, instance) (rate(${name}_bucket${NODES}[${INTERVAL}])))`,
+            `{{instance}} p${q * 100}`,
+          ),
         )
       : type === 'counter'
         ? [target(`sum by (${by}) (rate(${name}${NODES}[${INTERVAL}]))`)]

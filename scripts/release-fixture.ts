@@ -50,7 +50,14 @@ async function fill(dataDir: string): Promise<void> {
   const register = async (name: string, text: string, dependencies: object[] = []) => {
     const form = new FormData()
     const capabilities = [{ name: `use-${name}`, version: '1.0.0' }]
-    const metadata = { cell_type: name, version: '1.0.0', capabilities, dependencies, packaging_format: 'document', media_type: 'text/plain' }
+    const metadata = {
+      cell_type: name,
+      version: '1.0.0',
+      capabilities,
+      dependencies,
+      packaging_format: 'document',
+      media_type: 'text/plain',
+    }
     form.set('metadata', JSON.stringify(metadata))
     form.set('cell_package', new Blob([text]), 'package')
     const headers = { 'X-API-Key': node.adminKey }

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Call } from '../client/transport.ts'
+import type { BackupSource } from '../node/upkeep/write-backup.ts'
 import { bytesText, interruptible, withProgress } from './cell-transfer.ts'
 import { CliError, codeOf, EXIT, exitCodeOf } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { readPassphrase } from './passphrase.ts'
 import type { Target } from './target.ts'
 import { configOf, onNodeOrData, type UpkeepOptions, upkeepOptions } from './upkeep-target.ts'
-import type { BackupSource } from '../node/upkeep/write-backup.ts'
 
 interface BackupFlags extends UpkeepOptions {
   readonly withKeys?: boolean
@@ -76,7 +76,8 @@ async function backup(path: string, flags: BackupFlags): Promise<void> {
     const copies = `${copied} of them new (${bytesText(copiedBytes)})`
     printLine(`backed up ${safe(manifest.provider_id)} to ${safe(folder)} as ${id}`)
     printLine(`${entries} records, ${packages} packages, ${copies}; the log has ${log.size} leaves`)
-    if (keys === undefined) printLine('The keys are not in it: keep a copy of the key directory elsewhere, or use --with-keys.')
+    if (keys === undefined)
+      printLine('The keys are not in it: keep a copy of the key directory elsewhere, or use --with-keys.')
   }
   if (lost.length === 0) return
   throw new CliError(

@@ -28,7 +28,10 @@ export function registerBundleCommands(program: Command): void {
   targetOptions(program.command('export').description('write cells with everything that they depend on into one file'))
     .argument('[cell...]', 'cell type or capability:<name>, also with @<range> (default: everything)')
     .requiredOption('-o, --output <file>', 'file to write, a tar archive', outputFlag)
-    .option('--since <checkpoint>', 'only what came since: a checkpoint file of this node, or the leaves that its log had')
+    .option(
+      '--since <checkpoint>',
+      'only what came since: a checkpoint file of this node, or the leaves that its log had',
+    )
     .option('--force', 'replace an existing file')
     .addHelpText(
       'after',
@@ -84,11 +87,15 @@ async function checkpointOf(text: string): Promise<NonNullable<BundleOrder['sinc
   try {
     note = await readFile(text, 'utf8')
   } catch (error) {
-    throw new CliError(`--since: found ${JSON.stringify(text)}, allowed are a number and a checkpoint file (${errorMessage(error)})`, EXIT.usage)
+    throw new CliError(
+      `--since: found ${JSON.stringify(text)}, allowed are a number and a checkpoint file (${errorMessage(error)})`,
+      EXIT.usage,
+    )
   }
   const [, size = '', root = ''] = note.split('\n')
   const bytes = Buffer.from(root, 'base64')
-  if (!/^\d{1,15}$/.test(size) || bytes.length !== 32) throw new CliError(`--since: ${text} is no checkpoint`, EXIT.usage)
+  if (!/^\d{1,15}$/.test(size) || bytes.length !== 32)
+    throw new CliError(`--since: ${text} is no checkpoint`, EXIT.usage)
   return { size: Number(size), root: bytes.toString('hex') }
 }
 
@@ -109,7 +116,8 @@ async function importBundle(file: string, flags: ImportFlags): Promise<void> {
   })
   if (flags.json) printJson(report)
   else printReport(report)
-  if (report.refused > 0) throw new CliError(`${report.refused} parts of the bundle were refused`, EXIT.failure, 'REFUSED')
+  if (report.refused > 0)
+    throw new CliError(`${report.refused} parts of the bundle were refused`, EXIT.failure, 'REFUSED')
 }
 
 function printReport({ dry_run: dryRun, bundle, added, known, refused, items }: BundleReport): void {
@@ -118,5 +126,7 @@ function printReport({ dry_run: dryRun, bundle, added, known, refused, items }: 
     else printLine(safe(`${dryRun ? 'would add' : 'added'}  ${kind} ${name}`))
   }
   for (const missing of bundle.missing) printLine(safe(`missing  ${missing}: nothing in the bundle offers it`))
-  printLine(`${added} ${dryRun ? 'would be added' : 'added'}, ${known} known, ${refused} refused; the next delta begins with --since ${bundle.log.size}`)
+  printLine(
+    `${added} ${dryRun ? 'would be added' : 'added'}, ${known} known, ${refused} refused; the next delta begins with --since ${bundle.log.size}`,
+  )
 }

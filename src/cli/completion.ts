@@ -24,7 +24,9 @@ Examples:
 /** Every verb of a program, its sub-verbs behind it, with its flags. */
 export function verbsOf(program: Command, path: readonly string[] = []): CompletedVerb[] {
   const help = program.createHelp()
-  const verbs = help.visibleCommands(program).map((verb) => ({ name: verb.name(), description: firstLine(verb.description()) }))
+  const verbs = help
+    .visibleCommands(program)
+    .map((verb) => ({ name: verb.name(), description: firstLine(verb.description()) }))
   const options = help.visibleOptions(program).flatMap((option) => {
     const takesFile = /<(file|dir|folder)>/.test(option.flags)
     const kind = option.required || option.optional ? (takesFile ? 'file' : 'value') : 'none'

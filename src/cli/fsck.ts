@@ -15,9 +15,7 @@ const lineSchema = Compile(FsckLine)
 
 /** `cytoplex fsck`: whether everything that a node stores is what it was. */
 export function registerFsck(program: Command): void {
-  upkeepOptions(
-    program.command('fsck').description('verify every package, signature, index and log of a node'),
-  )
+  upkeepOptions(program.command('fsck').description('verify every package, signature, index and log of a node'))
     .option('--repair', 'fetch damaged packages from peers, and make derived records anew')
     .addHelpText(
       'after',
@@ -59,7 +57,8 @@ async function check(flags: FsckFlags): Promise<void> {
 
 async function* checkedLines(bytes: AsyncIterable<Uint8Array>, url: string): AsyncGenerator<FsckLine> {
   for await (const line of jsonLines(bytes)) {
-    if (!lineSchema.Check(line)) throw new CliError(`${url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')
+    if (!lineSchema.Check(line))
+      throw new CliError(`${url} answered, but not as a Cytoplex node does`, EXIT.failure, 'BAD_ANSWER')
     yield line
   }
 }
@@ -82,7 +81,9 @@ async function print(lines: AsyncIterable<FsckLine>, { json }: FsckFlags): Promi
       printLine(`${mark}  ${safe(line.subject)}: ${safe(line.problem)}`)
     } else {
       const counts = Object.entries(line.checked).map(([stage, count]) => `${count} ${stage}`)
-      printLine(`checked ${counts.join(', ')}: ${line.findings === 0 ? 'all is well' : `${line.findings} found, ${line.repaired} mended`}`)
+      printLine(
+        `checked ${counts.join(', ')}: ${line.findings === 0 ? 'all is well' : `${line.findings} found, ${line.repaired} mended`}`,
+      )
     }
   }
   if (left === undefined) throw new CliError('the check broke off before its end', EXIT.failure, 'BROKEN_OFF')

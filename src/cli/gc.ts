@@ -52,5 +52,7 @@ async function collect(flags: GcFlags): Promise<void> {
     report.found.map(({ what, count, bytes }) => [what, count, bytesText(bytes)]),
   )
   printLine()
-  printLine(dryRun ? `cytoplex gc --remove would free ${bytesText(report.bytes)}.` : `Removed: ${bytesText(report.bytes)}.`)
+  printLine(
+    dryRun ? `cytoplex gc --remove would free ${bytesText(report.bytes)}.` : `Removed: ${bytesText(report.bytes)}.`,
+  )
 }

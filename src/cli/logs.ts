@@ -15,7 +15,13 @@ interface LogsFlags extends TargetOptions {
 
 /** From the least severe on. */
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
-const STYLES: Readonly<Record<string, 'yellow' | 'red' | 'dim'>> = { warn: 'yellow', error: 'red', fatal: 'red', debug: 'dim', trace: 'dim' }
+const STYLES: Readonly<Record<string, 'yellow' | 'red' | 'dim'>> = {
+  warn: 'yellow',
+  error: 'red',
+  fatal: 'red',
+  debug: 'dim',
+  trace: 'dim',
+}
 
 /** `cytoplex logs`: what a node says. */
 export function registerLogs(program: Command): void {
@@ -38,7 +44,8 @@ Example:
 async function logs(flags: LogsFlags): Promise<void> {
   const { follow = false, lines, level } = flags
   const least = level === undefined ? 0 : LEVELS.indexOf(level)
-  if (least === -1) throw new CliError(`--level: found ${JSON.stringify(level)}, allowed are ${LEVELS.join(', ')}`, EXIT.usage)
+  if (least === -1)
+    throw new CliError(`--level: found ${JSON.stringify(level)}, allowed are ${LEVELS.join(', ')}`, EXIT.usage)
   const { url, apiKey } = resolveTarget(flags)
   const { openStream } = await import('../client/open-stream.ts')
   try {

@@ -44,11 +44,7 @@ export async function writeWhole(path: string, text: string, replace: boolean): 
 }
 
 /** Writes what comes into a file, which appears only when it is whole; returns its size. Throws `CliError`, also when it exists and `replace` is false. */
-export async function streamToFile(
-  path: string,
-  pieces: AsyncIterable<Uint8Array>,
-  replace: boolean,
-): Promise<number> {
+export async function streamToFile(path: string, pieces: AsyncIterable<Uint8Array>, replace: boolean): Promise<number> {
   if (!replace && existsSync(path)) throw alreadyThere(path)
   const unfinished = `${path}.${process.pid}.part`
   let size = 0

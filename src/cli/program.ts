@@ -108,7 +108,8 @@ function withoutExit(command: Command): void {
 /** A wrong key says where the right one is. */
 function advised(error: unknown): unknown {
   if (exitCodeOf(error) !== EXIT.unauthorised || codeOf(error) !== 'PROV_016') return error
-  const advice = "the administrator's key is in admin.key of the node's data directory: name that with --data-dir, or the key with --api-key"
+  const advice =
+    "the administrator's key is in admin.key of the node's data directory: name that with --data-dir, or the key with --api-key"
   return new CliError(`${errorMessage(error)}; ${advice}`, EXIT.unauthorised, 'PROV_016')
 }
 

@@ -54,11 +54,22 @@ async function restore(path: string, flags: RestoreFlags): Promise<void> {
   )
   const { id, provider_id, at, entries, packages, log } = manifest
   if (flags.json) {
-    return printJson({ id, provider_id, at, data_dir: dataDir, key_dir: keyDir, keys, records: entries, packages, findings })
+    return printJson({
+      id,
+      provider_id,
+      at,
+      data_dir: dataDir,
+      key_dir: keyDir,
+      keys,
+      records: entries,
+      packages,
+      findings,
+    })
   }
   printLine(`restored ${safe(provider_id)} as of ${safe(at)} to ${safe(dataDir)}`)
   printLine(`${entries} records, ${packages} packages, a log of ${log.size} leaves: all verified`)
   for (const { subject, problem } of findings) printLine(safe(`in the backup already: ${subject}: ${problem}`))
   if (keys === 'restored') printLine(`the keys are in ${safe(keyDir)}`)
-  if (keys === 'missing') printLine(`Put the keys of this node into ${safe(keyDir)} before you start it: the backup has none.`)
+  if (keys === 'missing')
+    printLine(`Put the keys of this node into ${safe(keyDir)} before you start it: the backup has none.`)
 }

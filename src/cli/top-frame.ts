@@ -40,7 +40,12 @@ export function metricSums(text: string): Map<string, number> {
   return sums
 }
 
-const TONES: Readonly<Record<string, Tone>> = { healthy: 'good', degraded: 'fair', maintenance: 'fair', unhealthy: 'bad' }
+const TONES: Readonly<Record<string, Tone>> = {
+  healthy: 'good',
+  degraded: 'fair',
+  maintenance: 'fair',
+  unhealthy: 'bad',
+}
 
 /** The picture of a sample, in lines of at most `width` characters and at most `height` of them. `before` is the sample that rates are since. */
 export function topFrame(
@@ -58,14 +63,20 @@ export function topFrame(
   const gauges = status.metrics.gauges
   const lines: FrameLine[] = [
     line('title', `cytoplex top  ${now.url}  up ${duration(status.uptime_seconds)}`),
-    line(TONES[health.status] ?? 'plain', `${now.readiness.startsWith('READY') ? health.status : now.readiness}: ${health.message}`),
+    line(
+      TONES[health.status] ?? 'plain',
+      `${now.readiness.startsWith('READY') ? health.status : now.readiness}: ${health.message}`,
+    ),
     line('plain', ''),
     line(
       'plain',
       columns([
         ['requests', perSecond(rate('cytoplex_http_requests_total') ?? health.metrics.current_request_rate)],
         ['time', milliseconds(health.metrics.average_response_time_ms)],
-        ['success', health.metrics.success_rate_percent === null ? '-' : `${health.metrics.success_rate_percent.toFixed(1)} %`],
+        [
+          'success',
+          health.metrics.success_rate_percent === null ? '-' : `${health.metrics.success_rate_percent.toFixed(1)} %`,
+        ],
         ['CPU', percent(rate('process_cpu_seconds_total'))],
       ]),
     ),
@@ -103,9 +114,13 @@ function peerLines({ peers }: TopSample): FrameLine[] {
   if (peers === undefined) return [line('dim', 'Peers are shown to the administrator.'), line('plain', '')]
   if (peers.peers.length === 0) return [line('dim', 'No peer is connected.'), line('plain', '')]
   const shown = [...peers.peers].sort((a, b) => b.cells - a.cells).slice(0, PEERS)
-  const rows = shown.map(({ provider_id: id, direction, peer_score: { score }, cells, connected_ms: ms }) =>
-    [`…${id.slice(-12)}`, direction, String(Math.round(score)), String(cells), duration(ms / 1000)],
-  )
+  const rows = shown.map(({ provider_id: id, direction, peer_score: { score }, cells, connected_ms: ms }) => [
+    `…${id.slice(-12)}`,
+    direction,
+    String(Math.round(score)),
+    String(cells),
+    duration(ms / 1000),
+  ])
   const more = peers.peers.length - shown.length
   return [
     line('title', row(['PEER', 'DIRECTION', 'SCORE', 'CELLS', 'FOR'])),
@@ -116,7 +131,9 @@ function peerLines({ peers }: TopSample): FrameLine[] {
 }
 
 function eventLines({ events }: TopSample): FrameLine[] {
-  return events.length === 0 ? [] : [line('title', 'LATELY'), ...events.slice(-EVENTS).map((text) => line('plain', text))]
+  return events.length === 0
+    ? []
+    : [line('title', 'LATELY'), ...events.slice(-EVENTS).map((text) => line('plain', text))]
 }
 
 const WIDTHS = [15, 10, 6, 8]

@@ -10,7 +10,7 @@ import { CliError, codeOf, EXIT, exitCodeOf } from './exit-codes.ts'
 import { wholeNumber } from './number-flags.ts'
 import { paint, printJson, printLine } from './output.ts'
 import { resolveTarget, type TargetOptions, targetOptions } from './target.ts'
-import { type FrameLine, metricSums, type Tone, topFrame, type TopSample } from './top-frame.ts'
+import { type FrameLine, metricSums, type Tone, type TopSample, topFrame } from './top-frame.ts'
 
 interface TopFlags extends TargetOptions {
   readonly once?: boolean

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { verbsOf } from '../../src/cli/completion.ts'
 import { createProgram } from '../../src/cli/program.ts'
-import { metricSums, topFrame, type TopSample } from '../../src/cli/top-frame.ts'
+import { metricSums, type TopSample, topFrame } from '../../src/cli/top-frame.ts'
 import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 import { cytoplex, nextLine, spawnCytoplex, temporary } from './launch.ts'
 
@@ -19,7 +19,8 @@ test('completions hold every verb and flag of the program, in every shell', asyn
     assert.equal(code, 0)
     for (const { path, options } of verbs) {
       assert.ok(stdout.includes(path.join(' ')), `${shell}: ${path.join(' ')}`)
-      for (const { flag } of options) assert.ok(stdout.includes(shell === 'fish' ? flag.replace(/^-+/, '') : flag), `${shell}: ${flag}`)
+      for (const { flag } of options)
+        assert.ok(stdout.includes(shell === 'fish' ? flag.replace(/^-+/, '') : flag), `${shell}: ${flag}`)
     }
     if (!has(shell)) continue
     const file = join(temporary(), `completion.${shell}`)
@@ -74,7 +75,9 @@ const SAMPLE: TopSample = {
     sets: [],
   },
   peers: undefined,
-  metrics: metricSums('# TYPE a counter\ncytoplex_http_requests_total{route="/a",status="200"} 30\ncytoplex_http_requests_total{route="/b",status="200"} 12\n'),
+  metrics: metricSums(
+    '# TYPE a counter\ncytoplex_http_requests_total{route="/a",status="200"} 30\ncytoplex_http_requests_total{route="/b",status="200"} 12\n',
+  ),
   events: [`long ${'x'.repeat(500)}`],
 }
 

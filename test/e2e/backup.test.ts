@@ -59,7 +59,10 @@ test('a node is backed up while it runs, again without copying twice, and restor
   const wrong = join(folder, 'wrong')
   await writeFile(wrong, 'another passphrase altogether\n')
   const refused = await cytoplex(['restore', backups, ...where, '--passphrase-file', wrong])
-  assert.deepEqual([refused.code, refused.stderr], [1, 'cytoplex: the passphrase does not open the keys of this backup\n'])
+  assert.deepEqual(
+    [refused.code, refused.stderr],
+    [1, 'cytoplex: the passphrase does not open the keys of this backup\n'],
+  )
 
   const restored = await cytoplex(['restore', backups, ...where, '--passphrase-file', passphrase])
   assert.equal(restored.code, 0, restored.stderr)
@@ -138,7 +141,11 @@ test('a node that was stopped is backed up from its data, and goes on where it w
   assert.equal(restored.code, 0, restored.stderr)
   const again = await nodeProcess(t, { dataDir })
   const [after, sizeAfter] = await leaves(again)
-  assert.deepEqual([after, sizeAfter], [origin, size], 'nothing was signed since, as its keys remember: the epoch stays')
+  assert.deepEqual(
+    [after, sizeAfter],
+    [origin, size],
+    'nothing was signed since, as its keys remember: the epoch stays',
+  )
 })
 
 test('fsck finds a damaged package, and fetches it from a peer', async (t) => {

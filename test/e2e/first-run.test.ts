@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { cleanEnvironment, cytoplex } from '../cli/launch.ts'
 import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 
@@ -35,10 +35,18 @@ test('a port that is taken: one line names it, and what to do', async (t) => {
   const args = ['start', '--data-dir', join(folder, 'data'), '--http-host', '127.0.0.1', '--p2p-host', '127.0.0.1']
   const http = await cytoplex([...args, '--http-port', port, '--p2p-port', '0'])
   assert.equal(http.code, 1)
-  assert.match(lastLine(http.stderr), new RegExp(`cannot listen for HTTP on 127\\.0\\.0\\.1:${port}: another program uses that port: end it .*choose another http\\.port`))
+  assert.match(
+    lastLine(http.stderr),
+    new RegExp(
+      `cannot listen for HTTP on 127\\.0\\.0\\.1:${port}: another program uses that port: end it .*choose another http\\.port`,
+    ),
+  )
   const p2p = await cytoplex([...args, '--http-port', '0', '--p2p-port', port])
   assert.equal(p2p.code, 1)
-  assert.match(lastLine(p2p.stderr), /P2P cannot listen on .*another program uses that port.* Choose another p2p\.host or p2p\.port/)
+  assert.match(
+    lastLine(p2p.stderr),
+    /P2P cannot listen on .*another program uses that port.* Choose another p2p\.host or p2p\.port/,
+  )
 })
 
 /** What is said at the end; before it may stand lines of the log. */
@@ -64,7 +72,10 @@ test('a clock that is off by an hour: the log says by how much, and how to set i
     env: { NODE_OPTIONS: `--import=${module}`, WRONG_CLOCK_MS: String(60 * 60 * 1000) },
   })
   const line = await untilLogged(dataDir, /clock differs/)
-  assert.match(line, /it is 3[56]\d\d s behind this one, at most 300 s are allowed. Set the one that is wrong: timedatectl set-ntp true/)
+  assert.match(
+    line,
+    /it is 3[56]\d\d s behind this one, at most 300 s are allowed. Set the one that is wrong: timedatectl set-ntp true/,
+  )
 })
 
 test('a full disk: one line says which, at the first start', async (t) => {
@@ -81,7 +92,10 @@ test('a full disk: one line says which, at the first start', async (t) => {
   const dataDir = join(disk, 'data')
   const { code, stderr } = await cytoplex(['start', '--data-dir', dataDir, '--key-dir', join(folder, 'keys'), ...FREE])
   assert.equal(code, 1)
-  assert.equal(lastLine(stderr), `cytoplex: the disk of ${dataDir} is full: free some space on it, or choose another --data-dir`)
+  assert.equal(
+    lastLine(stderr),
+    `cytoplex: the disk of ${dataDir} is full: free some space on it, or choose another --data-dir`,
+  )
 })
 
 test('a wrong key: one line says where the right one is', async (t) => {
@@ -97,7 +111,13 @@ test('keys of another node: one line names both, and the flag', async (t) => {
   const folder = await temporaryFolder(t)
   const [a, b] = [join(folder, 'a'), join(folder, 'b')]
   for (const dataDir of [a, b]) await (await nodeProcess(t, { dataDir })).stop()
-  const { code, stderr } = await cytoplex(['start', '--data-dir', a, '--key-dir', `${b}.keys`, ...FREE], cleanEnvironment())
+  const { code, stderr } = await cytoplex(
+    ['start', '--data-dir', a, '--key-dir', `${b}.keys`, ...FREE],
+    cleanEnvironment(),
+  )
   assert.equal(code, 1)
-  assert.match(lastLine(stderr), /is the data of 12D\w+, but the keys are those of 12D\w+: name the --key-dir that belongs to it/)
+  assert.match(
+    lastLine(stderr),
+    /is the data of 12D\w+, but the keys are those of 12D\w+: name the --key-dir that belongs to it/,
+  )
 })

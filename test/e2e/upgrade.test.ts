@@ -28,7 +28,9 @@ for (const version of await releases()) {
     const admin = { headers: { 'X-API-Key': node.adminKey } }
     const keys = (await (await fetch(`${node.http_url}/api/v1/keys`, admin)).json()) as { total: number }
     assert.equal(keys.total, 1)
-    const { policies } = (await (await fetch(`${node.http_url}/api/v1/replication/policies`, admin)).json()) as { policies: unknown[] }
+    const { policies } = (await (await fetch(`${node.http_url}/api/v1/replication/policies`, admin)).json()) as {
+      policies: unknown[]
+    }
     assert.equal(policies.length, 1)
     await node.stop()
 
@@ -42,6 +44,9 @@ for (const version of await releases()) {
     await store.close()
     const newer = await cytoplex(['start', '--data-dir', dataDir, '--http-port', '0', '--p2p-port', '0'])
     assert.equal(newer.code, 1)
-    assert.match(newer.stderr, /^cytoplex: the store has schema version \d+, this program knows versions up to \d+: start it with the newer program, or restore a backup\n$/)
+    assert.match(
+      newer.stderr,
+      /^cytoplex: the store has schema version \d+, this program knows versions up to \d+: start it with the newer program, or restore a backup\n$/,
+    )
   })
 }

@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream'
 import { hash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { Approval } from '../../protocol/approvals.ts'

@@ -22,7 +22,9 @@ test('the dashboard is what its script makes of the metrics, and every alert ask
   const rules = parse(await readFile(join(CONFIG, 'prometheus', 'alerts.yaml'), 'utf8')) as {
     groups: { rules: { alert: string; expr: string; annotations: Record<string, string> }[] }[]
   }
-  const names = new Set(families.flatMap(({ name, type }) => (type === 'histogram' ? [name, `${name}_bucket`] : [name])))
+  const names = new Set(
+    families.flatMap(({ name, type }) => (type === 'histogram' ? [name, `${name}_bucket`] : [name])),
+  )
   for (const { alert, expr, annotations } of rules.groups.flatMap((group) => group.rules)) {
     for (const [name] of expr.matchAll(/\b(?:cytoplex|ian)_[a-z_]+/g)) assert.ok(names.has(name), `${alert}: ${name}`)
     assert.ok(annotations.summary && annotations.action, `${alert} says what to do`)
@@ -41,7 +43,9 @@ test('promtool accepts the scrape configuration and the rules', (t) => {
 })
 
 test('systemd accepts the unit', (t) => {
-  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', join(CONFIG, 'cytoplex.service')], { encoding: 'utf8' })
+  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', join(CONFIG, 'cytoplex.service')], {
+    encoding: 'utf8',
+  })
   if (verified.error !== undefined) return t.skip(`systemd-analyze cannot be run: ${verified.error.message}`)
   assert.equal(verified.status, 0, verified.stderr)
 })

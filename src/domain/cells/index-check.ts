@@ -14,7 +14,8 @@ export function cellIndexProblems(reader: Reader, cell: CellRecord): string[] {
   for (const [key, candidate] of candidatesOf(cell)) {
     const listed = (reader.get(postings, key) ?? []).filter(({ id }) => id === cell.id)
     if (listed.length !== 1) problems.push(`it stands ${listed.length} times on the list ${key}`)
-    else if (!equalJson(JSON.parse(JSON.stringify(candidate)), listed[0])) problems.push(`the list ${key} says another thing`)
+    else if (!equalJson(JSON.parse(JSON.stringify(candidate)), listed[0]))
+      problems.push(`the list ${key} says another thing`)
   }
   if (reader.get(packageCells, `${packageDigest(cell)}!${cell.id}`) === undefined)
     problems.push('its package does not know it')
@@ -57,7 +58,11 @@ export function mendList(tx: Transaction, key: string): void {
 export const listKeys = (store: Store): AsyncIterable<string> => store.keys(postings)
 
 /** How many cells a package says that it has, and how many there are. */
-export function packageRefs(reader: Reader, digest: string, cells: readonly string[]): { said: number; actual: number } {
+export function packageRefs(
+  reader: Reader,
+  digest: string,
+  cells: readonly string[],
+): { said: number; actual: number } {
   const actual = cells.filter((id) => reader.get(cellTexts, id) !== undefined).length
   return { said: reader.get(packages, digest)?.refs ?? 0, actual }
 }

@@ -34,7 +34,8 @@ export const upkeepRoutes: readonly Route[] = [
     ...shared,
     method: 'GET',
     path: '/api/v1/backup/snapshot',
-    summary: 'Everything that the store holds at this moment, as lines of JSON; packages are named in it and fetched apart',
+    summary:
+      'Everything that the store holds at this moment, as lines of JSON; packages are named in it and fetched apart',
     answers: { 200: { description: 'The lines', mediaType: LINES_TYPE }, 403: forbidden },
     handler:
       ({ node }) =>

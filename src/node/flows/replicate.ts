@@ -262,7 +262,8 @@ export class Replicator implements Part {
       if (record === undefined) continue
       if (keeper === PIN ? this.#needs.orders.pin(record.manifest.package.digest) : this.#isInForce(keeper)) {
         // A pin or a bundle is the operator's word about these very bytes; a policy is about what its publisher stands by.
-        if (keeper === PIN || keeper === IMPORTED || !yanks.isWithdrawn({ id, publisher: record.manifest.publisher })) continue
+        if (keeper === PIN || keeper === IMPORTED || !yanks.isWithdrawn({ id, publisher: record.manifest.publisher }))
+          continue
         const dropped = await cache.drop(id)
         if (dropped !== undefined) this.#gone([dropped])
       } else this.#gone(await cache.assign(id, undefined))

@@ -83,7 +83,10 @@ export async function backupIds(folder: string): Promise<string[]> {
 }
 
 /** Writes pieces to a new file, durably; resolves with their digest and size. Nothing is left of a file that failed. */
-export async function writeNewFile(path: string, pieces: AsyncIterable<Uint8Array>): Promise<Static<typeof FileDigest>> {
+export async function writeNewFile(
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<Static<typeof FileDigest>> {
   const file = await open(path, 'wx', 0o600)
   try {
     const written = await writePieces(file, pieces)
@@ -136,7 +139,10 @@ export async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
 }
 
 /** Bytes of a file, which must have this digest when they have all been read. Throws `StartError`. */
-export async function* readVerified(path: string, expected: Static<typeof FileDigest> | undefined): AsyncGenerator<Uint8Array> {
+export async function* readVerified(
+  path: string,
+  expected: Static<typeof FileDigest> | undefined,
+): AsyncGenerator<Uint8Array> {
   if (expected === undefined) throw new StartError(`${path} is not in the manifest of the backup`)
   const hash = createHash('sha256')
   try {

@@ -9,12 +9,14 @@ import { OfferedCell } from '../../../protocol/rpc-cells.ts'
  */
 export const HEAD_FILE = 'bundle.json'
 export const publisherFile = (publisher: string): string => `publishers/${publisher}.json`
-export const yankFile = (id: string, publisher: string): string => `yanks/${id.slice(0, 40)}-${publisher.slice(0, 40)}.txt`
+export const yankFile = (id: string, publisher: string): string =>
+  `yanks/${id.slice(0, 40)}-${publisher.slice(0, 40)}.txt`
 export const cellFile = (id: string): string => `cells/${id}.json`
 export const packageFile = (digest: string): string => `packages/${digest}`
 
 /** Kinds of entries, by their names. */
-export const ENTRY = /^(?:bundle\.json|(publishers|yanks|cells)\/[0-9a-f-]{1,90}\.(?:json|txt)|(packages)\/([0-9a-f]{64}))$/
+export const ENTRY =
+  /^(?:bundle\.json|(publishers|yanks|cells)\/[0-9a-f-]{1,90}\.(?:json|txt)|(packages)\/([0-9a-f]{64}))$/
 
 /** A cell of a bundle. */
 export const BundledCell = Type.Object({

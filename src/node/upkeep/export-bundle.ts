@@ -1,4 +1,4 @@
-import { type Pack, pack as createPack } from 'tar-stream'
+import { pack as createPack, type Pack } from 'tar-stream'
 import type { BundleHead, BundleOrder } from '../../../protocol/upkeep.ts'
 import { keysText } from '../../domain/cells/publishers.ts'
 import { type CellRecord, cellTexts, decodeCell, offeredCell } from '../../domain/cells/records.ts'
@@ -77,7 +77,11 @@ function checkSince({ log }: ExportParts, { since }: BundleOrder): void {
   throw new ProviderError('PROV_001', message, { status: 409 })
 }
 
-async function select(parts: ExportParts, { cells: wanted, since }: BundleOrder, signal: AbortSignal): Promise<Selection> {
+async function select(
+  parts: ExportParts,
+  { cells: wanted, since }: BundleOrder,
+  signal: AbortSignal,
+): Promise<Selection> {
   const { cellLog, index, store, yanks, blobs } = parts
   const chosen = new Map<string, CellRecord>()
   if (wanted === undefined) {
@@ -144,11 +148,16 @@ async function write(
   const add = async (name: string, text: string): Promise<void> => {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    pack.entry({ name, mtime: MODIFIED, mode: 0o644 }, utf8(text), (error) => (error == null ? resolve() : reject(error)))
+    pack.entry({ name, mtime: MODIFIED, mode: 0o644 }, utf8(text), (error) =>
+      error == null ? resolve() : reject(error),
+    )
     await promise
   }
   await add(HEAD_FILE, `${JSON.stringify(head, null, 2)}\n`)
-  const signers = new Set([...cells.map(({ manifest }) => manifest.publisher), ...yanked.map(({ publisher }) => publisher)])
+  const signers = new Set([
+    ...cells.map(({ manifest }) => manifest.publisher),
+    ...yanked.map(({ publisher }) => publisher),
+  ])
   for (const publisher of signers) {
     const kept = publishers.kept(publisher)
     if (kept !== undefined && (kept.records.length > 1 || kept.conflict !== undefined))

@@ -16,7 +16,8 @@ export async function* checkIndexes({ store }: CheckedData, mending: Mending | u
       if (found.length > 0 && repaired) mendList(tx, key)
       return found
     })
-    for (const id of strays) yield { subject, problem: `it names the cell ${id}, which does not belong there`, repaired }
+    for (const id of strays)
+      yield { subject, problem: `it names the cell ${id}, which does not belong there`, repaired }
     for (const id of strays) mending?.changed(id)
   }
   for await (const digest of store.keys(packages)) {

@@ -33,7 +33,8 @@ export async function* checkLogRecords({ store }: CheckedData): AsyncGenerator<L
   }
   const own = new MerkleLog(store, '')
   for await (const { index, holds } of administrativeLeaves(store, own)) {
-    if (!holds) yield { subject: `leaf ${index}`, problem: 'it does not commit to the administrative act that is kept of it' }
+    if (!holds)
+      yield { subject: `leaf ${index}`, problem: 'it does not commit to the administrative act that is kept of it' }
   }
   for await (const { id, holds } of loggedRegistrations(store, own)) {
     if (!holds) yield { subject: `cell ${id}`, problem: 'the log has no leaf that says that it was registered' }

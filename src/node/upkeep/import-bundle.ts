@@ -101,7 +101,8 @@ export class BundleImport {
 
   async #entry(name: string, size: number, content: AsyncIterable<Uint8Array>): Promise<void> {
     const [isKnown, kind, packages, digest] = ENTRY.exec(name) ?? []
-    if (isKnown === undefined) throw invalid(`the bundle holds ${JSON.stringify(name.slice(0, 80))}, which no bundle has`)
+    if (isKnown === undefined)
+      throw invalid(`the bundle holds ${JSON.stringify(name.slice(0, 80))}, which no bundle has`)
     if ((name === HEAD_FILE) !== (this.#head === undefined)) throw invalid(`a bundle begins with one ${HEAD_FILE}`)
     if (packages !== undefined) return await this.#package(digest!, content)
     if (size > ENTRY_BYTES) throw invalid(`${name} has ${size} bytes, allowed are ${ENTRY_BYTES}`)
@@ -114,7 +115,8 @@ export class BundleImport {
 
   #begin(text: Uint8Array): void {
     const head = json(HEAD_FILE, text)
-    if (!headSchema.Check(head)) throw invalid(`${HEAD_FILE} has another form: a newer program may have made this bundle`)
+    if (!headSchema.Check(head))
+      throw invalid(`${HEAD_FILE} has another form: a newer program may have made this bundle`)
     const { name } = this.#parts.config.network
     if (head.network !== name) throw invalid(`the bundle is of the network "${head.network}", this node of "${name}"`)
     this.#head = head
@@ -272,7 +274,9 @@ function mismatch({ manifest }: VerifiedOffer, { digest, size, writer }: StagedB
   const { package: signed } = manifest
   if (digest !== signed.digest) return `its package has the digest ${digest}`
   if (size !== signed.size) return `its package has ${size} bytes, its manifest says ${signed.size}`
-  return writer.summary.chunksRoot === signed.chunks_root ? undefined : 'its chunks are not those that its publisher signed'
+  return writer.summary.chunksRoot === signed.chunks_root
+    ? undefined
+    : 'its chunks are not those that its publisher signed'
 }
 
 function json(name: string, text: Uint8Array): unknown {

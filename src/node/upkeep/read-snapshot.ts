@@ -26,7 +26,8 @@ export async function* readSnapshot(bytes: AsyncIterable<Uint8Array>, onHead: On
     if (end !== undefined) throw new Error('the snapshot goes on after its end')
     const value = parsed(line)
     if (head === undefined) {
-      if (!headSchema.Check(value)) throw new Error('this is no snapshot, or one of a newer program: its first line says another thing')
+      if (!headSchema.Check(value))
+        throw new Error('this is no snapshot, or one of a newer program: its first line says another thing')
       head = value
       onHead(head)
     } else if (isEntry(value)) {

@@ -22,12 +22,12 @@ import {
   BackupOwner,
   backupIds,
   copyVerified,
+  fileBytes,
   KEYS_FILE,
   MANIFEST_FILE,
   PACKAGES_FILE,
   packagePath,
   readBackupJson,
-  fileBytes,
   readVerified,
   STORE_FILE,
   WrongDigest,
@@ -86,7 +86,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreDon
     await writeDataMarker(dataDir, manifest.network, manifest.provider_id)
     return { manifest, keys: keys !== undefined ? 'restored' : isKeyed ? 'present' : 'missing', findings }
   } catch (error) {
-    await Promise.all(['store', 'blobs', 'cytoplex.json'].map((name) => rm(join(dataDir, name), { recursive: true, force: true })))
+    await Promise.all(
+      ['store', 'blobs', 'cytoplex.json'].map((name) => rm(join(dataDir, name), { recursive: true, force: true })),
+    )
     throw error
   }
 }
@@ -95,7 +97,8 @@ async function chosenId(folder: string, wanted: string | undefined): Promise<str
   const ids = await backupIds(folder)
   const id = wanted ?? ids.at(-1)
   if (id === undefined) throw new StartError(`${folder} holds no whole backup`)
-  if (!ids.includes(id)) throw new StartError(`${folder} has no backup ${id}; it has ${ids.slice(-10).join(', ') || 'none'}`)
+  if (!ids.includes(id))
+    throw new StartError(`${folder} has no backup ${id}; it has ${ids.slice(-10).join(', ') || 'none'}`)
   return id
 }
 
@@ -116,7 +119,9 @@ function checkKeys({ keyDir }: RestoreOptions, { network, provider_id }: BackupM
   if (keyDirectoryState(keyDir) === 'absent') return
   const { providerId } = openKeyDirectory(keyDir, { network, allowCreate: false, clock: systemClock })
   if (providerId === provider_id) return
-  throw new StartError(`${keyDir} holds the keys of ${providerId}, the backup is of ${provider_id}: name another --key-dir`)
+  throw new StartError(
+    `${keyDir} holds the keys of ${providerId}, the backup is of ${provider_id}: name another --key-dir`,
+  )
 }
 
 async function readSealed(at: string, { files }: BackupManifest): Promise<Uint8Array> {

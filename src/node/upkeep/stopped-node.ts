@@ -1,19 +1,19 @@
 import { join } from 'node:path'
+import type { FsckLine, GarbageReport } from '../../../protocol/upkeep.ts'
+import { packages } from '../../domain/cells/records.ts'
 import { systemClock } from '../../kernel/base/clock.ts'
 import { StartError } from '../../kernel/base/errors.ts'
+import type { Config } from '../../kernel/config/schema.ts'
 import { openKeyDirectory } from '../../kernel/identity/key-directory.ts'
 import { MerkleLog } from '../../kernel/log/merkle-log.ts'
 import { dataOwner, openDataDirectory } from '../../kernel/storage/data-directory.ts'
 import { createFileBlobStore } from '../../providers/blob-stores/file.ts'
-import type { Config } from '../../kernel/config/schema.ts'
-import { packages } from '../../domain/cells/records.ts'
 import { LogEpochs } from '../flows/log-epochs.ts'
 import { readAhead } from '../flows/package-source.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { fsck } from './fsck.ts'
 import { snapshotLines } from './snapshot.ts'
 import type { BackupSource } from './write-backup.ts'
-import type { FsckLine, GarbageReport } from '../../../protocol/upkeep.ts'
 
 /** The data of a node that does not run, opened as if it did; nobody else can open it meanwhile. */
 export interface StoppedNode extends BackupSource {

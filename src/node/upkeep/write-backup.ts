@@ -133,12 +133,18 @@ async function checkFolder(folder: string): Promise<void> {
 async function claimFolder(folder: string, { network, provider_id }: SnapshotHead): Promise<void> {
   const path = join(folder, BACKUP_FILE)
   if (!existsSync(path)) {
-    await writeFileDurably(path, `${JSON.stringify({ format: 1, network, provider_id } satisfies BackupOwner)}\n`, 0o600)
+    await writeFileDurably(
+      path,
+      `${JSON.stringify({ format: 1, network, provider_id } satisfies BackupOwner)}\n`,
+      0o600,
+    )
     return
   }
   const owner = await readBackupJson(path, BackupOwner)
   if (owner.provider_id !== provider_id || owner.network !== network) {
-    throw new StartError(`${folder} holds backups of ${owner.provider_id}, this node is ${provider_id}: name another folder`)
+    throw new StartError(
+      `${folder} holds backups of ${owner.provider_id}, this node is ${provider_id}: name another folder`,
+    )
   }
 }
 
