@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Call } from '../client/transport.ts'
 import type { BackupSource } from '../node/upkeep/write-backup.ts'
+import type { SealedKeys } from '../node/upkeep/sealed-keys.ts'
 import { bytesText, interruptible, withProgress } from './cell-transfer.ts'
 import { CliError, codeOf, EXIT, exitCodeOf } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
@@ -88,7 +89,7 @@ async function backup(path: string, flags: BackupFlags): Promise<void> {
 }
 
 /** The keys are read from this machine: no node shows them. */
-async function sealedKeys(flags: BackupFlags): Promise<Uint8Array> {
+async function sealedKeys(flags: BackupFlags): Promise<SealedKeys> {
   const { sealKeys } = await import('../node/upkeep/sealed-keys.ts')
   const { key_dir: directory } = configOf(flags)
   return sealKeys(directory, await readPassphrase(flags.passphraseFile, 'Passphrase for the keys in the backup'))

@@ -66,7 +66,8 @@ test('cells travel in a file, with what they depend on, and arrive verified at a
     0,
     'names belong to nobody because of a bundle',
   )
-  const since = String(first.report.bundle.log.size)
+  const since = join(folder, 'checkpoint')
+  await writeFile(since, first.report.bundle.log.checkpoint)
   await register(a, 'later', dependsOn('base'))
   const delta = join(folder, 'delta.tar')
   assert.equal((await cytoplex(['export', '--since', since, '-o', delta, '--data-dir', a.dataDir])).code, 0)

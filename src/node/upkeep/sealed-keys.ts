@@ -29,8 +29,15 @@ const Keys = Type.Record(Type.String(), Type.String())
 const sealedSchema = Compile(Sealed)
 const keysSchema = Compile(Keys)
 
+/** Sealed keys, and whose they are. */
+export interface SealedKeys {
+  readonly directory: string
+  readonly providerId: string
+  readonly bytes: Uint8Array
+}
+
 /** The keys of a directory, sealed with a passphrase (scrypt, AES-256-GCM). Throws `StartError`. */
-export async function sealKeys(directory: string, passphrase: string): Promise<Uint8Array> {
+export async function sealKeys(directory: string, passphrase: string): Promise<SealedKeys> {
   if (passphrase.length < MIN_PASSPHRASE) {
     throw new StartError(`the passphrase has ${passphrase.length} characters, allowed are at least ${MIN_PASSPHRASE}`)
   }
@@ -43,7 +50,8 @@ export async function sealKeys(directory: string, passphrase: string): Promise<U
   const salt = randomBytes(SALT_BYTES)
   const sealed = seal(keyOf(passphrase, salt), utf8(JSON.stringify(keys)), PURPOSE)
   const file: Static<typeof Sealed> = { format: 1, salt: toBase64Url(salt), sealed: toBase64Url(sealed) }
-  return utf8(`${JSON.stringify(file)}\n`)
+  const { provider_id: providerId } = JSON.parse(keys['identity.json']!) as { provider_id: string }
+  return { directory, providerId, bytes: utf8(`${JSON.stringify(file)}\n`) }
 }
 
 /** Opens sealed keys. Throws `StartError` for a wrong passphrase. */

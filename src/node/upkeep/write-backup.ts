@@ -27,6 +27,7 @@ import {
   writeNewFile,
 } from './backup-files.ts'
 import { readSnapshot } from './read-snapshot.ts'
+import type { SealedKeys } from './sealed-keys.ts'
 
 /** What a backup is made of: a node that runs, or the data of one that does not. */
 export interface BackupSource {
@@ -40,7 +41,7 @@ export interface BackupOptions {
   readonly folder: string
   readonly signal: AbortSignal
   /** Sealed keys; undefined for a backup without. */
-  readonly keys?: Uint8Array | undefined
+  readonly keys?: SealedKeys | undefined
   /** Read all packages of earlier backups again. */
   readonly verify?: boolean
   readonly onProgress?: (done: number, total: number) => void
@@ -66,8 +67,10 @@ const MAX_SNAPSHOTS = 5
 export async function writeBackup(source: BackupSource, options: BackupOptions): Promise<BackupDone> {
   const { folder, signal, keys } = options
   await checkFolder(folder)
-  const unfinished = join(folder, 'snapshots', `${UNFINISHED}${process.pid}`)
-  await mkdir(join(folder, 'snapshots'), { recursive: true, mode: 0o700 })
+  const snapshots = join(folder, 'snapshots')
+  await mkdir(snapshots, { recursive: true, mode: 0o700 })
+  await removeInterrupted(snapshots)
+  const unfinished = join(snapshots, `${UNFINISHED}${process.pid}`)
   let copied = 0
   let copiedBytes = 0
   let lost = new Set<string>()
@@ -86,9 +89,10 @@ export async function writeBackup(source: BackupSource, options: BackupOptions):
         if (round < MAX_SNAPSHOTS) continue
         throw new Error(`packages went away as fast as they were copied: try again when the node has less to do`)
       }
+      checkKeys(taken.head, keys)
       const files = { ...taken.files }
       if (keys !== undefined) {
-        files[KEYS_FILE] = await writeNewFile(join(unfinished, KEYS_FILE), Readable.from([keys]))
+        files[KEYS_FILE] = await writeNewFile(join(unfinished, KEYS_FILE), Readable.from([keys.bytes]))
       }
       const { head } = taken
       const id = await freeId(folder, head.at)
@@ -107,13 +111,21 @@ export async function writeBackup(source: BackupSource, options: BackupOptions):
         files,
       }
       await writeFileDurably(join(unfinished, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`, 0o600)
-      await rename(unfinished, join(folder, 'snapshots', id))
-      await syncDirectory(join(folder, 'snapshots'))
+      await rename(unfinished, join(snapshots, id))
+      await syncDirectory(snapshots)
       return { manifest, copied, copiedBytes }
     }
   } finally {
     await rm(unfinished, { recursive: true, force: true })
   }
+}
+
+/** The keys of this machine may be those of another node than the one that was asked. */
+function checkKeys({ provider_id: provider }: SnapshotHead, keys: SealedKeys | undefined): void {
+  if (keys === undefined || keys.providerId === provider) return
+  throw new StartError(
+    `${keys.directory} holds the keys of ${keys.providerId}, the backup is of ${provider}: name its own --key-dir`,
+  )
 }
 
 async function checkFolder(folder: string): Promise<void> {
@@ -124,8 +136,27 @@ async function checkFolder(folder: string): Promise<void> {
     if (!hasCode(error, 'ENOENT')) throw error
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
-  if (entries.length > 0 && !entries.includes(BACKUP_FILE)) {
+  // One that was interrupted at the very beginning has no such file yet.
+  const isOurs = entries.includes(BACKUP_FILE) || entries.every((name) => name === 'snapshots' || name === 'packages')
+  if (!isOurs) {
     throw new StartError(`${folder} holds other things than backups (no ${BACKUP_FILE}): name an empty or a new folder`)
+  }
+}
+
+/** What processes that are gone have left. */
+async function removeInterrupted(snapshots: string): Promise<void> {
+  for (const name of await readdir(snapshots)) {
+    if (name.startsWith(UNFINISHED) && !isRunning(Number(name.slice(UNFINISHED.length))))
+      await rm(join(snapshots, name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return hasCode(error, 'EPERM')
   }
 }
 
