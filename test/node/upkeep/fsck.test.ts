@@ -17,7 +17,13 @@ const signal = new AbortController().signal
 async function damaged(t: TestContext, damage: (tx: Transaction, id: string) => void) {
   const { node, config, dataDir, stop } = await nodeInProcess(t)
   const capabilities = [{ name: 'use-kept', version: '1.0.0' }]
-  const metadata = { cell_type: 'kept', version: '1.0.0', capabilities, packaging_format: 'document', media_type: 'text/plain' }
+  const metadata = {
+    cell_type: 'kept',
+    version: '1.0.0',
+    capabilities,
+    packaging_format: 'document',
+    media_type: 'text/plain',
+  }
   const { cellId } = await registerBytes(node, Buffer.from('The text of kept.'), { metadata: metadata as never })
   await stop()
   const store = await Store.open(join(dataDir, 'store'), { createIfMissing: false })
