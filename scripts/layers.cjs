@@ -140,9 +140,15 @@ module.exports = {
     door('processes', '^(node:)?child_process$', ['^src/kernel/sandbox/'], 'processes only in the sandbox'),
     door(
       'archives',
-      '^node_modules/(tar-stream|@bytecodealliance/)',
+      '^node_modules/tar-stream/',
+      ['^src/providers/validators/', '^src/node/upkeep/'],
+      'archives are opened by validators, and as bundles',
+    ),
+    door(
+      'components',
+      '^node_modules/@bytecodealliance/',
       ['^src/providers/validators/'],
-      'archives and components are opened by validators only',
+      'components are opened by validators only',
     ),
     door(
       'sockets',

@@ -1,4 +1,4 @@
-import type { TSchema } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { Annotations, PackageReport, ValidationResults } from '../protocol/annotations.ts'
 import { Alternative, Coverage, ErrorBody } from '../protocol/cells.ts'
 import { ERRORS } from '../protocol/errors.ts'
@@ -92,8 +92,8 @@ function operation(route: Route, schemas: Components, examples: Examples[string]
       schema: { type: 'string' },
     })),
   ]
-  const body = route.body ?? route.multipart
-  const mediaType = route.body === undefined ? 'multipart/form-data' : 'application/json'
+  const body = route.body ?? route.multipart ?? (route.streamed === undefined ? undefined : BYTES)
+  const mediaType = route.streamed ?? (route.body === undefined ? 'multipart/form-data' : 'application/json')
   return {
     operationId: route.operationId ?? operationId(route),
     summary: route.summary,
@@ -106,6 +106,8 @@ function operation(route: Route, schemas: Components, examples: Examples[string]
     security: SECURITY[route.access],
   }
 }
+
+const BYTES = Type.String({ format: 'binary' })
 
 /** `post_cells_request`, `get_repository_cells_by_cell_type`. */
 function operationId({ method, path }: Route): string {

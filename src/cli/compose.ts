@@ -1,8 +1,9 @@
 import { startHttp } from '../http/server.ts'
 import { systemClock } from '../kernel/base/clock.ts'
 import type { Config } from '../kernel/config/schema.ts'
+import type { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
-import { createMetrics } from '../kernel/telemetry/metrics.ts'
+import { createMetrics, type Metrics } from '../kernel/telemetry/metrics.ts'
 import { startNode } from '../node/node.ts'
 import { certificateSource } from './certificate-source.ts'
 import type { Serving } from './serve.ts'
@@ -11,13 +12,22 @@ import type { Serving } from './serve.ts'
 export interface ComposeOptions {
   readonly config: Config
   readonly logger: Logger
+  /** The newest lines that the logger wrote. */
+  readonly logs: LogRing
+  /** Where the node counts; its own unless given. */
+  readonly metrics?: Metrics
   /** Asked once the node holds its data directory, because it may create a file there. */
   adminKey(): string
 }
 
 /** Puts node and facade together: the node first, HTTP when it can answer; stopped in reverse. */
-export async function startParts({ config, logger, adminKey }: ComposeOptions): Promise<Serving> {
-  const metrics = createMetrics()
+export async function startParts({
+  config,
+  logger,
+  logs,
+  metrics = createMetrics(),
+  adminKey,
+}: ComposeOptions): Promise<Serving> {
   const node = await startNode({ config, logger, metrics })
   try {
     const options = {
@@ -25,6 +35,7 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
       cells: config.cells,
       adminKey: adminKey(),
       logger,
+      logs,
       metrics,
       clock: systemClock,
       certificate: certificateSource(config, systemClock),

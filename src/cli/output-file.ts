@@ -1,4 +1,5 @@
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { open, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorMessage, hasCode } from '../kernel/base/errors.ts'
 import { CliError, EXIT } from './exit-codes.ts'
@@ -39,5 +40,30 @@ export async function writeWhole(path: string, text: string, replace: boolean): 
   } catch (error) {
     await rm(unfinished, { force: true })
     throw cannotWrite(path, error)
+  }
+}
+
+/** Writes what comes into a file, which appears only when it is whole; returns its size. Throws `CliError`, also when it exists and `replace` is false. */
+export async function streamToFile(path: string, pieces: AsyncIterable<Uint8Array>, replace: boolean): Promise<number> {
+  if (!replace && existsSync(path)) throw alreadyThere(path)
+  const unfinished = `${path}.${process.pid}.part`
+  let size = 0
+  try {
+    const file = await open(unfinished, 'wx').catch((error: unknown) => {
+      throw cannotWrite(path, error)
+    })
+    try {
+      for await (const piece of pieces) {
+        await file.appendFile(piece)
+        size += piece.length
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(unfinished, path)
+    return size
+  } finally {
+    await rm(unfinished, { force: true })
   }
 }

@@ -1,27 +1,36 @@
 import { Command, CommanderError } from 'commander'
+import { errorMessage } from '../kernel/base/errors.ts'
 import { softwareVersion } from '../kernel/config/package-files.ts'
 import { registerApprovalCommands } from './approval.ts'
 import { registerAudit } from './audit.ts'
+import { registerBackup } from './backup.ts'
+import { registerBundleCommands } from './bundle.ts'
 import { registerCellCommands } from './cell.ts'
+import { registerCompletion } from './completion.ts'
 import { registerConfigCommands } from './config.ts'
 import { registerConstraintCommands } from './constraint.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerEvents } from './events.ts'
-import { CliError, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
+import { CliError, codeOf, EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import { registerFederationCommands } from './federation.ts'
 import { registerFollowCommands } from './follow.ts'
+import { registerFsck } from './fsck.ts'
+import { registerGc } from './gc.ts'
 import { registerGoalCommands } from './goal.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { registerKeysCommands } from './keys.ts'
+import { registerLogs } from './logs.ts'
 import { registerOperatorCommands } from './operator.ts'
 import { printError } from './output.ts'
 import { registerPeers } from './peers.ts'
 import { registerPinCommands } from './pin.ts'
 import { registerProviders } from './providers.ts'
 import { registerQuery } from './query.ts'
+import { registerRestore } from './restore.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
+import { registerTop } from './top.ts'
 import { registerVerifyCommands } from './verify.ts'
 import { registerVulnerabilityCommands } from './vulnerability.ts'
 import { registerWebhookCommands } from './webhook.ts'
@@ -42,7 +51,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, wantsJson(args))
-    printError(error, wantsJson(args))
+    printError(advised(error), wantsJson(args))
     return exitCodeOf(error)
   }
 }
@@ -77,6 +86,14 @@ export function createProgram(): Command {
   registerVerifyCommands(program)
   registerAudit(program)
   registerConfigCommands(program)
+  registerTop(program)
+  registerLogs(program)
+  registerBackup(program)
+  registerRestore(program)
+  registerFsck(program)
+  registerGc(program)
+  registerBundleCommands(program)
+  registerCompletion(program)
   withoutExit(program)
   return program
 }
@@ -86,6 +103,14 @@ function withoutExit(command: Command): void {
   command.exitOverride()
   command.configureOutput({ outputError: () => undefined })
   for (const verb of command.commands) withoutExit(verb)
+}
+
+/** A wrong key says where the right one is. */
+function advised(error: unknown): unknown {
+  if (exitCodeOf(error) !== EXIT.unauthorised || codeOf(error) !== 'PROV_016') return error
+  const advice =
+    "the administrator's key is in admin.key of the node's data directory: name that with --data-dir, or the key with --api-key"
+  return new CliError(`${errorMessage(error)}; ${advice}`, EXIT.unauthorised, 'PROV_016')
 }
 
 /** Help and version are thrown too, after they were printed. */

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { StartError } from '../kernel/base/errors.ts'
+import { fullDisk, StartError } from '../kernel/base/errors.ts'
 import { checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
 import { loadConfig } from '../kernel/config/load.ts'
 import { FLAG_NAMES, type Flags } from '../kernel/config/read-flags.ts'
 import { FlagError, type Origin } from '../kernel/config/setting.ts'
+import { LogRing } from '../kernel/telemetry/log-ring.ts'
 import { createLogger } from '../kernel/telemetry/logger.ts'
 import { printLine } from './output.ts'
 import { serve } from './serve.ts'
@@ -64,7 +65,8 @@ async function start(options: StartOptions): Promise<void> {
   const env = process.env
   checkAdminKeyEnvironment(env)
   const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
-  const logger = createLogger({ level: config.log.level })
+  const logs = new LogRing()
+  const logger = createLogger({ level: config.log.level, also: logs })
   for (const warning of warnings) logger.warn(warning)
 
   await serve({
@@ -75,7 +77,11 @@ async function start(options: StartOptions): Promise<void> {
       await checkSeedFlags(config.p2p.seeds, origins.get('p2p.seeds'))
       const { checkOwnAddresses } = await import('../node/seeds.ts')
       checkOwnAddresses(config.p2p)
-      return await startParts({ config, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
+      try {
+        return await startParts({ config, logger, logs, adminKey: () => loadAdminKey(config.data_dir, env).key })
+      } catch (error) {
+        throw fullDisk(error) === error ? error : diskIsFull(config.data_dir, error)
+      }
     },
     ready(file) {
       if (process.stdout.isTTY && !options.json) printLine(welcome({ file, dataDir: config.data_dir, env }))
@@ -83,6 +89,9 @@ async function start(options: StartOptions): Promise<void> {
     },
   })
 }
+
+const diskIsFull = (dataDir: string, cause: unknown): StartError =>
+  new StartError(`the disk of ${dataDir} is full: free some space on it, or choose another --data-dir`, { cause })
 
 /** A malformed `--seed` is a mistake in the command line; from elsewhere it is a reason not to start. Throws `StartError`. */
 async function checkSeedFlags(seeds: readonly string[], origin: Origin | undefined): Promise<void> {

@@ -67,7 +67,8 @@ function asProviderError(error: unknown, request: FastifyRequest): ProviderError
 
 function wrongType({ headers, server }: FastifyRequest): string {
   const found = JSON.stringify(headers['content-type'] ?? 'nothing').slice(0, 128)
-  const allowed = server.hasContentTypeParser('multipart/form-data') ? 'multipart/form-data' : 'application/json'
+  const allowed =
+    ['multipart/form-data', 'application/x-tar'].find((type) => server.hasContentTypeParser(type)) ?? 'application/json'
   return `Content-Type: found ${found}, allowed is ${allowed}`
 }
 

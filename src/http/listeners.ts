@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { errorMessage, StartError } from '../kernel/base/errors.ts'
+import { errorMessage, hasCode, StartError } from '../kernel/base/errors.ts'
 import type { Certificate } from './certificates.ts'
 import { refuseConnection } from './errors.ts'
 import { wantsEvents } from './events/upgrade.ts'
@@ -69,12 +69,19 @@ export async function listenAlso(
       })
     })
   } catch (error) {
-    throw new StartError(
-      `cannot listen for HTTP on ${where.host}:${where.port} (${where.key}): ${errorMessage(error)}`,
-      { cause: error },
-    )
+    throw cannotListen(`${where.host}:${where.port}`, where.key, error)
   }
   return server
+}
+
+/** Why a port cannot be listened on, and what to do about it; `key` is where it is configured. */
+export function cannotListen(where: string, key: string, error: unknown): StartError {
+  const [reason, advice] = hasCode(error, 'EADDRINUSE')
+    ? ['another program uses that port', `end it (ss -ltnp shows it), or choose another ${key}`]
+    : hasCode(error, 'EACCES')
+      ? ['this user may not listen there', `choose a ${key} from 1024 on`]
+      : [errorMessage(error), `choose another ${key}`]
+  return new StartError(`cannot listen for HTTP on ${where}: ${reason}: ${advice}`, { cause: error })
 }
 
 /** Closes connections that do not get to HTTP: whoever sends nonsense to TLS would not understand an answer. */

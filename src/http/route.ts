@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import type { AccessRole } from '../../protocol/access.ts'
 import type { MemoryClass, MemoryPermission } from '../../protocol/memory.ts'
+import type { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
@@ -17,6 +18,8 @@ export interface HttpContext {
   readonly traffic: Traffic
   /** Bytes of a package at most. */
   readonly maxPackageBytes: number
+  /** The newest lines of the node's log. */
+  readonly logs: LogRing
   /** Whether routes for readers are open to everybody. */
   readonly openReading: boolean
   /** Who calls, as of now. */
@@ -75,6 +78,8 @@ interface RouteDefinition<B extends TSchema, Q extends TSchema, P extends TSchem
   readonly checkedByNode?: boolean
   /** Parts of a multipart body, for the documentation: the handler reads the stream itself. */
   readonly multipart?: TSchema
+  /** Media type of a body that the handler reads as a stream, as long as it comes. */
+  readonly streamed?: string
   readonly query?: Q
   readonly params?: P
   /** Request headers that the route understands, with what they do. */

@@ -29,6 +29,7 @@ import { repositoryRoutes } from './routes/repository.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { sourceRoutes } from './routes/sources.ts'
 import { systemRoutes } from './routes/system.ts'
+import { upkeepRoutes } from './routes/upkeep.ts'
 import { vulnerabilityRoutes } from './routes/vulnerabilities.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 
@@ -51,6 +52,7 @@ export const ROUTES: readonly Route[] = [
   ...constraintRoutes(operatorOf),
   ...auditRoutes,
   ...doctorRoutes,
+  ...upkeepRoutes,
   ...vulnerabilityRoutes,
   ...analyticsRoutes,
   ...eventRoutes,

@@ -11,8 +11,8 @@ import {
 import { LIMITS } from '../../protocol/limits.ts'
 import { DEPRECATED_ROUTES, type DeprecatedRoute } from '../../protocol/versions.ts'
 import type { Clock } from '../kernel/base/clock.ts'
-import { errorMessage, StartError } from '../kernel/base/errors.ts'
 import type { Config } from '../kernel/config/schema.ts'
+import { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../node/api.ts'
@@ -27,6 +27,7 @@ import { type Gate, guard, isForSessions } from './guard.ts'
 import { HostPolicy } from './hosts.ts'
 import { jsonParser } from './json-body.ts'
 import {
+  cannotListen,
   KEEP_ALIVE_MS,
   LISTENER,
   listenAlso,
@@ -63,6 +64,8 @@ export interface HttpOptions {
   readonly operators?: readonly string[]
   /** Requests per minute of one session; the document's unless given. */
   readonly memoryRates?: MemoryRates
+  /** The newest lines of the node's log; none unless given. */
+  readonly logs?: LogRing
   /** Routes that go; the contract's unless given. */
   readonly deprecated?: readonly DeprecatedRoute[]
   /** Limits of the event stream, where they are not the usual ones. */
@@ -126,8 +129,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
     await app.listen({ host: config.host, port: config.port, backlog: MAX_CONNECTIONS })
   } catch (error) {
     await Promise.all([stream.close(), app.close()])
-    const where = `${config.host}:${config.port}`
-    throw new StartError(`cannot listen for HTTP on ${where}: ${errorMessage(error)}`, { cause: error })
+    throw cannotListen(`${config.host}:${config.port}`, 'http.port (--http-port)', error)
   }
   app.server.maxConnections = MAX_CONNECTIONS
   deadlines.start()
@@ -162,11 +164,11 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
 
 function contextOf(
   node: ProviderNode,
-  { cells, logger, metrics }: HttpOptions,
+  { cells, logger, metrics, logs = new LogRing() }: HttpOptions,
   traffic: Traffic,
   { openReading, credential }: Gate,
 ): HttpContext {
-  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading, credential }
+  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, logs, openReading, credential }
 }
 
 /**
@@ -257,7 +259,7 @@ function registerRoutes(
       state: { meter, logger, family: route.family, operation: route.memory?.operation },
       access: route.access,
       takesToken: route.forPartners === true || isForSessions(route.access),
-      upload: route.multipart !== undefined,
+      upload: route.multipart !== undefined || route.streamed !== undefined,
       largeBody: route.bodyLimit > LIMITS.jsonBodyBytes ? route.bodyLimit : undefined,
       end: endOf(route, deprecated),
     })
@@ -279,15 +281,16 @@ function registerRoutes(
   }
 }
 
-/** Uploads live in a scope of their own, where multipart is the only content type and its body stays a stream. */
+/** Uploads live in a scope of their own, where theirs is the only content type and its body stays a stream. */
 function addTo(app: FastifyInstance, route: Route, add: (scope: FastifyInstance) => void): void {
-  if (route.multipart === undefined) {
+  const type = route.multipart === undefined ? route.streamed : 'multipart/form-data'
+  if (type === undefined) {
     add(app)
     return
   }
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('multipart/form-data', (_request, _body, done) => done(null))
+    scope.addContentTypeParser(type, (_request, _body, done) => done(null))
     add(scope)
   })
 }

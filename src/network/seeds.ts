@@ -147,7 +147,7 @@ export class SeedKeeper {
         warnedAt = Date.now()
         logger.warn(
           { seed: text, reason: seed.lastError, attempts: seed.attempts },
-          'a seed does not answer; it will be tried again',
+          'a seed does not answer; it will be tried again. Check its address and port, that it runs, and that no firewall is between',
         )
         return true
       },

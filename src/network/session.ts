@@ -140,7 +140,11 @@ function checkRemote(self: WireIdentity, remote: string, message: HandshakeChall
   }
   const skew = Math.abs(message.timestamp - now)
   if (skew > LIMITS.clockSkewMs) {
-    throw new HandshakeError(`the peer's clock differs by ${skew} ms; at most ${LIMITS.clockSkewMs} are allowed`)
+    const [seconds, most] = [Math.round(skew / 1000), LIMITS.clockSkewMs / 1000]
+    const direction = message.timestamp > now ? 'ahead of' : 'behind'
+    throw new HandshakeError(
+      `the peer's clock differs: it is ${seconds} s ${direction} this one, at most ${most} s are allowed. Set the one that is wrong: timedatectl set-ntp true`,
+    )
   }
   try {
     const wireKey = verifyRoleCertificate(self.verifier, self.network, message.certificate, {

@@ -80,6 +80,7 @@ import type { ReadableLog } from './flows/log-reader.ts'
 import type { Goals } from './goals-api.ts'
 import type { Chat, Memory } from './memory-api.ts'
 import type { Sources } from './sources-api.ts'
+import type { Upkeep } from './upkeep-api.ts'
 import type { NodeWebhooks } from './webhooks.ts'
 
 export type * from './cells-api.ts'
@@ -267,6 +268,8 @@ export interface ProviderNode {
   }
   /** Whose documents questions are answered from, and what constraints they may name. */
   readonly sources: Sources
+  /** Backups, checks, bundles. */
+  readonly upkeep: Upkeep
   /** What administrators did, newest first. */
   audit(query: AuditQuery): Promise<AuditList>
   /** The node's transparency log. What it does not have is `PROV_001` with status 404. */

@@ -9,6 +9,7 @@ import { cellDetails } from '../domain/cells/details.ts'
 import type { CellRecord } from '../domain/cells/records.ts'
 import { ReplicationOrders } from '../domain/cells/replication-orders.ts'
 import type { VulnerabilityWitness } from '../domain/cells/vulnerabilities.ts'
+import type { YankChange } from '../domain/cells/yanks.ts'
 import { AnnouncedNames } from '../domain/federation/announced-names.ts'
 import { systemClock } from '../kernel/base/clock.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
@@ -80,6 +81,7 @@ import { GoalSet } from './sets/goal-set.ts'
 import { PublisherKeySet } from './sets/publisher-key-set.ts'
 import { YankSet } from './sets/yank-set.ts'
 import { startMemory } from './start-memory.ts'
+import { NodeUpkeep } from './upkeep.ts'
 import { NodeWebhooks } from './webhooks.ts'
 import '../providers/built-in.ts'
 
@@ -160,14 +162,16 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     doors.learn(announcement.provider_id, announcement.http, from)
   })
   const liveness = new Liveness(parts)
+  const onYanked = ({ yank, cell }: YankChange): void => {
+    const { yanked, reason, manifest_digest: cellId } = yank
+    events.emit('cell_yanked', { cellId, yanked, reason, by: 'publisher' })
+    if (cell !== undefined) announcer.changed(cell.page)
+  }
+  const publisherKeys = new PublisherKeySet(parts)
   const reconciler = new Reconciler(parts, {
     sets: [
-      new YankSet(parts, ({ yank, cell }) => {
-        const { yanked, reason, manifest_digest: cellId } = yank
-        events.emit('cell_yanked', { cellId, yanked, reason, by: 'publisher' })
-        if (cell !== undefined) announcer.changed(cell.page)
-      }),
-      new PublisherKeySet(parts),
+      new YankSet(parts, onYanked),
+      publisherKeys,
       new GoalSet(goalBook, config.network.name),
       new AnnouncementSet(parts, (text, from) => learner.brought(text, from)),
     ],
@@ -245,6 +249,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   const replicator = new Replicator(parts, { orders, fetcher, onKept, onGone })
   const replication = new Replication(parts, { orders, replicator, administration, onGone })
   replication.measure(metrics)
+  const upkeep = new NodeUpkeep(parts, { administration, epochs, proofs, fetcher, publisherKeys, onKept, onYanked })
 
   events.on('peer_banned', ({ providerId }) => {
     if (parts.partners.get(providerId) !== undefined) logger.warn({ partner: providerId }, 'a partner is banned')
@@ -311,6 +316,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
   })
   await lifecycle.start({ name: 'requests', start: () => undefined, stop: () => requests.stop() })
   await lifecycle.start(assurance)
+  await lifecycle.start(upkeep)
   await lifecycle.start({ name: 'request records', start: () => records.load(), stop: () => records.stop() })
 
   const offered = ({ page, ...registered }: RegisteredOnPage): Registered => {
@@ -405,6 +411,7 @@ async function startIn(lifecycle: Lifecycle, options: NodeOptions): Promise<Runn
     assurance,
     proofKeys: { list: () => keyring.list(), rotate: (by) => keyring.rotate(by) },
     webhooks: new NodeWebhooks({ webhooks, deliveries, delivery, administration }),
+    upkeep,
     audit: (query) => administration.list(store, query),
     goalLog: (goalId) => goalLogs.of(goalId),
     log: nodeLog(parts, { proofs, epochs, cosignatures, watcher, witness }),

@@ -70,6 +70,8 @@ const BODIES: Readonly<Record<string, Record<string, unknown>>> = {
     agent_pack: { version: '1.0', parameters: 'SGVsbG8gV29ybGQ=' },
     contributor_id: '0'.repeat(40),
   },
+  'POST /api/v1/fsck': { repair: false },
+  'POST /api/v1/bundles/export': { cells: ['held'] },
   'POST /api/v1/goals': { goal_id: 'new', evaluator: { digest: `sha256:${'0'.repeat(64)}` } },
   'POST /api/v1/operators': { algorithm: 'hmac-sha256', permissions: [{ domain: 'general', jurisdictions: null }] },
   'POST /api/v1/operators/:operator_id/rotate': { public_key: 'A'.repeat(43) },
@@ -147,6 +149,8 @@ function rightCall(route: Route): RawCall {
     const body = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', EMPTY_MODULE))
     return { method, path: pathOf(route), headers: [FORM_TYPE], body }
   }
+  if (route.streamed !== undefined)
+    return { method, path: pathOf(route), headers: [`Content-Type: ${route.streamed}`], body: Buffer.alloc(1024) }
   if (route.body === undefined) return { method, path: pathOf(route), ...token }
   const body = BODIES[nameOf(route)] ?? assert.fail(`${nameOf(route)} has no body: add one`)
   return { method, path: pathOf(route), ...token, headers: [JSON_TYPE], body: JSON.stringify(body) }

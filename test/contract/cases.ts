@@ -747,6 +747,51 @@ const doctor: Record<string, Record<number, Produce>> = {
   'POST /api/v1/doctor': { 200: (at) => at.admin(post('/api/v1/doctor')) },
 }
 
+const FSCK = '/api/v1/fsck'
+const BUNDLES = '/api/v1/bundles'
+const asText = { 'Content-Type': 'text/plain' }
+const exported = (at: ContractServer, body: object): Promise<Reply> =>
+  at.admin({ method: 'POST', path: `${BUNDLES}/export`, headers: json, body })
+const imported = (at: ContractServer, body: string | Buffer, type = 'application/x-tar'): Promise<Reply> =>
+  at.admin({ method: 'POST', path: `${BUNDLES}/import?dry_run=true`, headers: { 'Content-Type': type }, body })
+
+const upkeep: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/backup/snapshot': { 200: asAdmin('/api/v1/backup/snapshot') },
+  'GET /api/v1/backup/packages/{digest}': {
+    200: async (at) => at.admin({ path: `/api/v1/backup/packages/${(await registered(at)).digest}` }),
+    400: asAdmin('/api/v1/backup/packages/x'),
+    404: asAdmin(`/api/v1/backup/packages/${ABSENT}`),
+  },
+  [`POST ${FSCK}`]: {
+    200: (at) => at.admin({ method: 'POST', path: FSCK, headers: json, body: {} }),
+    400: (at) => at.admin({ method: 'POST', path: FSCK, headers: json, body: { repair: 'yes' } }),
+    413: (at) => at.admin({ method: 'POST', path: FSCK, headers: json, body: { repair: LARGE } }),
+    415: (at) => at.admin({ method: 'POST', path: FSCK, headers: asText, body: 'x' }),
+  },
+  'POST /api/v1/gc': {
+    200: (at) => at.admin(post('/api/v1/gc?dry_run=true')),
+    400: (at) => at.admin(post('/api/v1/gc?dry_run=maybe')),
+  },
+  [`POST ${BUNDLES}/export`]: {
+    200: async (at) => exported(at, { cells: [(await registered(at)).cell_type] }),
+    400: (at) => exported(at, { cells: [] }),
+    404: (at) => exported(at, { cells: ['nobody-has-this'] }),
+    409: (at) => exported(at, { since: { size: 1_000_000_000 } }),
+    413: (at) => exported(at, { cells: [LARGE] }),
+    415: (at) => at.admin({ method: 'POST', path: `${BUNDLES}/export`, headers: asText, body: 'x' }),
+  },
+  [`POST ${BUNDLES}/import`]: {
+    200: async (at) => {
+      const order = { cells: [(await registered(at)).cell_type] }
+      const archive = await at.node.upkeep.exportBundle(order, new AbortController().signal)
+      return imported(at, Buffer.concat(await Array.fromAsync(archive)))
+    },
+    400: (at) => imported(at, 'no archive'),
+    415: (at) => imported(at, 'x', 'text/plain'),
+  },
+  'GET /api/v1/logs': { 200: asAdmin('/api/v1/logs'), 400: asAdmin('/api/v1/logs?limit=-1') },
+}
+
 const system: Record<string, Record<number, Produce>> = {
   'GET /health': { 200: get('/health') },
   'GET /ready': { 200: get('/ready') },
@@ -768,6 +813,7 @@ export const CASES: Readonly<Record<string, Readonly<Record<number, Produce>>>> 
   ...sources,
   ...audit,
   ...doctor,
+  ...upkeep,
   ...discovery,
   ...log,
   ...goalCases,

@@ -51,7 +51,7 @@ const ENVELOPE = {
 const isForSessions = ({ access }: Pick<(typeof ROUTES)[number], 'access'>): boolean => access.startsWith('session:')
 
 /** A call that a route refuses only for its credential. */
-function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Call {
+function callOf({ method, path, body, multipart, streamed }: (typeof ROUTES)[number]): Call {
   const filled = path
     .replace(':digest', `sha256:${'0'.repeat(64)}`)
     .replace(':cell_type', 'adder')
@@ -84,6 +84,7 @@ function callOf({ method, path, body, multipart }: (typeof ROUTES)[number]): Cal
   if (federation !== undefined && body !== undefined) return { method, path: filled, body: federation }
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
   if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
+  if (streamed !== undefined) return { method, path: filled, headers: { 'Content-Type': streamed }, body: '' }
   if (method === 'PATCH') return { method, path: filled, body: { status: 'deprecated' } }
   if (path === '/api/v1/goals' && method === 'POST') {
     return { method, path, body: { goal_id: 'any', evaluator: { digest: EVALUATOR } } }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { AccessRole, ApiKeyInfo } from '../../protocol/access.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { Approval } from '../../protocol/approvals.ts'
@@ -491,6 +492,15 @@ export class FakeNode implements ProviderNode {
   async doctor() {
     this.#maybeFail()
     return { ok: true, checks: [] }
+  }
+
+  upkeep: ProviderNode['upkeep'] = {
+    snapshot: async () => Readable.from([new Uint8Array()]),
+    package: async () => undefined,
+    fsck: async () => Readable.from([]),
+    collectGarbage: async (dryRun) => ({ dry_run: dryRun, found: [], count: 0, bytes: 0 }),
+    exportBundle: async () => Readable.from([new Uint8Array()]),
+    importBundle: () => Promise.reject(new Error('not scripted')),
   }
 
   proofKeys: ProviderNode['proofKeys'] = {

@@ -150,7 +150,10 @@ test('a port that is taken is a reason not to start', async (t) => {
   const { port } = await start(t)
   await assert.rejects(start(t, { port }), (error) => {
     assert.ok(error instanceof StartError)
-    assert.match(error.message, new RegExp(`cannot listen for HTTP on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`))
+    assert.match(
+      error.message,
+      new RegExp(`cannot listen for HTTP on 127\\.0\\.0\\.1:${port}: another program uses that port`),
+    )
     return true
   })
 })

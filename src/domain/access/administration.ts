@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditEntry, AuditList, AuditQuery } from '../../../protocol/audit.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
-import { toBase64Url, toHex, utf8 } from '../../kernel/base/bytes.ts'
+import { equalBytes, toBase64Url, toHex, utf8 } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { sha256 } from '../../kernel/base/hash.ts'
@@ -41,6 +41,10 @@ export interface AdministrativeAct {
     | 'source_disapproved'
     | 'constraint_added'
     | 'constraint_removed'
+    | 'backup_taken'
+    | 'store_repaired'
+    | 'garbage_collected'
+    | 'bundle_imported'
   /** `admin`, `key:<id>`, or `node` for what it does by itself. */
   readonly by: string
   readonly at: string
@@ -87,6 +91,18 @@ export class Administration {
       else isLast = false
     }
     return { entries, next_before: isLast ? null : (entries.at(-1)?.log_index ?? null) }
+  }
+}
+
+/** Leaves that commit to acts, with whether they commit to what is kept of them. */
+export async function* administrativeLeaves(
+  store: Store,
+  log: Pick<MerkleLog, 'leaf'>,
+): AsyncGenerator<{ readonly index: number; readonly holds: boolean }> {
+  for await (const [key, kept] of store.scan(administration)) {
+    const leaf = log.leaf(Number(key))
+    const expected = utf8(canonicalJson({ act: 'administration', commitment: commitmentTo(kept) }))
+    yield { index: Number(key), holds: leaf !== undefined && equalBytes(leaf, expected) }
   }
 }
 

@@ -277,10 +277,10 @@ export class CellIndex {
 export const packageDigest = (cell: Pick<CellRecord, 'manifest'>): string =>
   cell.manifest.package.digest.slice('sha256:'.length)
 
-const postingKey = (by: CellQuery['by'], name: string): string => `${by === 'capability' ? 'c' : 't'}:${name}`
+export const postingKey = (by: CellQuery['by'], name: string): string => `${by === 'capability' ? 'c' : 't'}:${name}`
 
 /** Stores a posting list, and counts the capabilities that something was registered under. */
-function changePostings(tx: Transaction, key: string, before: readonly Candidate[], after: Candidate[]): void {
+export function changePostings(tx: Transaction, key: string, before: readonly Candidate[], after: Candidate[]): void {
   if (after.length > 0) tx.put(postings, key, after)
   else tx.delete(postings, key)
   if (!key.startsWith('c:')) return
@@ -294,7 +294,7 @@ export function bump(tx: Transaction, name: 'cells' | 'types' | 'capabilities', 
 }
 
 /** One candidate per capability, and one for the cell type. */
-function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
+export function candidatesOf(cell: CellRecord): [key: string, Candidate][] {
   const { manifest, annotations } = cell
   const measured = measuredOf(cell.report)
   const base = {

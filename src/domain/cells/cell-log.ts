@@ -1,6 +1,7 @@
 import type { LoggedAct } from '../../../protocol/log.ts'
 import { utf8 } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import type { MerkleLog } from '../../kernel/log/merkle-log.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { Store, Transaction } from '../../kernel/storage/store.ts'
@@ -70,5 +71,25 @@ export class CellLog {
     }
     await flush()
     await store.transact((tx) => tx.put(counters, BACKFILLED, 1))
+  }
+}
+
+/** Registered cells with whether the log has the leaf that says so. */
+export async function* loggedRegistrations(
+  store: Store,
+  log: Pick<MerkleLog, 'leaf'>,
+): AsyncGenerator<{ readonly id: string; readonly holds: boolean }> {
+  for await (const [id, index] of store.scan(loggedCells)) {
+    const leaf = log.leaf(index)
+    yield { id, holds: leaf !== undefined && isRegistration(leaf, id) }
+  }
+}
+
+function isRegistration(leaf: Uint8Array, id: string): boolean {
+  try {
+    const act = parseStrictJson(leaf) as Partial<LoggedAct>
+    return act.act === 'register' && act.cell_id === id
+  } catch {
+    return false
   }
 }

@@ -55,6 +55,11 @@ export class MerkleLog {
     return this.#sizeIn(this.#store)
   }
 
+  /** Leaves as a snapshot or a transaction sees them. */
+  sizeIn(reader: Reader): number {
+    return this.#sizeIn(reader)
+  }
+
   /** Names of all logs of a store that have leaves. */
   static async names(store: Store): Promise<string[]> {
     return await Array.fromAsync(store.keys(heads))

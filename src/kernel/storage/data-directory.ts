@@ -74,7 +74,9 @@ export async function openDataDirectory(directory: string, network: string, prov
   const marker = await readMarker(directory)
   const first = marker?.provider_id === null
   if (!first && marker?.provider_id !== providerId) {
-    throw new StartError(`${directory} is the data of ${marker?.provider_id}, but the keys are those of ${providerId}`)
+    throw new StartError(
+      `${directory} is the data of ${marker?.provider_id}, but the keys are those of ${providerId}: name the --key-dir that belongs to it`,
+    )
   }
   const storeDirectory = join(directory, 'store')
   if (!first && !existsSync(join(storeDirectory, 'CURRENT'))) {
@@ -89,6 +91,18 @@ export async function openDataDirectory(directory: string, network: string, prov
     await store.close()
     throw error
   }
+}
+
+/** Says whose data a directory holds that was filled otherwise than by a first start. From then on it can be opened. */
+export const writeDataMarker = (directory: string, network: string, providerId: string): Promise<void> =>
+  writeMarker(directory, { format: 1, network, provider_id: providerId })
+
+/** Whose data a directory holds; undefined where it holds none. Throws `StartError`. */
+export async function dataOwner(
+  directory: string,
+): Promise<{ readonly network: string; readonly providerId: string } | undefined> {
+  const marker = await readMarker(directory)
+  return marker?.provider_id == null ? undefined : { network: marker.network, providerId: marker.provider_id }
 }
 
 async function readMarker(directory: string): Promise<Marker | undefined> {

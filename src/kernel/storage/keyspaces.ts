@@ -145,3 +145,13 @@ export function jsonKeyspace<Value>(number: KeyspaceNumber): Keyspace<Value> {
 export function textKeyspace(number: KeyspaceNumber): Keyspace<string> {
   return { prefix: prefixOf(number), encode: (value) => value, decode: (text) => text }
 }
+
+/** The number of the keyspace that a key on disk belongs to, and the key in it; undefined for a keyspace that no release had. */
+export function keyspaceOf(physical: string): { readonly number: KeyspaceNumber; readonly key: string } | undefined {
+  const number = Number.parseInt(physical.slice(0, 2), 36)
+  return NUMBERS.has(number) && physical[2] === '!'
+    ? { number: number as KeyspaceNumber, key: physical.slice(3) }
+    : undefined
+}
+
+const NUMBERS: ReadonlySet<number> = new Set(Object.values(KEYSPACES))

@@ -1,6 +1,6 @@
 import { StartError } from '../base/errors.ts'
 import { KEYSPACES, textKeyspace } from './keyspaces.ts'
-import type { Store } from './store.ts'
+import type { Store, StoreSnapshot } from './store.ts'
 
 /** A step from the schema before to `version`. It must be safe to run again after a crash in its middle. */
 export interface Migration {
@@ -43,6 +43,13 @@ export async function migrate(store: Store, migrations: readonly Migration[] = M
   }
   return newest
 }
+
+/** The schema version of a store, as it is or was at one moment. */
+export const schemaVersion = (reader: Pick<StoreSnapshot, 'get'>): number =>
+  Number(reader.get(meta, VERSION_KEY) ?? FIRST_VERSION)
+
+/** The newest schema version that this program knows. */
+export const newestSchema = (): number => MIGRATIONS.at(-1)?.version ?? FIRST_VERSION
 
 const setVersion = (store: Store, version: number): Promise<void> =>
   store.transact((tx) => tx.put(meta, VERSION_KEY, String(version)))

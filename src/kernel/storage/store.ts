@@ -4,6 +4,8 @@ import type { Keyspace } from './keyspaces.ts'
 
 /** Transactions that one disk write may carry: bounds the memory of a burst, not its speed. */
 const MAX_GROUP = 1024
+/** Characters that one disk write carries while a store is filled: bounds its memory. */
+const MAX_LOAD_CHARACTERS = 4 * 1024 * 1024
 
 /** Reads and writes inside one transaction. It sees its own writes and those of transactions before it. */
 export interface Transaction {
@@ -27,6 +29,17 @@ interface Pending {
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
+
+/** The store as it was at one moment, whatever is written meanwhile. To be closed. */
+export interface StoreSnapshot {
+  get<Value>(space: Keyspace<Value>, key: string): Value | undefined
+  /** Every record with its keyspace's prefix, in order of the keys' bytes. */
+  entries(): AsyncGenerator<StoredEntry>
+  close(): Promise<void>
+}
+
+/** A record as it is on disk: its keyspace's prefix and key, and the text of its value. */
+export type StoredEntry = readonly [key: string, value: string]
 
 /** Writes that are not on disk yet: value, or null for a deletion. */
 type Overlay = Map<string, string | null>
@@ -107,6 +120,46 @@ export class Store {
       })
       this.#writer ??= this.#write()
     })
+  }
+
+  /** The store as it is now: what was acknowledged is in it, and of each transaction all or nothing. */
+  snapshot(): StoreSnapshot {
+    const db = this.#db
+    const snapshot = db.snapshot()
+    return {
+      get(space, key) {
+        const text = db.getSync(space.prefix + key, { snapshot })
+        return text === undefined ? undefined : space.decode(text)
+      },
+      async *entries() {
+        const iterator = db.iterator({ snapshot })
+        try {
+          for (let entries = await iterator.nextv(256); entries.length > 0; entries = await iterator.nextv(256)) {
+            yield* entries
+          }
+        } finally {
+          await iterator.close()
+        }
+      },
+      close: () => snapshot.close(),
+    }
+  }
+
+  /** Fills an empty store with the records of another. Durable when it resolves; one that was interrupted is half full. */
+  async load(entries: AsyncIterable<StoredEntry>): Promise<void> {
+    let batch: Operation[] = []
+    let characters = 0
+    const write = async (): Promise<void> => {
+      await this.#db.batch(batch, { sync: true })
+      batch = []
+      characters = 0
+    }
+    for await (const [key, value] of entries) {
+      batch.push({ type: 'put', key, value })
+      characters += key.length + value.length
+      if (batch.length >= MAX_GROUP || characters >= MAX_LOAD_CHARACTERS) await write()
+    }
+    await write()
   }
 
   /** Rewrites the files that hold or held records under these keys, so that what was deleted or replaced there is gone from the disk. */

@@ -19,6 +19,8 @@ export interface LoggerOptions {
   readonly pretty?: boolean
   /** Default: stderr, written synchronously, so that nothing is lost when the process ends. */
   readonly destination?: LogDestination
+  /** Gets every line too, as JSON. */
+  readonly also?: LogDestination
 }
 
 const SECRET_NAMES = [
@@ -47,8 +49,18 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_PATHS, censor: '••••' },
     },
-    usePretty ? prettyDestination(destination) : destination,
+    both(usePretty ? prettyDestination(destination) : destination, options.also),
   )
+}
+
+function both(first: LogDestination, second: LogDestination | undefined): LogDestination {
+  if (second === undefined) return first
+  return {
+    write(line) {
+      first.write(line)
+      second.write(line)
+    },
+  }
 }
 
 /** Renders each line for people. Strings are escaped before they are rendered, so that only the renderer's own colours reach the terminal. */

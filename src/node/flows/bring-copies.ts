@@ -19,6 +19,8 @@ const ASK_MS = 10_000
 const OPENINGS = 3
 /** Keeper of pinned packages; ids of policies have digits only. */
 export const PIN = 'pin'
+/** Keeper of what bundles brought. */
+export const IMPORTED = 'import'
 
 /** What a policy has no room for. */
 export class NoRoom extends Error {}

@@ -6,6 +6,7 @@ import type { CertifiedNote } from '../../kernel/log/certified-checkpoint.ts'
 import { logOrigin } from '../../kernel/log/checkpoint.ts'
 import { logRecordText } from '../../kernel/log/log-record.ts'
 import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
+import type { StoreSnapshot } from '../../kernel/storage/store.ts'
 import type { NodeParts } from '../parts.ts'
 
 interface Parts extends Pick<NodeParts, 'clock' | 'store' | 'log'> {
@@ -32,6 +33,11 @@ export class LogEpochs {
   /** Read from the store each time: it changes in the transaction that appends the epoch's first leaf. */
   get newest(): number {
     return this.#parts.store.get(numbers, NEWEST) ?? 1
+  }
+
+  /** Origin line of the epoch that a snapshot of the store is in. */
+  originIn(snapshot: Pick<StoreSnapshot, 'get'>): string {
+    return logOrigin(this.#parts.keys.providerId, undefined, snapshot.get(numbers, NEWEST) ?? 1)
   }
 
   /** Origin line of the present epoch. */

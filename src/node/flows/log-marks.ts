@@ -12,6 +12,7 @@ import { logOrigin, signCheckpoint } from '../../kernel/log/checkpoint.ts'
 import { LogDamageError } from '../../kernel/log/log-damage.ts'
 import { MerkleLog } from '../../kernel/log/merkle-log.ts'
 import { writeFileDurably } from '../../kernel/storage/durable-files.ts'
+import { jsonKeyspace, KEYSPACES } from '../../kernel/storage/keyspaces.ts'
 import type { NodeParts } from '../parts.ts'
 import type { LogEpochs } from './log-epochs.ts'
 
@@ -19,6 +20,13 @@ interface Parts extends Pick<NodeParts, 'store' | 'logger' | 'events'> {
   readonly keys: Pick<NodeParts['keys'], 'providerId' | 'log'>
   readonly config: Pick<NodeParts['config'], 'key_dir'>
 }
+
+const restored = jsonKeyspace<boolean>(KEYSPACES.meta)
+const RESTORED = 'log:restored'
+
+/** Notes in a store that it was made of a backup, for the next start to see. Durable when it resolves. */
+export const markRestored = (store: NodeParts['store']): Promise<void> =>
+  store.transact((tx) => tx.put(restored, RESTORED, true))
 
 /** How far a log was. */
 interface Mark {
@@ -64,6 +72,8 @@ export class LogMarks implements Part {
   readonly #epochs: LogEpochs
   readonly #path: string
   readonly #marks = new Map<string, Mark>()
+  /** Whether a file said so. */
+  #isKnown = false
   #epoch = 1
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
@@ -77,6 +87,7 @@ export class LogMarks implements Part {
   async start(): Promise<void> {
     await this.#load()
     await this.#compare()
+    await this.#afterRestore()
     await this.#look()
     this.#timer = setInterval(() => {
       this.#looking ??= this.#look().finally(() => {
@@ -109,8 +120,29 @@ export class LogMarks implements Part {
       throw corrupt(this.#path, errorMessage(error))
     }
     if (!schema.Check(file)) throw corrupt(this.#path, 'it has another form')
+    this.#isKnown = true
     this.#epoch = file.epoch
     for (const [name, mark] of Object.entries(file.logs)) this.#marks.set(name, mark)
+  }
+
+  /**
+   * A store that was made of a backup, beside keys that do not remember how far the logs were: what was signed since the backup cannot be known, so
+   * the logs go on in a new epoch.
+   */
+  async #afterRestore(): Promise<void> {
+    const { keys, store, logger, events } = this.#parts
+    if (store.get(restored, RESTORED) !== true) return
+    if (!this.#isKnown) {
+      const { newest } = this.#epochs
+      const log = new MerkleLog(store, '')
+      const origin = logOrigin(keys.providerId, undefined, newest)
+      const { certificate, key } = keys.log
+      const checkpoint = signCheckpoint({ origin, size: log.size, root: log.root() }, key)
+      const { epoch } = await this.#epochs.open(newest, { certificate, checkpoint })
+      logger.warn({ epoch }, 'this store was restored from a backup: its logs go on in a new epoch')
+      events.emit('log_epoch_opened', { epoch })
+    }
+    await store.transact((tx) => tx.delete(restored, RESTORED))
   }
 
   /** Opens an epoch when a log is not what it was. */

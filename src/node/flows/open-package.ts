@@ -73,7 +73,7 @@ async function openElsewhere(
 }
 
 /** Who may hold a package: those who offered it, those who announce its cell, and whoever is connected. */
-function holders(
+export function holders(
   {
     offers,
     directory,

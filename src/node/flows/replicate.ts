@@ -6,7 +6,7 @@ import type { PolicyInForce, ReplicationOrders } from '../../domain/cells/replic
 import { errorMessage } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import type { NodeParts } from '../parts.ts'
-import { CopyBringer, NoRoom, PIN } from './bring-copies.ts'
+import { CopyBringer, IMPORTED, NoRoom, PIN } from './bring-copies.ts'
 import { FailedAttempts } from './failed-attempts.ts'
 import type { PackageFetcher } from './fetch-package.ts'
 import { type Match, policyMatches, policyObjection, turns } from './policy-matches.ts'
@@ -261,8 +261,9 @@ export class Replicator implements Part {
       const record = index.get(id)
       if (record === undefined) continue
       if (keeper === PIN ? this.#needs.orders.pin(record.manifest.package.digest) : this.#isInForce(keeper)) {
-        // A pin is the operator's word about these very bytes; a policy is about what its publisher stands by.
-        if (keeper === PIN || !yanks.isWithdrawn({ id, publisher: record.manifest.publisher })) continue
+        // A pin or a bundle is the operator's word about these very bytes; a policy is about what its publisher stands by.
+        if (keeper === PIN || keeper === IMPORTED || !yanks.isWithdrawn({ id, publisher: record.manifest.publisher }))
+          continue
         const dropped = await cache.drop(id)
         if (dropped !== undefined) this.#gone([dropped])
       } else this.#gone(await cache.assign(id, undefined))
@@ -270,7 +271,7 @@ export class Replicator implements Part {
   }
 
   #isInForce(keeper: string): boolean {
-    return keeper === PIN || this.#needs.orders.policy(keeper) !== undefined
+    return keeper === PIN || keeper === IMPORTED || this.#needs.orders.policy(keeper) !== undefined
   }
 
   #forgetPolicies(): void {
