@@ -8,6 +8,7 @@ import { cellRoutes } from './routes/cells.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { constraintRoutes } from './routes/constraints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { dashboardRoutes } from './routes/dashboard.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
@@ -65,6 +66,7 @@ export const ROUTES: readonly Route[] = [
   ...chatRoutes,
   ...systemRoutes,
   ...docsRoutes,
+  ...dashboardRoutes,
 ]
 
 const PATTERNS = ROUTES.map(({ method, path }) => ({
