@@ -1,5 +1,6 @@
 import { startHttp } from '../http/server.ts'
 import { systemClock } from '../kernel/base/clock.ts'
+import type { DescribedSetting } from '../kernel/config/describe.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { createMetrics } from '../kernel/telemetry/metrics.ts'
@@ -13,10 +14,12 @@ export interface ComposeOptions {
   readonly logger: Logger
   /** Asked once the node holds its data directory, because it may create a file there. */
   adminKey(): string
+  /** What administrators are shown of the configuration; nothing unless given. */
+  settings?(): readonly DescribedSetting[]
 }
 
 /** Puts node and facade together: the node first, HTTP when it can answer; stopped in reverse. */
-export async function startParts({ config, logger, adminKey }: ComposeOptions): Promise<Serving> {
+export async function startParts({ config, logger, adminKey, settings }: ComposeOptions): Promise<Serving> {
   const metrics = createMetrics()
   const node = await startNode({ config, logger, metrics })
   try {
@@ -24,6 +27,7 @@ export async function startParts({ config, logger, adminKey }: ComposeOptions): 
       config: config.http,
       cells: config.cells,
       adminKey: adminKey(),
+      settings: settings?.() ?? [],
       logger,
       metrics,
       clock: systemClock,

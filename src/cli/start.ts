@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { StartError } from '../kernel/base/errors.ts'
-import { checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
+import { adminKeyOrigin, checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
+import { describeConfig } from '../kernel/config/describe.ts'
 import { loadConfig } from '../kernel/config/load.ts'
 import { FLAG_NAMES, type Flags } from '../kernel/config/read-flags.ts'
 import { FlagError, type Origin } from '../kernel/config/setting.ts'
@@ -63,7 +64,8 @@ Examples:
 async function start(options: StartOptions): Promise<void> {
   const env = process.env
   checkAdminKeyEnvironment(env)
-  const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const loaded = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const { config, origins, warnings } = loaded
   const logger = createLogger({ level: config.log.level })
   for (const warning of warnings) logger.warn(warning)
 
@@ -75,7 +77,12 @@ async function start(options: StartOptions): Promise<void> {
       await checkSeedFlags(config.p2p.seeds, origins.get('p2p.seeds'))
       const { checkOwnAddresses } = await import('../node/seeds.ts')
       checkOwnAddresses(config.p2p)
-      return await startParts({ config, logger, adminKey: () => loadAdminKey(config.data_dir, env).key })
+      return await startParts({
+        config,
+        logger,
+        adminKey: () => loadAdminKey(config.data_dir, env).key,
+        settings: () => describeConfig(loaded, adminKeyOrigin(config.data_dir, env)),
+      })
     },
     ready(file) {
       if (process.stdout.isTTY && !options.json) printLine(welcome({ file, dataDir: config.data_dir, env }))

@@ -10,10 +10,11 @@ export interface Concern {
 
 /** What helps where a component is not well. Components that are not named are left to `cytoplex doctor`, which looks closer. */
 const COMPONENT_ADVICE: Readonly<Record<string, string>> = {
-  storage: 'Make room on the disk of the data directory, or lower what copies may take (storage.*).',
-  disk: 'Make room on the disk of the data directory, or lower what copies may take.',
-  network: 'Check that the P2P port is open and that seeds are right: cytoplex peers, cytoplex doctor.',
-  peers: 'Check that the P2P port is open and that seeds are right: cytoplex peers, cytoplex doctor.',
+  store: 'The log of the node says which write failed. Stop the node before anything else touches its data directory.',
+  disk: 'Make room on the disk of the data directory, or lower what copies of others’ cells may take.',
+  network: 'Check that the P2P port is open and that the seeds are right: cytoplex peers, cytoplex doctor.',
+  log: 'Do not write to the data directory. See Log for evidence, and the log of the node for the reason.',
+  event_loop: 'The machine has too little processor time for what it is asked: see Requests below, and its load.',
 }
 const LOOK_CLOSER = 'cytoplex doctor looks closer and says what to do.'
 

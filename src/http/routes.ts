@@ -6,6 +6,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { chatRoutes } from './routes/chat.ts'
+import { configurationRoutes } from './routes/configuration.ts'
 import { constraintRoutes } from './routes/constraints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   ...goalLogRoutes,
   ...goalRoutes,
   ...keyRoutes,
+  ...configurationRoutes,
   ...proofKeyRoutes,
   ...federationRoutes,
   ...replicationRoutes,

@@ -12,6 +12,7 @@ import { LIMITS } from '../../protocol/limits.ts'
 import { DEPRECATED_ROUTES, type DeprecatedRoute } from '../../protocol/versions.ts'
 import type { Clock } from '../kernel/base/clock.ts'
 import { errorMessage, StartError } from '../kernel/base/errors.ts'
+import type { DescribedSetting } from '../kernel/config/describe.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
@@ -63,6 +64,8 @@ export interface HttpOptions {
   readonly operators?: readonly string[]
   /** Requests per minute of one session; the document's unless given. */
   readonly memoryRates?: MemoryRates
+  /** What the node runs with, secrets masked; nothing unless given. */
+  readonly settings?: readonly DescribedSetting[]
   /** Routes that go; the contract's unless given. */
   readonly deprecated?: readonly DeprecatedRoute[]
   /** Limits of the event stream, where they are not the usual ones. */
@@ -112,7 +115,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   registerRoutes(app, { gate, sessions }, contextOf(node, options, traffic, gate), meterOf, logger, deprecated)
   registerStrays(app, stray)
   const { operators = [], eventLimits: limits = {}, metrics, clock } = options
-  const stream = new EventStream({ node, gate, logger, metrics, clock, operators, limits })
+  const stream = new EventStream({ node, gate, traffic, logger, metrics, clock, operators, limits })
   stream.attach(app.server)
   const shutDown = prepareShutdown(app)
   const also = async (port: number | null | undefined, key: string) => {
@@ -162,11 +165,11 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
 
 function contextOf(
   node: ProviderNode,
-  { cells, logger, metrics }: HttpOptions,
+  { cells, logger, metrics, settings = [] }: HttpOptions,
   traffic: Traffic,
   { openReading, credential }: Gate,
 ): HttpContext {
-  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading, credential }
+  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, openReading, credential, settings }
 }
 
 /**

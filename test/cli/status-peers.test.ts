@@ -41,6 +41,7 @@ const PEERS: PeerList = {
       multiaddrs: ['/ip4/127.0.0.1/tcp/9001'],
       direction: 'outbound',
       connected_ms: 7_300_000,
+      round_trip_ms: null,
       cells: 12,
       seed: true,
     },

@@ -69,7 +69,7 @@ test('the example of the document hears of contributions and of the leaderboard,
 test('every event and every answer has the form that the contract gives it', async (t) => {
   const { port, node } = await start(t)
   const client = await EventClient.open(t, port, { headers: ADMIN })
-  const channels = ['contributions', 'leaderboard', 'peers', 'sync', 'tau']
+  const channels = ['contributions', 'leaderboard', 'peers', 'sync', 'tau', 'traffic']
   assert.deepEqual(client.welcome.channels, channels)
   const before = await client.subscribe(channels)
   const { events } = node
@@ -141,7 +141,7 @@ test('private channels need the operator, who proves to be it by key or by signa
   const subscribe = { type: 'subscribe', channels: ['contributions', 'peers'], id: 's' }
 
   const anybody = await EventClient.open(t, port)
-  assert.deepEqual(anybody.welcome.channels, ['contributions', 'leaderboard', 'tau'])
+  assert.deepEqual(anybody.welcome.channels, ['contributions', 'leaderboard', 'tau', 'traffic'])
   const refused = await anybody.ask(subscribe)
   assert.deepEqual([refused.type, refused.id, codeOf(refused)], ['error', 's', 'PROV_016'])
   // All or none.
@@ -152,7 +152,7 @@ test('private channels need the operator, who proves to be it by key or by signa
   assert.deepEqual([reader.type, reader.role], ['authenticated', 'reader'])
   assert.equal(codeOf(await anybody.ask(subscribe)), 'PROV_015')
   const admin = await anybody.ask({ type: 'authenticate', api_key: 'an-admins-key' })
-  assert.deepEqual(admin.channels, ['contributions', 'leaderboard', 'peers', 'sync', 'tau'])
+  assert.deepEqual(admin.channels, ['contributions', 'leaderboard', 'peers', 'sync', 'tau', 'traffic'])
   await anybody.subscribe(['peers'])
   node.events.emit('peer_disconnected', { providerId: PEER })
   assert.equal((await anybody.next()).type, 'peer_disconnected')

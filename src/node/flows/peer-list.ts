@@ -39,6 +39,7 @@ export function peerList(parts: Pick<NodeParts, 'network' | 'directory' | 'clock
       multiaddrs: [...peer.addresses],
       direction,
       connected_ms: connectedMs,
+      round_trip_ms: peer.roundTripMs ?? null,
       cells: directory.cellsOf(providerId),
       seed,
     }
