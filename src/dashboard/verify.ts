@@ -2,7 +2,7 @@ import type { CellDetails } from '../../protocol/repository.ts'
 import { verifyProof } from '../client/proof-file.ts'
 import { verifySigned } from '../client/verify.ts'
 import { verifyAnswer } from '../client/verify-answer.ts'
-import { fromUtf8 } from '../kernel/base/bytes.ts'
+import { fromBase64Url } from '../kernel/base/bytes.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { verifyRegistration } from '../kernel/log/registration-proof.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
@@ -36,7 +36,7 @@ export async function verifyPasted(text: string, { network, providerId }: Trust)
         ['Leaf', `${leaf.index} of ${leaf.size}`],
         ['Leaf hash', leaf.leafHash],
         ['Root', leaf.root],
-        ['Says', fromUtf8(leaf.leaf)],
+        ['Says', new TextDecoder().decode(leaf.leaf)],
         ...(leaf.older === undefined ? [] : [['Extends', `${leaf.older.size} leaves, ${leaf.older.root}`] as const]),
         ['Cosigned by', leaf.witnesses.join(', ') || 'nobody'],
       ],
@@ -51,7 +51,7 @@ export async function verifyPasted(text: string, { network, providerId }: Trust)
   }
   if ('evidence' in value && 'certificate' in value) {
     const proof = value as unknown as RegistrationProof
-    const leaf: unknown = parseStrictJson(atob(proof.evidence.leaf.replaceAll('-', '+').replaceAll('_', '/')))
+    const leaf: unknown = parseStrictJson(fromBase64Url(proof.evidence.leaf))
     const id = typeof leaf === 'object' && leaf !== null && 'cell_id' in leaf ? String(leaf.cell_id) : ''
     const act = verifyRegistration(pureVerifier, network, proof, { id, providerId, now: Date.now() })
     return {
@@ -68,8 +68,8 @@ export async function verifyPasted(text: string, { network, providerId }: Trust)
 }
 
 /** Verifies that a publisher signed a cell, and that what is said of it is what was signed. Throws `Error` with the reason. */
-export function verifyCell(cell: CellDetails, network?: string): string {
-  const { manifest, verdict } = verifySigned(network ?? 'main', location.origin, cell, cell.manifest, signatureOf(cell))
+export function verifyCell(cell: CellDetails, network: string): string {
+  const { manifest, verdict } = verifySigned(network, 'it', cell, cell.manifest, signatureOf(cell))
   return `${manifest.cell_type} ${manifest.version} is signed with ${verdict.algorithms.join(' and ')} by ${verdict.kind} ${verdict.publisher}`
 }
 

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { PackageReport } from '../../../protocol/annotations.ts'
+import type { NodeInfo } from '../../../protocol/node-info.ts'
 import type { CellDetails, CellListResponse, YankAnswer } from '../../../protocol/repository.ts'
 import { ApiError, askJson } from '../api.ts'
 import { bytes, milliseconds, number } from '../format.ts'
@@ -85,8 +86,8 @@ const Capabilities = ({ cell }: { cell: CellDetails }) => (
         rows={cell.dependencies}
         empty="It depends on nothing."
         columns={[
-          { head: 'Needs', cell: (dependency) => <Foreign text={(dependency as { capability?: string; name?: string }).capability ?? (dependency as { name?: string }).name} /> },
-          { head: 'In versions', cell: (dependency) => <Foreign text={(dependency as { version_constraint?: string; version?: string }).version_constraint ?? (dependency as { version?: string }).version ?? 'any'} /> },
+          { head: 'Needs', cell: ({ capability }) => <a href={linkTo(['ask'], { capability })}><Foreign text={capability} /></a> },
+          { head: 'In versions', cell: ({ version_constraint: range }) => <Foreign text={range} /> },
         ]}
       />
     </Section>
@@ -126,8 +127,8 @@ function Provenance({ cell }: { cell: CellDetails }) {
   const verify = async (): Promise<void> => {
     setVerdict(undefined)
     try {
-      const { verifyCell } = await import('../verify.ts')
-      setVerdict({ isGood: true, text: verifyCell(cell) })
+      const [{ verifyCell }, { network }] = await Promise.all([import('../verify.ts'), askJson<NodeInfo>('/info')])
+      setVerdict({ isGood: true, text: verifyCell(cell, network) })
     } catch (error) {
       setVerdict({ isGood: false, text: error instanceof Error ? error.message : String(error) })
     }
