@@ -7,7 +7,8 @@ import { buildDashboard } from './dashboard.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
 
-for (const part of ['src', 'protocol']) rmSync(new URL(`../dist/${part}`, import.meta.url), { recursive: true, force: true })
+for (const part of ['src', 'protocol'])
+  rmSync(new URL(`../dist/${part}`, import.meta.url), { recursive: true, force: true })
 const { status } = spawnSync(process.execPath, [compiler, '-p', 'config/tsconfig.build.json'], {
   cwd: root,
   stdio: ['ignore', 2, 2],

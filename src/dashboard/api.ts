@@ -42,7 +42,11 @@ export async function ask(path: string, asking: Asking = {}): Promise<Response> 
     response = await fetch(path, {
       method,
       headers: {
-        ...(bearer !== undefined ? { Authorization: `Bearer ${bearer}` } : key === undefined ? {} : { 'X-API-Key': key }),
+        ...(bearer !== undefined
+          ? { Authorization: `Bearer ${bearer}` }
+          : key === undefined
+            ? {}
+            : { 'X-API-Key': key }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...headers,
       },
@@ -51,7 +55,7 @@ export async function ask(path: string, asking: Asking = {}): Promise<Response> 
       credentials: 'omit',
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     })
-  } catch (error) {
+  } catch {
     signal?.throwIfAborted()
     throw new ApiError(0, deadline.aborted ? 'the node did not answer in time' : 'the node does not answer')
   }
@@ -73,7 +77,11 @@ export async function askData<T>(path: string, asking?: Asking): Promise<T> {
 export function sendForm<T>(
   path: string,
   form: FormData,
-  { onProgress, signal, alsoAnswers = [] }: { onProgress?: (part: number) => void; signal?: AbortSignal; alsoAnswers?: readonly number[] },
+  {
+    onProgress,
+    signal,
+    alsoAnswers = [],
+  }: { onProgress?: (part: number) => void; signal?: AbortSignal; alsoAnswers?: readonly number[] },
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
   // `fetch` does not tell how much of a body has left.

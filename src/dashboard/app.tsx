@@ -13,9 +13,9 @@ export function App() {
   const info = useJson<ProviderInfo>('/api/v1/discovery/info')
   return (
     <>
-      <a class="skip" href="#content" onClick={toContent}>
+      <button type="button" class="skip" onClick={() => document.getElementById('content')?.focus()}>
         Skip to content
-      </a>
+      </button>
       <header class="top">
         <a class="brand" href={linkTo(['overview'])}>
           Cytoplex
@@ -48,12 +48,6 @@ export function App() {
   )
 }
 
-/** The hash is the address of the page, so the skip link moves the focus by itself. */
-function toContent(event: Event): void {
-  event.preventDefault()
-  document.getElementById('content')?.focus()
-}
-
 function Content({ place }: { place: Place }) {
   const page = PAGES.find(({ path }) => path === place.page)
   const [shown, setShown] = useState<{ path: string; Page: FunctionComponent<PageProps> }>()
@@ -70,7 +64,8 @@ function Content({ place }: { place: Place }) {
         if (isCurrent) setShown({ path: page.path, Page: loaded })
       },
       () => {
-        if (isCurrent) setFailure('this page could not be loaded: the node may be gone, or newer than what is shown; load it anew')
+        if (isCurrent)
+          setFailure('this page could not be loaded: the node may be gone, or newer than what is shown; load it anew')
       },
     )
     // Who navigates by keyboard or ear arrives at the new page, not at the old link.
@@ -96,7 +91,13 @@ function Content({ place }: { place: Place }) {
         {page.title}
       </h1>
       {failure !== undefined && <Problem error={failure} />}
-      {shown?.path === page.path ? <shown.Page place={place} /> : <p class="empty" aria-busy="true">Loading…</p>}
+      {shown?.path === page.path ? (
+        <shown.Page place={place} />
+      ) : (
+        <p class="empty" aria-busy="true">
+          Loading…
+        </p>
+      )}
     </>
   )
 }

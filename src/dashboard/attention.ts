@@ -45,7 +45,10 @@ export function concernsOf({ health, status, ready }: Vitals): Concern[] {
     const advice = COMPONENT_ADVICE[name] ?? LOOK_CLOSER
     concerns.push({ tone: state === 'offline' ? 'bad' : 'fair', what: `${name}: ${message}`, advice })
   }
-  for (const [name, check] of Object.entries(status?.checks ?? {}) as [keyof NodeStatus['checks'], NodeStatus['checks']['sync']][]) {
+  for (const [name, check] of Object.entries(status?.checks ?? {}) as [
+    keyof NodeStatus['checks'],
+    NodeStatus['checks']['sync'],
+  ][]) {
     if (check.status === 'healthy') continue
     concerns.push({
       tone: check.status === 'unhealthy' ? 'bad' : 'fair',

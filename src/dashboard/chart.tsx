@@ -19,7 +19,7 @@ interface ChartProps {
   readonly data: readonly (readonly (number | null)[])[]
   readonly lines: readonly Line[]
   /** What the horizontal axis counts; times unless given. */
-  showX?(value: number): string
+  readonly showX?: ((value: number) => string) | undefined
   readonly height?: number
 }
 
@@ -39,7 +39,8 @@ export function Chart({ label, data, lines, showX, height = 180 }: ChartProps) {
     }
     make()
     const resized = new ResizeObserver(([entry]) => {
-      if (entry !== undefined && entry.contentRect.width > 0) plot.current?.setSize({ width: entry.contentRect.width, height })
+      if (entry !== undefined && entry.contentRect.width > 0)
+        plot.current?.setSize({ width: entry.contentRect.width, height })
     })
     resized.observe(element)
     const scheme = matchMedia('(prefers-color-scheme: dark)')
@@ -54,10 +55,17 @@ export function Chart({ label, data, lines, showX, height = 180 }: ChartProps) {
   return <div ref={place} class="chart" role="img" aria-label={label} />
 }
 
-function optionsOf(element: HTMLElement, { lines, showX, height }: Pick<ChartProps, 'lines' | 'showX'> & { height: number }): uPlot.Options {
+function optionsOf(
+  element: HTMLElement,
+  { lines, showX, height }: Pick<ChartProps, 'lines' | 'showX'> & { height: number },
+): uPlot.Options {
   const style = getComputedStyle(element)
   const colour = (name: string): string => style.getPropertyValue(name).trim()
-  const axis = { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line') } }
+  const axis = {
+    stroke: colour('--quiet'),
+    grid: { stroke: colour('--line'), width: 1 },
+    ticks: { stroke: colour('--line') },
+  }
   const strokes = [colour('--accent'), colour('--quiet'), colour('--fair')]
   return {
     width: element.clientWidth || 600,
@@ -67,10 +75,16 @@ function optionsOf(element: HTMLElement, { lines, showX, height }: Pick<ChartPro
     scales: { x: { time: showX === undefined } },
     axes: [
       { ...axis, ...(showX === undefined ? {} : { values: (_plot: uPlot, values: number[]) => values.map(showX) }) },
-      { ...axis, size: 72, values: (_plot: uPlot, values: number[]) => values.map((value) => lines[0]?.show(value) ?? '') },
+      {
+        ...axis,
+        size: 72,
+        values: (_plot: uPlot, values: number[]) => values.map((value) => lines[0]?.show(value) ?? ''),
+      },
     ],
     series: [
-      showX === undefined ? {} : { label: '', value: (_plot: uPlot, value: number | null) => (value === null ? '–' : showX(value)) },
+      showX === undefined
+        ? {}
+        : { label: '', value: (_plot: uPlot, value: number | null) => (value === null ? '–' : showX(value)) },
       ...lines.map(({ label, show, isPoints, isDashed }, at): uPlot.Series => {
         const stroke = strokes[at % strokes.length] ?? 'currentColor'
         return {
@@ -79,7 +93,9 @@ function optionsOf(element: HTMLElement, { lines, showX, height }: Pick<ChartPro
           width: 1.5,
           value: (_plot, value) => (value === null || value === undefined ? '–' : show(value)),
           ...(isDashed ? { dash: [4, 3] } : {}),
-          ...(isPoints ? { paths: () => null, points: { show: true, size: 7, fill: stroke } } : { points: { show: false } }),
+          ...(isPoints
+            ? { paths: () => null, points: { show: true, size: 7, fill: stroke } }
+            : { points: { show: false } }),
         }
       }),
     ],

@@ -15,7 +15,10 @@ export function readCheckpoint(note: string): ShownCheckpoint {
   if (origin === undefined || root === undefined || !/^(0|[1-9]\d{0,15})$/.test(size ?? '')) {
     throw new Error('the node sent something else than a checkpoint')
   }
-  const signers = signatures.split('\n').map((line) => /^— (\S+) /.exec(line)?.[1]).filter((name) => name !== undefined)
+  const signers = signatures
+    .split('\n')
+    .map((line) => /^— (\S+) /.exec(line)?.[1])
+    .filter((name) => name !== undefined)
   return { origin, size: Number(size), root, signers }
 }
 

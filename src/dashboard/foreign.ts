@@ -6,7 +6,11 @@ import { escapeControls } from '../kernel/telemetry/escape.ts'
 export const visible = (text: unknown): string => escapeControls(typeof text === 'string' ? text : String(text))
 
 /** The same of a text in lines: line breaks and tabs stay. */
-export const visibleLines = (text: string): string => text.split(/(\r?\n|\t)/).map((part) => (/^[\r\n\t]+$/.test(part) ? part : visible(part))).join('')
+export const visibleLines = (text: string): string =>
+  text
+    .split(/(\r?\n|\t)/)
+    .map((part) => (/^[\r\n\t]+$/.test(part) ? part : visible(part)))
+    .join('')
 
 /** The address of a link to elsewhere; undefined unless it is http or https and says nothing about who follows it. */
 export function outsideLink(text: unknown): string | undefined {

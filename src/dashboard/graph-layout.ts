@@ -1,4 +1,11 @@
-import { forceCollide, forceLink, forceManyBody, forceRadial, forceSimulation, type SimulationNodeDatum } from 'd3-force'
+import {
+  forceCollide,
+  forceLink,
+  forceManyBody,
+  forceRadial,
+  forceSimulation,
+  type SimulationNodeDatum,
+} from 'd3-force'
 
 /** A node of the picture. */
 export interface GraphNode extends SimulationNodeDatum {
@@ -38,15 +45,26 @@ export function layOut(nodes: readonly GraphNode[]): Placed[] {
   const placed = nodes.slice(0, SHOWN_NODES).map((node) => ({ ...node, r: sizeOf(node) }))
   const self = placed.find(({ kind }) => kind === 'self')
   if (self !== undefined) Object.assign(self, { fx: 0, fy: 0 })
-  const links = placed.filter((node) => node.kind === 'peer' || node.kind === 'partner').map((node) => ({ source: self?.id ?? node.id, target: node.id }))
+  const links = placed
+    .filter((node) => node.kind === 'peer' || node.kind === 'partner')
+    .map((node) => ({ source: self?.id ?? node.id, target: node.id }))
   forceSimulation<GraphNode & { r: number }>(placed)
     .force('radius', forceRadial<GraphNode>((node) => radiusOf(node), 0, 0).strength(0.9))
     .force('apart', forceManyBody().strength(-60))
-    .force('collide', forceCollide<GraphNode & { r: number }>((node) => node.r + 16))
-    .force('link', forceLink<GraphNode & { r: number }, { source: string; target: string }>(links).id((node) => node.id).strength(0.02))
+    .force(
+      'collide',
+      forceCollide<GraphNode & { r: number }>((node) => node.r + 16),
+    )
+    .force(
+      'link',
+      forceLink<GraphNode & { r: number }, { source: string; target: string }>(links)
+        .id((node) => node.id)
+        .strength(0.02),
+    )
     .stop()
     .tick(ROUNDS)
-  const clamp = (value: number | undefined, edge: number): number => Math.max(16 - edge, Math.min(edge - 16, value ?? 0))
+  const clamp = (value: number | undefined, edge: number): number =>
+    Math.max(16 - edge, Math.min(edge - 16, value ?? 0))
   return placed.map((node) => ({
     ...node,
     x: clamp(node.x, GRAPH.width / 2) + GRAPH.width / 2,
@@ -55,4 +73,5 @@ export function layOut(nodes: readonly GraphNode[]): Placed[] {
 }
 
 /** Larger the more it offers. */
-const sizeOf = ({ kind, cells = 0 }: GraphNode): number => (kind === 'self' ? 12 : 5 + Math.min(9, 2 * Math.log10(1 + cells)))
+const sizeOf = ({ kind, cells = 0 }: GraphNode): number =>
+  kind === 'self' ? 12 : 5 + Math.min(9, 2 * Math.log10(1 + cells))

@@ -1,5 +1,5 @@
-import { milliseconds, number, shortId } from './format.ts'
 import { visible } from './foreign.ts'
+import { milliseconds, number, shortId } from './format.ts'
 import { GRAPH, type GraphNode, layOut } from './graph-layout.ts'
 
 /** The federation as seen from here. The table beside it says the same in words. */
@@ -8,11 +8,25 @@ export function Graph({ nodes }: { nodes: readonly GraphNode[] }) {
   const self = placed.find(({ kind }) => kind === 'self')
   const others = placed.length - 1
   return (
-    <svg class="graph" viewBox={`0 0 ${GRAPH.width} ${GRAPH.height}`} role="img" aria-label={`This node in the middle, and ${others} others around it, the further away the longer a round trip takes`}>
-      {placed.map(({ id, kind, x, y }) => (kind === 'peer' || kind === 'partner') && self !== undefined && <line key={id} x1={self.x} y1={self.y} x2={x} y2={y} />)}
+    <svg
+      class="graph"
+      viewBox={`0 0 ${GRAPH.width} ${GRAPH.height}`}
+      role="img"
+      aria-label={`This node in the middle, and ${others} others around it, the further away the longer a round trip takes`}
+    >
+      {placed.map(
+        ({ id, kind, x, y }) =>
+          (kind === 'peer' || kind === 'partner') &&
+          self !== undefined && <line key={id} x1={self.x} y1={self.y} x2={x} y2={y} />,
+      )}
       {placed.map(({ id, kind, x, y, r, score, distanceMs, cells }) => (
         <g key={id}>
-          <circle cx={x} cy={y} r={r} class={kind === 'peer' && score !== undefined ? (score < 100 ? 'low' : score >= 150 ? 'high' : kind) : kind}>
+          <circle
+            cx={x}
+            cy={y}
+            r={r}
+            class={kind === 'peer' && score !== undefined ? (score < 100 ? 'low' : score >= 150 ? 'high' : kind) : kind}
+          >
             <title>{`${visible(id)}${cells === undefined ? '' : `, ${number(cells)} cells`}${score === undefined ? '' : `, score ${number(score, 1)}`}`}</title>
           </circle>
           <text x={x} y={y + r + 11}>

@@ -84,7 +84,10 @@ export function useLive(
   channels: readonly EventChannel[],
   onEvent: (event: NodeEvent) => void,
 ): { readonly isLive: boolean; readonly reason: string | undefined } {
-  const [state, setState] = useState<{ isLive: boolean; reason: string | undefined }>({ isLive: false, reason: undefined })
+  const [state, setState] = useState<{ isLive: boolean; reason: string | undefined }>({
+    isLive: false,
+    reason: undefined,
+  })
   const latest = useRef(onEvent)
   latest.current = onEvent
   useEffect(

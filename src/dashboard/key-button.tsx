@@ -35,8 +35,8 @@ export function KeyButton() {
         <form onSubmit={submit}>
           <h2 id="key-title">Key</h2>
           <p>
-            Looking is open as the API is; acting needs a key. It stays in this tab, and goes when the tab is closed. The
-            administrator’s is in <code>admin.key</code> of the data directory.
+            Looking is open as the API is; acting needs a key. It stays in this tab, and goes when the tab is closed.
+            The administrator’s is in <code>admin.key</code> of the data directory.
           </p>
           <Field label="Key" name="key" type="password" required />
           {failure !== undefined && <Problem error={failure} />}

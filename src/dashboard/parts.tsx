@@ -1,8 +1,7 @@
-import type { ComponentChildren, JSX } from 'preact'
+import type { ComponentChildren, InputHTMLAttributes, SelectHTMLAttributes, TextareaHTMLAttributes } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
-import { visible, visibleLines } from './foreign.ts'
-import { outsideLink } from './foreign.ts'
+import { outsideLink, visible, visibleLines } from './foreign.ts'
 import { age, shortId } from './format.ts'
 import type { Loaded } from './hooks.ts'
 
@@ -12,9 +11,7 @@ import type { Loaded } from './hooks.ts'
 export const Foreign = ({ text }: { text: unknown }) => <bdi>{visible(text)}</bdi>
 
 /** The same in lines. */
-export const ForeignLines = ({ text }: { text: string }) => (
-  <bdi class="lines">{visibleLines(text)}</bdi>
-)
+export const ForeignLines = ({ text }: { text: string }) => <bdi class="lines">{visibleLines(text)}</bdi>
 
 /** A link elsewhere that a stranger gave; its text alone where it is no web address. */
 export function Outside({ href }: { href: unknown }) {
@@ -52,13 +49,45 @@ export const Ago = ({ time }: { time: string | number | null | undefined }) =>
   time === null || time === undefined ? (
     <span>–</span>
   ) : (
-    <time dateTime={new Date(time).toString() === 'Invalid Date' ? undefined : new Date(time).toISOString()} title={visible(typeof time === 'number' ? new Date(time).toISOString() : time)}>
+    <time
+      dateTime={new Date(time).toString() === 'Invalid Date' ? undefined : new Date(time).toISOString()}
+      title={visible(typeof time === 'number' ? new Date(time).toISOString() : time)}
+    >
       {visible(age(time))}
     </time>
   )
 
-const GOOD = new Set(['healthy', 'active', 'ACTIVE', 'success', 'verified', 'kept', 'registered', 'won', 'trusted', 'answered', 'valid', 'ready', 'ok'])
-const BAD = new Set(['offline', 'unhealthy', 'yanked', 'failed', 'rejected', 'DIVERGED', 'ISOLATED', 'invalid', 'revoked', 'error', 'critical', 'not ready', 'banned', 'unreachable'])
+const GOOD = new Set([
+  'healthy',
+  'active',
+  'ACTIVE',
+  'success',
+  'verified',
+  'kept',
+  'registered',
+  'won',
+  'trusted',
+  'answered',
+  'valid',
+  'ready',
+  'ok',
+])
+const BAD = new Set([
+  'offline',
+  'unhealthy',
+  'yanked',
+  'failed',
+  'rejected',
+  'DIVERGED',
+  'ISOLATED',
+  'invalid',
+  'revoked',
+  'error',
+  'critical',
+  'not ready',
+  'banned',
+  'unreachable',
+])
 
 /** A word that says how something is: by its text first, by its colour as well. */
 export function Status({ word }: { word: string }) {
@@ -67,7 +96,15 @@ export function Status({ word }: { word: string }) {
 }
 
 /** A part of a page with its heading. */
-export function Section({ title, note, children }: { title: string; note?: ComponentChildren; children: ComponentChildren }) {
+export function Section({
+  title,
+  note,
+  children,
+}: {
+  title: string
+  note?: ComponentChildren
+  children: ComponentChildren
+}) {
   const id = useId()
   return (
     <section aria-labelledby={id}>
@@ -81,7 +118,11 @@ export function Section({ title, note, children }: { title: string; note?: Compo
 }
 
 /** Names and values. */
-export const Facts = ({ rows }: { rows: readonly (readonly [name: string, value: ComponentChildren] | false | undefined)[] }) => (
+export const Facts = ({
+  rows,
+}: {
+  rows: readonly (readonly [name: string, value: ComponentChildren] | false | undefined)[]
+}) => (
   <dl class="facts">
     {rows.map(
       (row) =>
@@ -103,11 +144,21 @@ interface Column<T> {
 }
 
 /** A table; the first column names the row. It scrolls by itself where the page is narrow. */
-export function Table<T>({ label, columns, rows, empty }: { label: string; columns: readonly Column<T>[]; rows: readonly T[]; empty: string }) {
+export function Table<T>({
+  label,
+  columns,
+  rows,
+  empty,
+}: {
+  label: string
+  columns: readonly Column<T>[]
+  rows: readonly T[]
+  empty: string
+}) {
   if (rows.length === 0) return <p class="empty">{empty}</p>
   return (
     // Who has no mouse scrolls it with the keys, so it takes the focus.
-    <div class="scroll" role="region" aria-label={label} tabIndex={0}>
+    <section class="scroll" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -136,7 +187,7 @@ export function Table<T>({ label, columns, rows, empty }: { label: string; colum
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   )
 }
 
@@ -168,7 +219,7 @@ export function Show<T>({ loaded, children }: { loaded: Loaded<T>; children: (da
   )
 }
 
-type FieldProps = { label: string; hint?: string } & JSX.InputHTMLAttributes<HTMLInputElement>
+type FieldProps = { label: string; hint?: string } & InputHTMLAttributes<HTMLInputElement>
 
 /** An input with its label. */
 export function Field({ label, hint, ...input }: FieldProps) {
@@ -176,16 +227,27 @@ export function Field({ label, hint, ...input }: FieldProps) {
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <input id={id} aria-describedby={hint === undefined ? undefined : `${id}-hint`} autocomplete="off" spellcheck={false} {...input} />
-      {hint !== undefined && (
-        <small id={`${id}-hint`}>{hint}</small>
-      )}
+      <input
+        id={id}
+        aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+        autocomplete="off"
+        spellcheck={false}
+        {...input}
+      />
+      {hint !== undefined && <small id={`${id}-hint`}>{hint}</small>}
     </div>
   )
 }
 
 /** A choice with its label. */
-export function Choice({ label, options, ...select }: { label: string; options: readonly (readonly [value: string, text: string])[] } & JSX.SelectHTMLAttributes<HTMLSelectElement>) {
+export function Choice({
+  label,
+  options,
+  ...select
+}: {
+  label: string
+  options: readonly (readonly [value: string, text: string])[]
+} & SelectHTMLAttributes<HTMLSelectElement>) {
   const id = useId()
   return (
     <div class="field">
@@ -202,7 +264,7 @@ export function Choice({ label, options, ...select }: { label: string; options: 
 }
 
 /** A large input with its label. */
-export function Area({ label, ...area }: { label: string } & JSX.TextareaHTMLAttributes<HTMLTextAreaElement>) {
+export function Area({ label, ...area }: { label: string } & TextareaHTMLAttributes<HTMLTextAreaElement>) {
   const id = useId()
   return (
     <div class="field wide">

@@ -9,7 +9,11 @@ export interface Place {
 export function readHash(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split(/\?(.*)/s)
   const [page = '', ...parts] = path.split('/').map(decoded)
-  return { page: page === '' ? 'overview' : page, parts: parts.filter((part) => part !== ''), query: new URLSearchParams(query) }
+  return {
+    page: page === '' ? 'overview' : page,
+    parts: parts.filter((part) => part !== ''),
+    query: new URLSearchParams(query),
+  }
 }
 
 /** The link to a place. Members of `query` that are undefined or empty are left out. */

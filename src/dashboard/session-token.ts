@@ -3,7 +3,9 @@ export function sessionOf(token: string): string {
   const [, claims] = token.trim().split('.')
   let sub: unknown
   try {
-    const bytes = Uint8Array.from(atob((claims ?? '').replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+    const bytes = Uint8Array.from(atob((claims ?? '').replaceAll('-', '+').replaceAll('_', '/')), (character) =>
+      character.charCodeAt(0),
+    )
     sub = (JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown }).sub
   } catch {
     sub = undefined

@@ -6,12 +6,20 @@ type Sample = Extract<NodeEvent, { type: 'traffic_sample' }>
 const KEPT = 300
 
 /** Columns of a chart: seconds since the epoch, requests a second, milliseconds of an answer on average, and of the slowest. */
-export type TrafficColumns = readonly [times: number[], rates: number[], averages: (number | null)[], slowest: (number | null)[]]
+export type TrafficColumns = readonly [
+  times: number[],
+  rates: number[],
+  averages: (number | null)[],
+  slowest: (number | null)[],
+]
 
 export const NO_TRAFFIC: TrafficColumns = [[], [], [], []]
 
 /** The columns with one more sample, and without those that are too old. */
-export function withSample([times, rates, averages, slowest]: TrafficColumns, { data, timestamp }: Sample): TrafficColumns {
+export function withSample(
+  [times, rates, averages, slowest]: TrafficColumns,
+  { data, timestamp }: Sample,
+): TrafficColumns {
   const add = <T>(column: readonly T[], value: T): T[] => [...column, value].slice(-KEPT)
   return [
     add(times, timestamp / 1000),

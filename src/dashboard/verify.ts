@@ -1,12 +1,12 @@
+import type { RegistrationProof } from '../../protocol/cells.ts'
 import type { CellDetails } from '../../protocol/repository.ts'
 import { verifyProof } from '../client/proof-file.ts'
 import { verifySigned } from '../client/verify.ts'
 import { verifyAnswer } from '../client/verify-answer.ts'
 import { fromBase64Url } from '../kernel/base/bytes.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
-import { verifyRegistration } from '../kernel/log/registration-proof.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
-import type { RegistrationProof } from '../../protocol/cells.ts'
+import { verifyRegistration } from '../kernel/log/registration-proof.ts'
 
 /** Verification in the browser, by the code of the SDK. The node that served this page is not asked. */
 
@@ -74,11 +74,16 @@ export function verifyCell(cell: CellDetails, network: string): string {
 }
 
 /** Details of a cell and answers to requests keep it in different places. */
-const signatureOf = (cell: CellDetails & { signature?: string }): string => cell.signature ?? cell.security?.signature ?? ''
+const signatureOf = (cell: CellDetails & { signature?: string }): string =>
+  cell.signature ?? cell.security?.signature ?? ''
 
 /** Everything of a verified answer that is a word or a number. */
 function factsOf(value: object): [string, string][] {
   return Object.entries(value)
-    .filter(([, inner]) => ['string', 'number', 'boolean'].includes(typeof inner) || (Array.isArray(inner) && inner.every((item) => typeof item === 'string')))
+    .filter(
+      ([, inner]) =>
+        ['string', 'number', 'boolean'].includes(typeof inner) ||
+        (Array.isArray(inner) && inner.every((item) => typeof item === 'string')),
+    )
     .map(([name, inner]) => [name, Array.isArray(inner) ? inner.join(', ') || 'none' : String(inner)])
 }

@@ -58,7 +58,15 @@ export default function Ask({ place }: PageProps) {
         <Field label="Platform of the device" name="platform" placeholder="any" />
         <Field label="Memory of the device, GB" name="memory" type="number" min="0" step="any" />
         <Field label="Processor cores" name="cores" type="number" min="0" step="1" />
-        <Choice label="Graphics processor" name="gpu" options={[['', 'not said'], ['true', 'yes'], ['false', 'no']]} />
+        <Choice
+          label="Graphics processor"
+          name="gpu"
+          options={[
+            ['', 'not said'],
+            ['true', 'yes'],
+            ['false', 'no'],
+          ]}
+        />
         <div class="buttons">
           <button type="submit" class="primary" disabled={isAsking}>
             {isAsking ? 'Asking…' : 'Ask'}
@@ -100,21 +108,46 @@ function Answer({ response, ms }: Answered) {
   const { status, cell, code, error, coverage, explanation, alternatives, lock, conflicts } = response
   return (
     <>
-      <Section title="Answer" note={<><Status word={status} /> after {milliseconds(ms)}</>}>
-        {error !== undefined && (
-          <Problem error={`${code === undefined ? '' : `${code}: `}${error.message}`} />
-        )}
+      <Section
+        title="Answer"
+        note={
+          <>
+            <Status word={status} /> after {milliseconds(ms)}
+          </>
+        }
+      >
+        {error !== undefined && <Problem error={`${code === undefined ? '' : `${code}: `}${error.message}`} />}
         {status === 'pending' && <p>Not all sources have answered yet. Ask again in a moment.</p>}
         {cell !== undefined && (
           <Facts
             rows={[
-              ['Cell', <strong><Foreign text={`${cell.cell_type} ${cell.version}`} /></strong>],
+              [
+                'Cell',
+                <strong>
+                  <Foreign text={`${cell.cell_type} ${cell.version}`} />
+                </strong>,
+              ],
               ['Description', <Foreign text={cell.metadata.description} />],
-              ['Publisher', <><Id id={cell.publisher} ends={12} /> <Status word={cell.publisher_trust} /></>],
+              [
+                'Publisher',
+                <>
+                  <Id id={cell.publisher} ends={12} /> <Status word={cell.publisher_trust} />
+                </>,
+              ],
               ['Provider', <Id id={cell.metadata.provider} />],
-              ['Package', <><Foreign text={cell.packaging_format} />, {bytes(cell.size_bytes)}, <Id id={cell.digest} ends={12} /></>],
+              [
+                'Package',
+                <>
+                  <Foreign text={cell.packaging_format} />, {bytes(cell.size_bytes)}, <Id id={cell.digest} ends={12} />
+                </>,
+              ],
               ['Start', milliseconds(cell.metadata.performance_characteristics.typical_startup_ms)],
-              ['Memory', cell.metadata.performance_characteristics.typical_memory_mb == null ? '–' : `${number(cell.metadata.performance_characteristics.typical_memory_mb, 1)} MB`],
+              [
+                'Memory',
+                cell.metadata.performance_characteristics.typical_memory_mb == null
+                  ? '–'
+                  : `${number(cell.metadata.performance_characteristics.typical_memory_mb, 1)} MB`,
+              ],
               cell.stale === true && ['Stale', 'yanks were not reconciled within the hour'],
             ]}
           />
@@ -122,7 +155,10 @@ function Answer({ response, ms }: Answered) {
       </Section>
       {explanation !== undefined && <Comparison considered={explanation} />}
       {coverage !== undefined && (
-        <Section title="Where the node looked" note={`The oldest announcement was ${milliseconds(coverage.oldest_answer_ms)} old.`}>
+        <Section
+          title="Where the node looked"
+          note={`The oldest announcement was ${milliseconds(coverage.oldest_answer_ms)} old.`}
+        >
           <div class="columns">
             <Table
               label="Sources"
@@ -155,9 +191,23 @@ function Answer({ response, ms }: Answered) {
             columns={[
               { head: 'Capability', cell: ({ capability }) => <Foreign text={capability} /> },
               { head: 'Cell', cell: ({ cell_type: type, version }) => <Foreign text={`${type} ${version}`} /> },
-              { head: 'Publisher', cell: ({ publisher, publisher_trust: trust }) => <><Id id={publisher} /> <Status word={trust} /></> },
+              {
+                head: 'Publisher',
+                cell: ({ publisher, publisher_trust: trust }) => (
+                  <>
+                    <Id id={publisher} /> <Status word={trust} />
+                  </>
+                ),
+              },
               { head: 'Size', isNumber: true, cell: ({ size_bytes: size }) => bytes(size) },
-              { head: 'Needed by', cell: ({ required_by: by }) => <Foreign text={by.map((one) => `${one.cell_type} ${one.version} (${one.version_constraint})`).join(', ')} /> },
+              {
+                head: 'Needed by',
+                cell: ({ required_by: by }) => (
+                  <Foreign
+                    text={by.map((one) => `${one.cell_type} ${one.version} (${one.version_constraint})`).join(', ')}
+                  />
+                ),
+              },
             ]}
           />
         </Section>
@@ -207,8 +257,22 @@ const Comparison = ({ considered }: { considered: readonly Considered[] }) => (
         { head: 'Outcome', cell: ({ outcome }) => <Status word={outcome} /> },
         { head: 'Why', cell: ({ reason }) => <Foreign text={reason} /> },
         { head: 'Offers', cell: ({ capability_version: version }) => <Foreign text={version} /> },
-        { head: 'Publisher', cell: ({ publisher, publisher_trust: trust }) => <><Id id={publisher} /> <Status word={trust.replaceAll('_', ' ')} /></> },
-        { head: 'From', cell: ({ source, provider_id: id }) => <>{source} <Id id={id} /></> },
+        {
+          head: 'Publisher',
+          cell: ({ publisher, publisher_trust: trust }) => (
+            <>
+              <Id id={publisher} /> <Status word={trust.replaceAll('_', ' ')} />
+            </>
+          ),
+        },
+        {
+          head: 'From',
+          cell: ({ source, provider_id: id }) => (
+            <>
+              {source} <Id id={id} />
+            </>
+          ),
+        },
       ]}
     />
   </Section>

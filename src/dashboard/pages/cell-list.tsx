@@ -29,17 +29,25 @@ export function CellList({ query }: { query: URLSearchParams }) {
     linkTo(['cells'], { search, capability, version, offset: next === 0 ? undefined : String(next) })
   return (
     <>
-      <form key={query.toString()} class="fields" role="search" onSubmit={submit}>
-        <Field label="Words in name, description or tags" name="search" type="search" defaultValue={search} maxLength={256} />
-        <Field label="Capability" name="capability" defaultValue={capability} />
-        <Field label="Version of the capability" name="version" defaultValue={version} />
-        <div class="buttons">
-          <button type="submit" class="primary">
-            Search
-          </button>
-          <a href={linkTo(['cells', 'upload'])}>Upload a cell</a>
-        </div>
-      </form>
+      <search>
+        <form key={query.toString()} class="fields" onSubmit={submit}>
+          <Field
+            label="Words in name, description or tags"
+            name="search"
+            type="search"
+            defaultValue={search}
+            maxLength={256}
+          />
+          <Field label="Capability" name="capability" defaultValue={capability} />
+          <Field label="Version of the capability" name="version" defaultValue={version} />
+          <div class="buttons">
+            <button type="submit" class="primary">
+              Search
+            </button>
+            <a href={linkTo(['cells', 'upload'])}>Upload a cell</a>
+          </div>
+        </form>
+      </search>
       <Section title="In this repository" note={cells.data && count(cells.data.total_count, 'cell')}>
         <Show loaded={cells}>
           {(list) => (
@@ -119,7 +127,13 @@ function Elsewhere({ capability, version }: { capability: string; version: strin
               {
                 head: 'Reachable',
                 cell: ({ source, reachable }) =>
-                  source === 'local' ? 'here' : reachable === null ? 'not tried' : <Status word={reachable ? 'answered' : 'unreachable'} />,
+                  source === 'local' ? (
+                    'here'
+                  ) : reachable === null ? (
+                    'not tried'
+                  ) : (
+                    <Status word={reachable ? 'answered' : 'unreachable'} />
+                  ),
               },
             ]}
           />

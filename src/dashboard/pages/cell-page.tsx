@@ -5,7 +5,22 @@ import type { CellDetails, CellListResponse, YankAnswer } from '../../../protoco
 import { ApiError, askJson } from '../api.ts'
 import { bytes, milliseconds, number } from '../format.ts'
 import { type Loaded, useJson } from '../hooks.ts'
-import { Ago, Choice, Facts, Field, Foreign, ForeignLines, Id, Outside, Problem, Section, Show, Status, Table, textsOf } from '../parts.tsx'
+import {
+  Ago,
+  Choice,
+  Facts,
+  Field,
+  Foreign,
+  ForeignLines,
+  Id,
+  Outside,
+  Problem,
+  Section,
+  Show,
+  Status,
+  Table,
+  textsOf,
+} from '../parts.tsx'
 import { linkTo } from '../route.ts'
 import { linkToCell } from './cell-list.tsx'
 
@@ -77,7 +92,14 @@ const Capabilities = ({ cell }: { cell: CellDetails }) => (
         rows={cell.capabilities}
         empty="None."
         columns={[
-          { head: 'Offers', cell: ({ name }) => <a href={linkTo(['ask'], { capability: name })}><Foreign text={name} /></a> },
+          {
+            head: 'Offers',
+            cell: ({ name }) => (
+              <a href={linkTo(['ask'], { capability: name })}>
+                <Foreign text={name} />
+              </a>
+            ),
+          },
           { head: 'Version', cell: ({ version }) => <Foreign text={version} /> },
         ]}
       />
@@ -86,7 +108,14 @@ const Capabilities = ({ cell }: { cell: CellDetails }) => (
         rows={cell.dependencies}
         empty="It depends on nothing."
         columns={[
-          { head: 'Needs', cell: ({ capability }) => <a href={linkTo(['ask'], { capability })}><Foreign text={capability} /></a> },
+          {
+            head: 'Needs',
+            cell: ({ capability }) => (
+              <a href={linkTo(['ask'], { capability })}>
+                <Foreign text={capability} />
+              </a>
+            ),
+          },
           { head: 'In versions', cell: ({ version_constraint: range }) => <Foreign text={range} /> },
         ]}
       />
@@ -94,7 +123,15 @@ const Capabilities = ({ cell }: { cell: CellDetails }) => (
   </>
 )
 
-const Versions = ({ cellType, current, versions }: { cellType: string; current: string; versions: CellListResponse['cells'][number]['versions'] }) => (
+const Versions = ({
+  cellType,
+  current,
+  versions,
+}: {
+  cellType: string
+  current: string
+  versions: CellListResponse['cells'][number]['versions']
+}) => (
   <Section title="Versions">
     <Table
       label="Versions"
@@ -141,9 +178,19 @@ function Provenance({ cell }: { cell: CellDetails }) {
           ['Publisher', <Id id={cell.publisher} ends={12} />],
           ['Signed by', `the ${cell.signed_by}, with ${security.signature_algorithm}`],
           ['Registered by', <Foreign text={metadata.created_by} />],
-          ['Package', <><Id id={cell.digest} ends={12} />, {bytes(metadata.size_bytes)}</>],
+          [
+            'Package',
+            <>
+              <Id id={cell.digest} ends={12} />, {bytes(metadata.size_bytes)}
+            </>,
+          ],
           ['Cell id', <Id id={cell.cell_id} ends={12} />],
-          ['In the log', security.log === null ? 'no' : `leaf ${number(security.log.inclusion.log_index)} of ${number(security.log.inclusion.tree_size)}`],
+          [
+            'In the log',
+            security.log === null
+              ? 'no'
+              : `leaf ${number(security.log.inclusion.log_index)} of ${number(security.log.inclusion.tree_size)}`,
+          ],
           metadata.license !== null && ['License', <Foreign text={metadata.license} />],
           metadata.documentation_url !== null && ['Documentation', <Outside href={metadata.documentation_url} />],
           metadata.repository_url !== null && ['Source', <Outside href={metadata.repository_url} />],
@@ -158,7 +205,13 @@ function Provenance({ cell }: { cell: CellDetails }) {
           Download the package
         </a>
       </p>
-      <div role="status">{verdict !== undefined && <p class={verdict.isGood ? 'good-news' : 'problem'}><Foreign text={verdict.text} /></p>}</div>
+      <div role="status">
+        {verdict !== undefined && (
+          <p class={verdict.isGood ? 'good-news' : 'problem'}>
+            <Foreign text={verdict.text} />
+          </p>
+        )}
+      </div>
     </Section>
   )
 }
@@ -167,9 +220,17 @@ const Security = ({ cell }: { cell: CellDetails }) => (
   <Section title="Security analysis">
     <Facts
       rows={[
-        ['Rating', cell.security.security_rating === null ? 'not rated' : <Foreign text={cell.security.security_rating} />],
+        [
+          'Rating',
+          cell.security.security_rating === null ? 'not rated' : <Foreign text={cell.security.security_rating} />,
+        ],
         ['Last audit', <Ago time={cell.security.last_security_audit} />],
-        ['Memory', cell.performance.typical_memory_mb === null ? 'not measured' : `${number(cell.performance.typical_memory_mb, 1)} MB`],
+        [
+          'Memory',
+          cell.performance.typical_memory_mb === null
+            ? 'not measured'
+            : `${number(cell.performance.typical_memory_mb, 1)} MB`,
+        ],
         ['Start', milliseconds(cell.performance.typical_startup_ms)],
         ...reportRows(cell.analysis),
       ]}
@@ -185,7 +246,9 @@ const Security = ({ cell }: { cell: CellDetails }) => (
         { head: 'Description', cell: ({ description }) => <Foreign text={description} /> },
       ]}
     />
-    {cell.analysis?.kind === 'module' || cell.analysis?.kind === 'component' ? <WasmTable report={cell.analysis} /> : null}
+    {cell.analysis?.kind === 'module' || cell.analysis?.kind === 'component' ? (
+      <WasmTable report={cell.analysis} />
+    ) : null}
   </Section>
 )
 
@@ -195,11 +258,15 @@ function reportRows(report: PackageReport | null): Row[] {
   if (report === null) return [['Package', 'was not opened here']]
   const rows: Row[] = [['Package is', <Foreign text={report.kind} />]]
   if ('memory_min_bytes' in report) {
-    rows.push(['Linear memory', `from ${bytes(report.memory_min_bytes)}${report.memory_max_bytes === null ? '' : ` to ${bytes(report.memory_max_bytes)}`}`])
+    rows.push([
+      'Linear memory',
+      `from ${bytes(report.memory_min_bytes)}${report.memory_max_bytes === null ? '' : ` to ${bytes(report.memory_max_bytes)}`}`,
+    ])
     rows.push(['Compiles in', milliseconds(report.compile_ms)])
     if (report.start_failure) rows.push(['Does not start', <Foreign text={report.start_failure} />])
   }
-  if ('unpacked_bytes' in report) rows.push(['Unpacked', `${bytes(report.unpacked_bytes)} in ${number(report.entries)} entries`])
+  if ('unpacked_bytes' in report)
+    rows.push(['Unpacked', `${bytes(report.unpacked_bytes)} in ${number(report.entries)} entries`])
   if ('platforms' in report) rows.push(['Platforms', <Foreign text={report.platforms.join(', ')} />])
   if ('characters' in report) rows.push(['Text', `${number(report.characters)} characters`])
   if ('details' in report) rows.push(['Found', <Foreign text={JSON.stringify(report.details)} />])
@@ -257,7 +324,10 @@ function Yank({ cell, loaded }: { cell: CellDetails; loaded: Loaded<CellDetails>
     }
   }
   return (
-    <Section title={isYanked ? 'Take the yank back' : 'Yank this version'} note="A yanked version is never resolved to; whoever has its digest can still download it.">
+    <Section
+      title={isYanked ? 'Take the yank back' : 'Yank this version'}
+      note="A yanked version is never resolved to; whoever has its digest can still download it."
+    >
       <form class="fields" onSubmit={submit}>
         {!isYanked && (
           <>
@@ -272,7 +342,13 @@ function Yank({ cell, loaded }: { cell: CellDetails; loaded: Loaded<CellDetails>
         </div>
       </form>
       {failure !== undefined && <Problem error={failure} />}
-      <div role="status">{said !== undefined && <p class="good-news"><Foreign text={said} /></p>}</div>
+      <div role="status">
+        {said !== undefined && (
+          <p class="good-news">
+            <Foreign text={said} />
+          </p>
+        )}
+      </div>
     </Section>
   )
 }

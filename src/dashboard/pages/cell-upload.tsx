@@ -45,10 +45,19 @@ export function UploadPage() {
       <p class="crumbs">
         <a href={linkTo(['cells'])}>All cells</a>
       </p>
-      <Section title="Upload a cell" note="The node builds and signs the manifest. To sign it as a publisher: cytoplex cell push.">
+      <Section
+        title="Upload a cell"
+        note="The node builds and signs the manifest. To sign it as a publisher: cytoplex cell push."
+      >
         <form class="fields" onSubmit={submit}>
           <Field label="Package" name="file" type="file" required />
-          <Field label="Cell type" name="cell_type" required pattern="[a-z0-9][a-z0-9._\-]*" hint="small letters, digits, . _ -" />
+          <Field
+            label="Cell type"
+            name="cell_type"
+            required
+            pattern="[a-z0-9][a-z0-9._\-]*"
+            hint="small letters, digits, . _ -"
+          />
           <Field label="Version" name="version" required placeholder="1.0.0" />
           <Field label="Capability" name="capability" required pattern="[a-z0-9][a-z0-9._\-]*" />
           <Field label="Version of the capability" name="capability_version" placeholder="as the cell’s" />
@@ -65,7 +74,8 @@ export function UploadPage() {
         </form>
         {part !== undefined && (
           <p>
-            <progress value={part} aria-label="Upload" /> {part < 1 ? `${number(part * 100)} % sent` : 'The node opens the package…'}
+            <progress value={part} aria-label="Upload" />{' '}
+            {part < 1 ? `${number(part * 100)} % sent` : 'The node opens the package…'}
           </p>
         )}
         {failure !== undefined && <Problem error={failure} />}
@@ -78,8 +88,17 @@ export function UploadPage() {
 function formOf(element: HTMLFormElement): FormData {
   const texts = textsOf(element)
   const { cell_type, version = '', capability, capability_version = version, description } = texts
-  const tags = texts.tags?.split(',').map((tag) => tag.trim()).filter((tag) => tag !== '')
-  const metadata = { cell_type, version, description, tags, capabilities: [{ name: capability, version: capability_version }] }
+  const tags = texts.tags
+    ?.split(',')
+    .map((tag) => tag.trim())
+    .filter((tag) => tag !== '')
+  const metadata = {
+    cell_type,
+    version,
+    description,
+    tags,
+    capabilities: [{ name: capability, version: capability_version }],
+  }
   const form = new FormData()
   form.set('metadata', JSON.stringify(metadata))
   const file = new FormData(element).get('file')
@@ -89,7 +108,13 @@ function formOf(element: HTMLFormElement): FormData {
 
 const checked = ({ status, validation_results: results }: ValidateResponse): Outcome => ({ word: status, results })
 
-const registered = ({ status, message, validation_results: results, cell_type: type, version }: RegisterResponse): Outcome => ({
+const registered = ({
+  status,
+  message,
+  validation_results: results,
+  cell_type: type,
+  version,
+}: RegisterResponse): Outcome => ({
   word: status,
   message,
   results,
@@ -103,8 +128,7 @@ const Report = ({ outcome: { word, message, results, cell } }: { outcome: Outcom
     </h3>
     {message !== undefined && (
       <p>
-        <Foreign text={message} />{' '}
-        {cell !== undefined && <a href={linkToCell(cell.type, cell.version)}>Look at it</a>}
+        <Foreign text={message} /> {cell !== undefined && <a href={linkToCell(cell.type, cell.version)}>Look at it</a>}
       </p>
     )}
     {results !== undefined && (

@@ -38,12 +38,25 @@ export default function Federation() {
   const nodes = info.data === undefined ? [] : nodesOf(info.data.provider_id, status.data, peers.data)
   return (
     <>
-      <Section title="As seen from here" note={hasKey ? 'The further away, the longer a round trip takes; the larger, the more cells.' : 'Partners only: who is connected, and how they score, is for the administrator’s key.'}>
+      <Section
+        title="As seen from here"
+        note={
+          hasKey
+            ? 'The further away, the longer a round trip takes; the larger, the more cells.'
+            : 'Partners only: who is connected, and how they score, is for the administrator’s key.'
+        }
+      >
         {nodes.length > 0 && <Graph nodes={nodes} />}
       </Section>
       {failure !== undefined && <Problem error={failure} />}
       {hasKey && (
-        <Section title="Connected peers" note={peers.data && `${number(peers.data.total)} connected, ${number(peers.data.known_providers)} known, score ${number(peers.data.stats.avg_score, 1)} on average`}>
+        <Section
+          title="Connected peers"
+          note={
+            peers.data &&
+            `${number(peers.data.total)} connected, ${number(peers.data.known_providers)} known, score ${number(peers.data.stats.avg_score, 1)} on average`
+          }
+        >
           <Show loaded={peers}>
             {({ peers: list }) => (
               <Table
@@ -53,17 +66,41 @@ export default function Federation() {
                 columns={[
                   { head: 'Peer', cell: ({ provider_id: id }) => <Id id={id} /> },
                   { head: 'Score', isNumber: true, cell: ({ peer_score: { score } }) => number(score, 1) },
-                  { head: 'Standing', cell: ({ peer_score: { trusted, banned, score } }) => <Status word={banned ? 'banned' : trusted ? 'trusted' : score < 100 ? 'low' : 'active'} /> },
+                  {
+                    head: 'Standing',
+                    cell: ({ peer_score: { trusted, banned, score } }) => (
+                      <Status word={banned ? 'banned' : trusted ? 'trusted' : score < 100 ? 'low' : 'active'} />
+                    ),
+                  },
                   { head: 'Round trip', isNumber: true, cell: ({ round_trip_ms: ms }) => milliseconds(ms) },
                   { head: 'Cells', isNumber: true, cell: ({ cells }) => number(cells) },
                   { head: 'Connected for', isNumber: true, cell: ({ connected_ms: ms }) => duration(ms / 1000) },
                   { head: 'Direction', cell: ({ direction, seed }) => `${direction}${seed ? ', seed' : ''}` },
-                  { head: 'Address', cell: ({ addresses, multiaddrs }) => <span class="mono"><Foreign text={addresses[0] ?? multiaddrs[0] ?? '–'} /></span> },
-                  { head: 'Software', cell: ({ capabilities }) => <Foreign text={capabilities.software_version ?? '–'} /> },
+                  {
+                    head: 'Address',
+                    cell: ({ addresses, multiaddrs }) => (
+                      <span class="mono">
+                        <Foreign text={addresses[0] ?? multiaddrs[0] ?? '–'} />
+                      </span>
+                    ),
+                  },
+                  {
+                    head: 'Software',
+                    cell: ({ capabilities }) => <Foreign text={capabilities.software_version ?? '–'} />,
+                  },
                   {
                     head: 'Act',
                     cell: ({ provider_id: id }) => (
-                      <button type="button" class="danger" onClick={() => act(`/api/v1/peers/${encodeURIComponent(id)}/ban`, 'POST', { reason: 'by the dashboard', duration_seconds: 86_400 })}>
+                      <button
+                        type="button"
+                        class="danger"
+                        onClick={() =>
+                          act(`/api/v1/peers/${encodeURIComponent(id)}/ban`, 'POST', {
+                            reason: 'by the dashboard',
+                            duration_seconds: 86_400,
+                          })
+                        }
+                      >
                         Ban for a day<span class="sr"> {visiblePeer(id)}</span>
                       </button>
                     ),
@@ -78,7 +115,14 @@ export default function Federation() {
               rows={peers.data.seeds}
               empty="None."
               columns={[
-                { head: 'Seed', cell: ({ address }) => <span class="mono"><Foreign text={address} /></span> },
+                {
+                  head: 'Seed',
+                  cell: ({ address }) => (
+                    <span class="mono">
+                      <Foreign text={address} />
+                    </span>
+                  ),
+                },
                 { head: 'State', cell: ({ connected }) => <Status word={connected ? 'active' : 'unreachable'} /> },
                 { head: 'Attempts', isNumber: true, cell: ({ attempts }) => number(attempts) },
                 { head: 'Last error', cell: ({ last_error: error }) => <Foreign text={error ?? '–'} /> },
@@ -99,12 +143,35 @@ export default function Federation() {
                 rows={partners}
                 empty="No partners: cytoplex federation invite makes one."
                 columns={[
-                  { head: 'Partner', cell: ({ provider_id: id, name: called }) => <>{called !== undefined && <><Foreign text={called} /> </>}<Id id={id} /></> },
+                  {
+                    head: 'Partner',
+                    cell: ({ provider_id: id, name: called }) => (
+                      <>
+                        {called !== undefined && (
+                          <>
+                            <Foreign text={called} />{' '}
+                          </>
+                        )}
+                        <Id id={id} />
+                      </>
+                    ),
+                  },
                   { head: 'State', cell: ({ status: word }) => <Status word={word} /> },
-                  { head: 'Trust', cell: ({ trust_level: level }) => (level === undefined ? '–' : <Status word={level} />) },
-                  { head: 'Policies', cell: ({ federation_policies: own }) => (own === undefined ? '–' : policyText(own)) },
+                  {
+                    head: 'Trust',
+                    cell: ({ trust_level: level }) => (level === undefined ? '–' : <Status word={level} />),
+                  },
+                  {
+                    head: 'Policies',
+                    cell: ({ federation_policies: own }) => (own === undefined ? '–' : policyText(own)),
+                  },
                   { head: 'Cells', isNumber: true, cell: ({ cell_count: cells }) => number(cells) },
-                  { head: 'Capabilities', cell: ({ capabilities }) => <Foreign text={capabilities.map((one) => one.name).join(', ') || '–'} /> },
+                  {
+                    head: 'Capabilities',
+                    cell: ({ capabilities }) => (
+                      <Foreign text={capabilities.map((one) => one.name).join(', ') || '–'} />
+                    ),
+                  },
                   { head: 'Since', cell: ({ added_at: time }) => <Ago time={time} /> },
                 ]}
               />
@@ -129,7 +196,10 @@ export default function Federation() {
                     {
                       head: 'Act',
                       cell: ({ provider_id: id }) => (
-                        <button type="button" onClick={() => act(`/api/v1/peers/${encodeURIComponent(id)}/ban`, 'DELETE')}>
+                        <button
+                          type="button"
+                          onClick={() => act(`/api/v1/peers/${encodeURIComponent(id)}/ban`, 'DELETE')}
+                        >
                           Lift<span class="sr"> the ban of {visiblePeer(id)}</span>
                         </button>
                       ),
@@ -148,12 +218,37 @@ export default function Federation() {
                     rows={policies}
                     empty="Nothing is followed."
                     columns={[
-                      { head: 'Follows', cell: ({ publisher, capability, partner }) => (capability === undefined ? <>{publisher === undefined ? 'partner' : 'publisher'} <Id id={publisher ?? partner ?? ''} /></> : <>capability <Foreign text={capability} /></>) },
-                      { head: 'Kept', isNumber: true, cell: ({ kept, matches }) => `${number(kept)} of ${number(matches)}` },
-                      { head: 'Progress', cell: ({ kept, matches }) => <progress max={Math.max(1, matches)} value={matches === 0 ? 1 : kept} aria-label="Kept" /> },
+                      {
+                        head: 'Follows',
+                        cell: ({ publisher, capability, partner }) =>
+                          capability === undefined ? (
+                            <>
+                              {publisher === undefined ? 'partner' : 'publisher'} <Id id={publisher ?? partner ?? ''} />
+                            </>
+                          ) : (
+                            <>
+                              capability <Foreign text={capability} />
+                            </>
+                          ),
+                      },
+                      {
+                        head: 'Kept',
+                        isNumber: true,
+                        cell: ({ kept, matches }) => `${number(kept)} of ${number(matches)}`,
+                      },
+                      {
+                        head: 'Progress',
+                        cell: ({ kept, matches }) => (
+                          <progress max={Math.max(1, matches)} value={matches === 0 ? 1 : kept} aria-label="Kept" />
+                        ),
+                      },
                       { head: 'Waiting', isNumber: true, cell: ({ waiting }) => number(waiting) },
                       { head: 'Failed', isNumber: true, cell: ({ failed }) => number(failed) },
-                      { head: 'Room', isNumber: true, cell: ({ bytes: used, max_bytes: room }) => `${bytes(used)} of ${bytes(room)}` },
+                      {
+                        head: 'Room',
+                        isNumber: true,
+                        cell: ({ bytes: used, max_bytes: room }) => `${bytes(used)} of ${bytes(room)}`,
+                      },
                       { head: 'Last error', cell: ({ last_error: error }) => <Foreign text={error ?? '–'} /> },
                     ]}
                   />
@@ -162,7 +257,11 @@ export default function Federation() {
                     rows={pins}
                     empty="Nothing is pinned."
                     columns={[
-                      { head: 'Pinned', cell: ({ cell_type: type, version, digest }) => (type === null ? <Id id={digest} ends={12} /> : <Foreign text={`${type} ${version ?? ''}`} />) },
+                      {
+                        head: 'Pinned',
+                        cell: ({ cell_type: type, version, digest }) =>
+                          type === null ? <Id id={digest} ends={12} /> : <Foreign text={`${type} ${version ?? ''}`} />,
+                      },
                       { head: 'State', cell: ({ state }) => <Status word={state} /> },
                       { head: 'Size', isNumber: true, cell: ({ bytes: size }) => bytes(size) },
                       { head: 'Last error', cell: ({ last_error: error }) => <Foreign text={error ?? '–'} /> },
@@ -180,8 +279,18 @@ export default function Federation() {
 
 const visiblePeer = (id: string): string => id.slice(-6)
 
-const policyText = ({ auto_forward, capability_sharing, analytics_sharing }: FederationStatus['federation_policies']): string =>
-  [auto_forward && 'asked for what is not here', capability_sharing && 'told what is here', analytics_sharing && 'may read sums'].filter(Boolean).join(', ') || 'nothing is shared'
+const policyText = ({
+  auto_forward,
+  capability_sharing,
+  analytics_sharing,
+}: FederationStatus['federation_policies']): string =>
+  [
+    auto_forward && 'asked for what is not here',
+    capability_sharing && 'told what is here',
+    analytics_sharing && 'may read sums',
+  ]
+    .filter(Boolean)
+    .join(', ') || 'nothing is shared'
 
 function nodesOf(self: string, status: FederationStatus | undefined, peers: PeerList | undefined): GraphNode[] {
   const nodes = new Map<string, GraphNode>([[self, { id: self, kind: 'self' }]])

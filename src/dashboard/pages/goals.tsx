@@ -35,7 +35,14 @@ function List() {
             rows={list}
             empty="No goals: cytoplex goal create makes one."
             columns={[
-              { head: 'Goal', cell: ({ goal }) => <a href={linkTo(['goals', goal.goal_id])}><Foreign text={goal.goal_id} /></a> },
+              {
+                head: 'Goal',
+                cell: ({ goal }) => (
+                  <a href={linkTo(['goals', goal.goal_id])}>
+                    <Foreign text={goal.goal_id} />
+                  </a>
+                ),
+              },
               { head: 'Name', cell: ({ goal }) => <Foreign text={goal.name} /> },
               { head: 'Joined', cell: ({ joined }) => <Status word={joined ? 'active' : 'not joined'} /> },
               { head: 'Mode', cell: ({ goal }) => goal.mode },
@@ -53,11 +60,16 @@ function GoalPage({ goalId }: { goalId: string }) {
   const id = encodeURIComponent(goalId)
   const goal = useLoaded((signal) => askData<GoalDescription>(`/api/v1/goals/${id}`, { signal }), [goalId])
   const isJoined = goal.data?.joined === true
-  const board = useLoaded(isJoined ? (signal) => askData<Leaderboard>(`/api/v1/leaderboard/${id}?limit=1000`, { signal }) : undefined, [goalId, isJoined])
+  const board = useLoaded(
+    isJoined ? (signal) => askData<Leaderboard>(`/api/v1/leaderboard/${id}?limit=1000`, { signal }) : undefined,
+    [goalId, isJoined],
+  )
   const state = useLoaded((signal) => askData<GoalState>(`/api/v1/status/${id}`, { signal }), [goalId])
   const size = state.data?.log_size ?? 0
   const log = useLoaded(
-    size === 0 ? undefined : (signal) => askData<GoalLogPage>(`/api/v1/log/${id}?from=${Math.max(0, size - 1000)}&limit=1000`, { signal }),
+    size === 0
+      ? undefined
+      : (signal) => askData<GoalLogPage>(`/api/v1/log/${id}?from=${Math.max(0, size - 1000)}&limit=1000`, { signal }),
     [goalId, size],
   )
   const { isLive } = useLive(['contributions', 'leaderboard'], (event) => {
@@ -80,9 +92,23 @@ function GoalPage({ goalId }: { goalId: string }) {
               rows={[
                 ['Goal', <Foreign text={terms.goal_id} />],
                 ['Digest', <Id id={digest} ends={12} />],
-                ['Evaluator', <><Id id={terms.evaluator.digest} ends={12} />, {number(terms.evaluator.fuel)} fuel</>],
-                ['Admission', terms.admission.kind === 'open' ? `open, ${terms.admission.difficulty} bits of work` : 'a list of contributors'],
-                ['Contributions', state.data && `${number(state.data.accepted_contributions)} accepted, ${number(state.data.rejected_contributions)} rejected`],
+                [
+                  'Evaluator',
+                  <>
+                    <Id id={terms.evaluator.digest} ends={12} />, {number(terms.evaluator.fuel)} fuel
+                  </>,
+                ],
+                [
+                  'Admission',
+                  terms.admission.kind === 'open'
+                    ? `open, ${terms.admission.difficulty} bits of work`
+                    : 'a list of contributors',
+                ],
+                [
+                  'Contributions',
+                  state.data &&
+                    `${number(state.data.accepted_contributions)} accepted, ${number(state.data.rejected_contributions)} rejected`,
+                ],
                 ['Log', <a href={linkTo(['log'], { goal: terms.goal_id })}>{number(state.data?.log_size)} leaves</a>],
               ]}
             />
@@ -106,7 +132,21 @@ function GoalPage({ goalId }: { goalId: string }) {
                   { head: 'Complexity', isNumber: true, cell: ({ metrics }) => score(metrics.complexity) },
                   { head: 'Contributor', cell: ({ contributor_id: of }) => <Id id={of} /> },
                   { head: 'Pack', cell: ({ pack_hash: hash }) => <Id id={hash} /> },
-                  { head: 'Leaf', isNumber: true, cell: ({ log_index: leaf }) => <a href={linkTo(['log'], { goal: goalId, leaf: String(leaf), from: String(Math.max(0, leaf - 8)) })}>{number(leaf)}</a> },
+                  {
+                    head: 'Leaf',
+                    isNumber: true,
+                    cell: ({ log_index: leaf }) => (
+                      <a
+                        href={linkTo(['log'], {
+                          goal: goalId,
+                          leaf: String(leaf),
+                          from: String(Math.max(0, leaf - 8)),
+                        })}
+                      >
+                        {number(leaf)}
+                      </a>
+                    ),
+                  },
                   { head: 'Accepted', cell: ({ timestamp_ms: time }) => <Ago time={time} /> },
                 ]}
               />
@@ -124,10 +164,22 @@ function Plots({ log }: { log: GoalLogPage }) {
   return (
     <div class="columns">
       <Section title="Score over time" note="In the order of the log.">
-        <Chart label="The score of each contribution, and the best so far" data={scores} lines={SCORES} showX={(value) => `leaf ${number(value)}`} height={220} />
+        <Chart
+          label="The score of each contribution, and the best so far"
+          data={scores}
+          lines={SCORES}
+          showX={(value) => `leaf ${number(value)}`}
+          height={220}
+        />
       </Section>
       <Section title="Reward over risk" note="Nothing is better in both than what is on the front.">
-        <Chart label="Reward of each contribution over its risk, and the Pareto front" data={front} lines={PARETO} showX={(value) => `risk ${score(value)}`} height={220} />
+        <Chart
+          label="Reward of each contribution over its risk, and the Pareto front"
+          data={front}
+          lines={PARETO}
+          showX={(value) => `risk ${score(value)}`}
+          height={220}
+        />
       </Section>
     </div>
   )

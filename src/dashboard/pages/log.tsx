@@ -23,13 +23,24 @@ export default function Log({ place }: PageProps) {
         <Choice
           label="Log of"
           value={goal}
-          options={[['', 'this node'], ...(goals.data?.goals ?? []).filter(({ joined }) => joined).map(({ goal: { goal_id: id } }) => [id, `goal ${id}`] as const)]}
+          options={[
+            ['', 'this node'],
+            ...(goals.data?.goals ?? [])
+              .filter(({ joined }) => joined)
+              .map(({ goal: { goal_id: id } }) => [id, `goal ${id}`] as const),
+          ]}
           onChange={(event) => {
             location.hash = linkTo(['log'], { goal: event.currentTarget.value })
           }}
         />
       </div>
-      <Tree key={base} base={base} goal={goal} from={numberOf(place.query.get('from'))} leaf={numberOf(place.query.get('leaf'))} />
+      <Tree
+        key={base}
+        base={base}
+        goal={goal}
+        from={numberOf(place.query.get('from'))}
+        leaf={numberOf(place.query.get('leaf'))}
+      />
       <Verifier />
       <Witnesses />
       <Evidence />
@@ -44,11 +55,24 @@ function numberOf(text: string | null): number | undefined {
 /** Leaves that one page shows. */
 const PAGE = 32
 
-function Tree({ base, goal, from, leaf }: { base: string; goal: string; from: number | undefined; leaf: number | undefined }) {
-  const checkpoint = useLoaded(async (signal) => {
-    const note = await (await ask(`${base}/checkpoint`, { signal })).text()
-    return { note, ...readCheckpoint(note) }
-  }, [base])
+function Tree({
+  base,
+  goal,
+  from,
+  leaf,
+}: {
+  base: string
+  goal: string
+  from: number | undefined
+  leaf: number | undefined
+}) {
+  const checkpoint = useLoaded(
+    async (signal) => {
+      const note = await (await ask(`${base}/checkpoint`, { signal })).text()
+      return { note, ...readCheckpoint(note) }
+    },
+    [base],
+  )
   const size = checkpoint.data?.size ?? 0
   const first = Math.min(from ?? Math.max(0, size - PAGE), Math.max(0, size - 1))
   const leaves = useLoaded(
@@ -80,7 +104,10 @@ function Tree({ base, goal, from, leaf }: { base: string; goal: string; from: nu
           )}
         </Show>
       </Section>
-      <Section title="Leaves" note={size > 0 && `${number(first)} to ${number(Math.min(size, first + PAGE) - 1)} of ${number(size)}`}>
+      <Section
+        title="Leaves"
+        note={size > 0 && `${number(first)} to ${number(Math.min(size, first + PAGE) - 1)} of ${number(size)}`}
+      >
         {size === 0 && checkpoint.data !== undefined && <p class="empty">The log is empty.</p>}
         {size > 0 && (
           <Show loaded={leaves}>
@@ -90,7 +117,12 @@ function Tree({ base, goal, from, leaf }: { base: string; goal: string; from: nu
                 rows={rows}
                 empty="None."
                 columns={[
-                  { head: 'Leaf', cell: ({ index }) => <a href={linkTo(['log'], { goal, from: String(first), leaf: String(index) })}>{number(index)}</a> },
+                  {
+                    head: 'Leaf',
+                    cell: ({ index }) => (
+                      <a href={linkTo(['log'], { goal, from: String(first), leaf: String(index) })}>{number(index)}</a>
+                    ),
+                  },
                   { head: 'Says', cell: ({ text }) => <LeafText text={text} /> },
                 ]}
               />
@@ -128,7 +160,9 @@ async function readLeaves(
 
 /** What a leaf says in words where it is about a cell, else as it stands there. */
 function LeafText({ text }: { text: string }) {
-  let act: { act?: unknown; cell_type?: unknown; version?: unknown; at?: unknown; reason?: unknown; by?: unknown } | undefined
+  let act:
+    | { act?: unknown; cell_type?: unknown; version?: unknown; at?: unknown; reason?: unknown; by?: unknown }
+    | undefined
   try {
     act = JSON.parse(text) as typeof act
   } catch {
@@ -241,7 +275,10 @@ function Verifier() {
 function Witnesses() {
   const witnesses = useJson<WitnessList>('/api/v1/log/witnesses')
   return (
-    <Section title="Witnesses" note="Nodes that cosigned this node’s log: it cannot show them one history and others another.">
+    <Section
+      title="Witnesses"
+      note="Nodes that cosigned this node’s log: it cannot show them one history and others another."
+    >
       <Show loaded={witnesses}>
         {({ witnesses: list, self }) => (
           <>
@@ -275,7 +312,11 @@ function Evidence() {
           <Table
             label="Evidence"
             rows={[
-              ...equivocations.map(({ provider_id: id }) => ({ id, what: 'signed two histories of its log, for good', since: undefined })),
+              ...equivocations.map(({ provider_id: id }) => ({
+                id,
+                what: 'signed two histories of its log, for good',
+                since: undefined,
+              })),
               ...suspended.map(({ provider_id: id, reason, since }) => ({ id, what: `suspended: ${reason}`, since })),
             ]}
             empty="No node is known to have contradicted itself, and none owes a proof."

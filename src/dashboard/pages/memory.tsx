@@ -1,9 +1,29 @@
 import { useState } from 'preact/hooks'
-import type { ContextSearchResult, Conversation, ConversationList, SessionContext, SessionDetails } from '../../../protocol/memory.ts'
+import type {
+  ContextSearchResult,
+  Conversation,
+  ConversationList,
+  SessionContext,
+  SessionDetails,
+} from '../../../protocol/memory.ts'
 import { ApiError, askJson } from '../api.ts'
 import { milliseconds, number } from '../format.ts'
 import { type Loaded, useLoaded } from '../hooks.ts'
-import { Ago, Area, Facts, Field, Foreign, ForeignLines, Id, Problem, Section, Show, Status, Table, textsOf } from '../parts.tsx'
+import {
+  Ago,
+  Area,
+  Facts,
+  Field,
+  Foreign,
+  ForeignLines,
+  Id,
+  Problem,
+  Section,
+  Show,
+  Status,
+  Table,
+  textsOf,
+} from '../parts.tsx'
 import { sessionOf } from '../session-token.ts'
 
 /** What the session of a token remembers. The token is kept until another page is looked at. */
@@ -66,7 +86,10 @@ function Session(opened: Opened) {
                 ['Turns', number(session.total_turns)],
                 context.data !== undefined && ['Summary', <ForeignLines text={context.data.context_summary || '–'} />],
                 context.data !== undefined && ['Topics', <Foreign text={context.data.key_topics.join(', ') || '–'} />],
-                context.data !== undefined && ['Agents', <Foreign text={Object.keys(context.data.agent_states).join(', ') || '–'} />],
+                context.data !== undefined && [
+                  'Agents',
+                  <Foreign text={Object.keys(context.data.agent_states).join(', ') || '–'} />,
+                ],
               ]}
             />
           )}
@@ -142,21 +165,29 @@ function Search({ opened, path, onOpen }: { opened: Opened; path: string; onOpen
     const { query = '' } = textsOf(event.currentTarget as HTMLFormElement)
     setFailure(undefined)
     try {
-      setFound(await askJson<ContextSearchResult>(path, { method: 'POST', bearer: opened.token, body: { query, max_results: 20 } }))
+      setFound(
+        await askJson<ContextSearchResult>(path, {
+          method: 'POST',
+          bearer: opened.token,
+          body: { query, max_results: 20 },
+        }),
+      )
     } catch (error) {
       setFailure(error instanceof ApiError ? error : new ApiError(0, String(error)))
     }
   }
   return (
     <Section title="Search">
-      <form class="fields" role="search" onSubmit={submit}>
-        <Field label="What was said about" name="query" type="search" required />
-        <div class="buttons">
-          <button type="submit" class="primary">
-            Search
-          </button>
-        </div>
-      </form>
+      <search>
+        <form class="fields" onSubmit={submit}>
+          <Field label="What was said about" name="query" type="search" required />
+          <div class="buttons">
+            <button type="submit" class="primary">
+              Search
+            </button>
+          </div>
+        </form>
+      </search>
       {failure !== undefined && <Problem error={failure} />}
       <div aria-live="polite">
         {found !== undefined && (

@@ -86,7 +86,10 @@ export default function Overview() {
           </Show>
         </Section>
       </div>
-      <Section title="Shared sets" note="Signed records that nodes hold in common. Nodes that hold the same have the same root.">
+      <Section
+        title="Shared sets"
+        note="Signed records that nodes hold in common. Nodes that hold the same have the same root."
+      >
         <Show loaded={status}>
           {({ sets }) => (
             <Table
@@ -115,15 +118,15 @@ const Figure = ({ name, children }: { name: string; children: preact.ComponentCh
 
 const ForeignList = ({ items }: { items: readonly string[] }) =>
   items.length === 0 ? (
-    <>–</>
+    <span>–</span>
   ) : (
-    <>
+    <div class="mono">
       {items.map((item) => (
-        <div key={item} class="mono">
+        <div key={item}>
           <Foreign text={item} />
         </div>
       ))}
-    </>
+    </div>
   )
 
 function Traffic() {
@@ -142,7 +145,11 @@ function Traffic() {
       </p>
       <div class="columns">
         <Chart label="Requests a second, over the last minutes" data={[times, rates]} lines={RATE} />
-        <Chart label="Milliseconds of an answer, over the last minutes" data={[times, averages, slowest]} lines={LATENCY} />
+        <Chart
+          label="Milliseconds of an answer, over the last minutes"
+          data={[times, averages, slowest]}
+          lines={LATENCY}
+        />
       </div>
     </Section>
   )

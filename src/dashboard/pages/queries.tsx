@@ -26,7 +26,15 @@ export default function Queries() {
   const [isAsking, setAsking] = useState(false)
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
-    const { query = '', operator = '', key = '', kind, domain, jurisdiction, mode } = textsOf(event.currentTarget as HTMLFormElement)
+    const {
+      query = '',
+      operator = '',
+      key = '',
+      kind,
+      domain,
+      jurisdiction,
+      mode,
+    } = textsOf(event.currentTarget as HTMLFormElement)
     setAsking(true)
     setFailure(undefined)
     setAnswer(undefined)
@@ -57,7 +65,15 @@ export default function Queries() {
         <Choice label="Verification" name="mode" options={MODES} />
         <Field label="Operator" name="operator" required placeholder="team@example.org" />
         <Choice label="Signed with" name="kind" options={KEYS} />
-        <Field label="The operator’s key" name="key" type="password" required minLength={43} maxLength={43} hint="32 bytes in base64url; used in this browser only" />
+        <Field
+          label="The operator’s key"
+          name="key"
+          type="password"
+          required
+          minLength={43}
+          maxLength={43}
+          hint="32 bytes in base64url; used in this browser only"
+        />
         <div class="buttons">
           <button type="submit" class="primary" disabled={isAsking}>
             {isAsking ? 'Asking…' : 'Ask'}
@@ -81,13 +97,30 @@ function Answer({ answer: { response, documents, verified, failure } }: { answer
         {payload !== null && (
           <>
             <blockquote class="answer">
-              {payload.result === '' ? 'Nothing in the approved documents answers this.' : <ForeignLines text={payload.result} />}
+              {payload.result === '' ? (
+                'Nothing in the approved documents answers this.'
+              ) : (
+                <ForeignLines text={payload.result} />
+              )}
             </blockquote>
             <Facts
               rows={[
                 ['Confidence', `${number(payload.confidence * 100, 1)} %`],
-                ['Found in', `${number(payload.corpus.cells)} documents, by ${payload.corpus.ranker} and ${payload.corpus.segmenter}`],
-                ['Constraints', <Foreign text={[...payload.constraints_passed.map((id) => `${id} passed`), ...payload.constraints_failed.map((id) => `${id} failed`)].join(', ') || 'none'} />],
+                [
+                  'Found in',
+                  `${number(payload.corpus.cells)} documents, by ${payload.corpus.ranker} and ${payload.corpus.segmenter}`,
+                ],
+                [
+                  'Constraints',
+                  <Foreign
+                    text={
+                      [
+                        ...payload.constraints_passed.map((id) => `${id} passed`),
+                        ...payload.constraints_failed.map((id) => `${id} failed`),
+                      ].join(', ') || 'none'
+                    }
+                  />,
+                ],
                 ['Answered in', milliseconds(payload.metadata.processing_time_ms)],
               ]}
             />
@@ -99,15 +132,27 @@ function Answer({ answer: { response, documents, verified, failure } }: { answer
           <Problem error={failure ?? 'it was not verified'} />
         ) : (
           <>
-            <p class="good-news">Verified in this browser: signatures, audit chain, request{documents.size > 0 && ', and every sentence where it stands'}.</p>
+            <p class="good-news">
+              Verified in this browser: signatures, audit chain, request
+              {documents.size > 0 && ', and every sentence where it stands'}.
+            </p>
             <Facts
               rows={[
                 ['Answered by', <Id id={verified.providerId} ends={12} />],
-                ['Key', <><Id id={verified.kid} ends={12} />, {verified.keyListed ? 'listed by the node' : 'not listed by the node'}</>],
+                [
+                  'Key',
+                  <>
+                    <Id id={verified.kid} ends={12} />,{' '}
+                    {verified.keyListed ? 'listed by the node' : 'not listed by the node'}
+                  </>,
+                ],
                 ['Answers this request', verified.requestMatches ? 'yes' : 'no'],
                 ['Steps', <Foreign text={verified.steps.join(' → ')} />],
                 ['Documents compared', number(verified.compared.length)],
-                verified.log !== undefined && ['Log', `${number(verified.log.registered.length)} of the cited cells registered, ${number(verified.log.witnesses.length)} witnesses, ${number(verified.log.anchors.length)} anchors`],
+                verified.log !== undefined && [
+                  'Log',
+                  `${number(verified.log.registered.length)} of the cited cells registered, ${number(verified.log.witnesses.length)} witnesses, ${number(verified.log.anchors.length)} anchors`,
+                ],
               ]}
             />
           </>
@@ -127,13 +172,16 @@ function Answer({ answer: { response, documents, verified, failure } }: { answer
 const Source = ({ citations, document }: { citations: readonly Citation[]; document: Uint8Array | undefined }) => (
   <details open>
     <summary>
-      <Foreign text={`${citations[0]?.cell_type} ${citations[0]?.version}`} />, {number(citations.length)} cited, by <Foreign text={(citations[0]?.publisher ?? '').slice(0, 12)} />…
+      <Foreign text={`${citations[0]?.cell_type} ${citations[0]?.version}`} />, {number(citations.length)} cited, by{' '}
+      <Foreign text={(citations[0]?.publisher ?? '').slice(0, 12)} />…
     </summary>
     {document === undefined ? (
       <p class="empty">The document is not here, or too large to be shown.</p>
     ) : (
       <pre>
-        {highlighted(document, citations).map(({ text, mark }, at) => (mark === undefined ? <bdi key={at}>{visibleLines(text)}</bdi> : <mark key={at}>{visibleLines(text)}</mark>))}
+        {highlighted(document, citations).map(({ text, mark }, at) =>
+          mark === undefined ? <bdi key={at}>{visibleLines(text)}</bdi> : <mark key={at}>{visibleLines(text)}</mark>,
+        )}
       </pre>
     )}
   </details>

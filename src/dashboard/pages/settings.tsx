@@ -16,7 +16,9 @@ const ROLES = [
 export default function Settings() {
   const hasKey = useKey() !== undefined
   if (!hasKey) {
-    return <p>The configuration and the keys are for the administrator: enter the key with the button “Key” at the top.</p>
+    return (
+      <p>The configuration and the keys are for the administrator: enter the key with the button “Key” at the top.</p>
+    )
   }
   return (
     <>
@@ -30,21 +32,47 @@ function Configuration() {
   const configuration = useJson<EffectiveConfiguration>('/api/v1/configuration')
   const [words, setWords] = useState('')
   return (
-    <Section title="Effective configuration" note="Weak to strong: defaults, the file, the environment, flags. It changes with the next start.">
+    <Section
+      title="Effective configuration"
+      note="Weak to strong: defaults, the file, the environment, flags. It changes with the next start."
+    >
       <Show loaded={configuration}>
         {({ settings }) => (
           <>
             <div class="fields">
-              <Field label="Only keys with" type="search" value={words} onInput={(event) => setWords(event.currentTarget.value)} />
+              <Field
+                label="Only keys with"
+                type="search"
+                value={words}
+                onInput={(event) => setWords(event.currentTarget.value)}
+              />
             </div>
             <Table
               label="Configuration"
               rows={settings.filter(({ key }) => key.includes(words.trim()))}
               empty="No key has that in its name."
               columns={[
-                { head: 'Key', cell: ({ key }) => <code><Foreign text={key} /></code> },
-                { head: 'Value', cell: ({ value }) => <code><Foreign text={typeof value === 'string' ? value : JSON.stringify(value)} /></code> },
-                { head: 'From', cell: ({ origin }) => (origin === 'default' ? <span class="note">default</span> : <Foreign text={origin} />) },
+                {
+                  head: 'Key',
+                  cell: ({ key }) => (
+                    <code>
+                      <Foreign text={key} />
+                    </code>
+                  ),
+                },
+                {
+                  head: 'Value',
+                  cell: ({ value }) => (
+                    <code>
+                      <Foreign text={typeof value === 'string' ? value : JSON.stringify(value)} />
+                    </code>
+                  ),
+                },
+                {
+                  head: 'From',
+                  cell: ({ origin }) =>
+                    origin === 'default' ? <span class="note">default</span> : <Foreign text={origin} />,
+                },
               ]}
             />
           </>
@@ -115,8 +143,16 @@ function Keys() {
                 head: 'Act',
                 cell: ({ key_id: id, status, name }) =>
                   status === 'active' && (
-                    <button type="button" class="danger" onClick={() => act(() => askJson(`/api/v1/keys/${id}`, { method: 'DELETE' }))}>
-                      Revoke<span class="sr"> <Foreign text={name} /></span>
+                    <button
+                      type="button"
+                      class="danger"
+                      onClick={() => act(() => askJson(`/api/v1/keys/${id}`, { method: 'DELETE' }))}
+                    >
+                      Revoke
+                      <span class="sr">
+                        {' '}
+                        <Foreign text={name} />
+                      </span>
                     </button>
                   ),
               },
