@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { buildDashboard } from '../../scripts/dashboard.ts'
-import { startNodeProcess } from '../../scripts/nodes.ts'
+import { type NodeProcess, startNodeProcess } from '../../scripts/nodes.ts'
 import { startBrowser, withoutBrowser } from '../support/browser.ts'
 import { type DashboardFederation, dashboardFederation } from '../support/dashboard-federation.ts'
-import { temporaryFolder } from '../support/folders.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -23,16 +23,22 @@ describe('the dashboard of a running federation', { skip: withoutBrowser() }, ()
   let browser: Browser
   let federation: DashboardFederation
   let folder: string
+  const started: NodeProcess[] = []
 
-  before(async (t) => {
+  before(async () => {
     await readFile(BUILT).catch(() => buildDashboard())
-    folder = await temporaryFolder(t as TestContext)
-    federation = await dashboardFederation(folder, startNodeProcess)
+    folder = await mkdtemp(join(tmpdir(), 'cytoplex-test-'))
+    federation = await dashboardFederation(folder, async (options) => {
+      const node = await startNodeProcess(options)
+      started.push(node)
+      return node
+    })
     browser = await startBrowser()
   })
   after(async () => {
     await browser?.close()
-    await Promise.all((federation?.nodes ?? []).map((node) => node.stop('SIGKILL')))
+    await Promise.all(started.map((node) => node.stop('SIGKILL')))
+    await rm(folder, { recursive: true, force: true })
   })
 
   /** A page whose console must stay quiet: what it complains of fails the test. */
