@@ -33,7 +33,7 @@ export function KeyButton() {
       </button>
       <dialog ref={dialog} aria-labelledby="key-title" onClose={() => setFailure(undefined)}>
         <form onSubmit={submit}>
-          <h2 id="key-title">Key</h2>
+          <h2 id="key-title">The key that acting needs</h2>
           <p>
             Looking is open as the API is; acting needs a key. It stays in this tab, and goes when the tab is closed.
             The administrator’s is in <code>admin.key</code> of the data directory.

@@ -96,7 +96,7 @@ export function Status({ word }: { word: string }) {
 }
 
 /** A part of a page with its heading. */
-export function Section({
+export const Section = ({
   title,
   note,
   children,
@@ -104,18 +104,17 @@ export function Section({
   title: string
   note?: ComponentChildren
   children: ComponentChildren
-}) {
-  const id = useId()
-  return (
-    <section aria-labelledby={id}>
-      <header class="section">
-        <h2 id={id}>{title}</h2>
-        {note !== undefined && <div class="note">{note}</div>}
-      </header>
-      {children}
-    </section>
-  )
-}
+}) => (
+  <div class="part">
+    <header class="section">
+      <h2>
+        <Foreign text={title} />
+      </h2>
+      {note !== undefined && <div class="note">{note}</div>}
+    </header>
+    {children}
+  </div>
+)
 
 /** Names and values. */
 export const Facts = ({

@@ -117,6 +117,7 @@ function Answer({ response, ms }: Answered) {
         }
       >
         {error !== undefined && <Problem error={`${code === undefined ? '' : `${code}: `}${error.message}`} />}
+        {error === undefined && status === 'not_found' && <Problem error={nobodyText(code)} />}
         {status === 'pending' && <p>Not all sources have answered yet. Ask again in a moment.</p>}
         {cell !== undefined && (
           <Facts
@@ -242,6 +243,10 @@ function Answer({ response, ms }: Answered) {
     </>
   )
 }
+
+/** Why nothing was found, in words. */
+const nobodyText = (code = ''): string =>
+  `${code}: ${code === 'PROV_002' ? 'it is offered, but in no version that fits' : 'nobody offers this'}`
 
 /** The order in which candidates stand: the winner, those that fit, those that do not. */
 const PLACES = { won: 0, lost: 1, rejected: 2 } as const
