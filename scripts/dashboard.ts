@@ -11,6 +11,9 @@ import { build } from 'vite'
 const SOURCE = fileURLToPath(new URL('../src/dashboard/', import.meta.url))
 const TARGET = fileURLToPath(new URL('../dist/dashboard/', import.meta.url))
 
+/** Builds that end at the same moment: more is no accident. */
+const ATTEMPTS = 3
+
 /** Readers see the old dashboard or the new one, whole. */
 export async function buildDashboard(folder = TARGET): Promise<void> {
   const partial = `${folder.replace(/\/$/, '')}.${process.pid}.tmp`
@@ -34,8 +37,20 @@ export async function buildDashboard(folder = TARGET): Promise<void> {
   for (const entry of readdirSync(partial, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) compress(join(entry.parentPath, entry.name))
   }
-  rmSync(folder, { recursive: true, force: true })
-  renameSync(partial, folder)
+  replace(folder, partial)
+}
+
+/** Where two builds end at once, the last one stays. */
+function replace(folder: string, partial: string): void {
+  for (let attempt = 0; ; attempt++) {
+    rmSync(folder, { recursive: true, force: true })
+    try {
+      renameSync(partial, folder)
+      return
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+    }
+  }
 }
 
 function compress(path: string): void {

@@ -492,3 +492,25 @@ test('metrics count what was sent', async (t) => {
   await untilConnections(harness.port, 0)
   assert.equal((await sent())?.[1], '1')
 })
+
+test('the traffic is told while somebody listens to it, and is no part of what happened', async (t) => {
+  const { port, node, send: ask } = await start(t, {}, 'silent', { eventLimits: { sampleMs: 20 } })
+  const idle = await EventClient.open(t, port)
+  assert.match(String(idle.welcome.cursor), /-0$/)
+  const client = await EventClient.open(t, port)
+  await client.subscribe(['traffic'])
+  assert.equal((await ask({ path: '/health' })).status, 200)
+  const event = Compile(NodeEvent)
+  let sample: Readonly<Record<string, unknown>>
+  do {
+    sample = await client.next()
+    assert.ok(event.Check(sample), JSON.stringify(sample))
+    assert.equal(sample.type, 'traffic_sample')
+  } while ((sample.data as { requests: number }).requests === 0)
+  const { requests, failures, average_ms, slowest_ms } = sample.data as Record<string, number>
+  assert.deepEqual([requests, failures], [1, 0])
+  assert.ok(average_ms! > 0 && slowest_ms! >= average_ms!)
+  contribute(node, 'g', 0)
+  const refused = await client.ask({ type: 'subscribe', channels: ['traffic'], goal_id: 'g', id: 'x' })
+  assert.equal(refused.type, 'error')
+})
