@@ -179,7 +179,8 @@ module.exports = {
     },
     {
       name: 'declared',
-      comment: 'a package that the product imports is among its dependencies; the build puts those of the dashboard into its files',
+      comment:
+        'a package that the product imports is among its dependencies; the build puts those of the dashboard into its files',
       severity: 'error',
       from: { path: '^(src|protocol)/', pathNot: '^src/dashboard/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },

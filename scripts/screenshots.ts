@@ -39,7 +39,9 @@ async function takePictures(browser: Browser, federation: DashboardFederation, f
     await page.addInitScript((key) => sessionStorage.setItem('cytoplex-key', key), federation.a.adminKey)
     for (const [name, place] of Object.entries(PICTURES(federation))) {
       await page.goto(`${federation.a.http_url}/#/${place}`)
-      await page.waitForFunction(() => document.querySelector('h1') !== null && document.querySelector('[aria-busy]') === null)
+      await page.waitForFunction(
+        () => document.querySelector('h1') !== null && document.querySelector('[aria-busy]') === null,
+      )
       if (name === 'ask') {
         await page.getByRole('button', { name: 'Ask', exact: true }).click()
         await page.getByRole('region', { name: 'Candidates' }).waitFor()

@@ -23,6 +23,7 @@ export function highlighted(document: Uint8Array, spans: readonly Span[]): Piece
   for (const { start, end, mark } of ordered) {
     const from = Math.min(Math.max(start, at), document.length)
     const to = Math.min(Math.max(end, from), document.length)
+    if (to === from) continue
     add(at, from, undefined)
     add(from, to, mark)
     at = to

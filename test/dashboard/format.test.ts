@@ -25,7 +25,10 @@ test('numbers carry their unit, and what nobody measured is a dash', () => {
     '2 min',
     '–',
   ])
-  assert.deepEqual([count(1, 'cell'), count(2, 'cell'), count(0, 'policy', 'policies')], ['1 cell', '2 cells', '0 policies'])
+  assert.deepEqual(
+    [count(1, 'cell'), count(2, 'cell'), count(0, 'policy', 'policies')],
+    ['1 cell', '2 cells', '0 policies'],
+  )
 })
 
 test('times are said in their two largest units', () => {

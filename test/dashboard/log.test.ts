@@ -4,7 +4,12 @@ import { entriesPath, readBundle, readCheckpoint } from '../../src/dashboard/che
 
 test('a checkpoint is taken apart, and what is none is refused', () => {
   const note = 'origin/log\n42\nroot=\n\n— origin/log AAAA\n— witness BBBB\n'
-  assert.deepEqual(readCheckpoint(note), { origin: 'origin/log', size: 42, root: 'root=', signers: ['origin/log', 'witness'] })
+  assert.deepEqual(readCheckpoint(note), {
+    origin: 'origin/log',
+    size: 42,
+    root: 'root=',
+    signers: ['origin/log', 'witness'],
+  })
   for (const text of ['', 'origin\n-1\nroot\n\n', 'origin\n1\n\n— a b\n'.slice(0, 8), '<html></html>']) {
     assert.throws(() => readCheckpoint(text), /something else than a checkpoint/)
   }
@@ -19,6 +24,9 @@ test('bundles are found where C2SP tlog-tiles puts them', () => {
 
 test('leaves are read from a bundle, and one that ends in the middle of a leaf is refused', () => {
   const bundle = Uint8Array.of(0, 2, 104, 105, 0, 0, 0, 1, 33)
-  assert.deepEqual(readBundle(bundle).map((leaf) => new TextDecoder().decode(leaf)), ['hi', '', '!'])
+  assert.deepEqual(
+    readBundle(bundle).map((leaf) => new TextDecoder().decode(leaf)),
+    ['hi', '', '!'],
+  )
   for (const length of [1, 3, 8]) assert.throws(() => readBundle(bundle.subarray(0, length)), /in the middle/)
 })

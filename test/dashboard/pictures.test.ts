@@ -12,7 +12,13 @@ const leaf = (index: number, score: number, reward: number, risk: number) => ({
 })
 
 test('the best score grows along the log, and leaves that say something else are left out', () => {
-  const leaves = [leaf(0, 2, 0, 0), leaf(1, 1, 0, 0), { log_index: 2, leaf: 'x' }, { log_index: 3, leaf: '{}' }, leaf(4, 3, 0, 0)]
+  const leaves = [
+    leaf(0, 2, 0, 0),
+    leaf(1, 1, 0, 0),
+    { log_index: 2, leaf: 'x' },
+    { log_index: 3, leaf: '{}' },
+    leaf(4, 3, 0, 0),
+  ]
   assert.deepEqual(bestSoFar(leaves), [
     [0, 1, 4],
     [2, 2, 3],
@@ -29,7 +35,12 @@ test('on the front is what no other beats in both', () => {
 })
 
 test('the graph has this node in the middle, near nodes nearer, nobody outside, and is the same each time', () => {
-  const peers: GraphNode[] = Array.from({ length: 300 }, (_, at) => ({ id: `peer ${at}`, kind: 'peer', distanceMs: at < 3 ? 1 : 900, cells: at }))
+  const peers: GraphNode[] = Array.from({ length: 300 }, (_, at) => ({
+    id: `peer ${at}`,
+    kind: 'peer',
+    distanceMs: at < 3 ? 1 : 900,
+    cells: at,
+  }))
   const nodes: GraphNode[] = [{ id: 'self', kind: 'self' }, ...peers.slice(0, 6)]
   const placed = layOut(nodes)
   const far = ({ x, y }: { x: number; y: number }) => Math.hypot(x - GRAPH.width / 2, y - GRAPH.height / 2)
@@ -52,7 +63,12 @@ test('cited parts are marked in place, in bytes, and spans that make no sense ma
     { text: ' Ende.', mark: undefined },
   ])
   for (const wrong of [[{ start: 90, end: 99 }], [{ start: 5, end: 2 }], [...spans, ...spans]]) {
-    assert.equal(highlighted(document, wrong).map(({ text }) => text).join(''), document.toString())
+    assert.equal(
+      highlighted(document, wrong)
+        .map(({ text }) => text)
+        .join(''),
+      document.toString(),
+    )
   }
 })
 
@@ -60,9 +76,18 @@ test('traffic is kept for as long as it is shown', () => {
   let columns = NO_TRAFFIC
   for (let at = 0; at < 400; at++) {
     const data = { seconds: 2, requests: at, failures: 0, average_ms: null, slowest_ms: null }
-    columns = withSample(columns, { type: 'traffic_sample', channel: 'traffic', data, cursor: '', timestamp: at * 1000 })
+    columns = withSample(columns, {
+      type: 'traffic_sample',
+      channel: 'traffic',
+      data,
+      cursor: '',
+      timestamp: at * 1000,
+    })
   }
-  assert.deepEqual([columns[0].length, columns[0].at(-1), columns[1].at(-1), columns[2].at(-1)], [300, 399, 199.5, null])
+  assert.deepEqual(
+    [columns[0].length, columns[0].at(-1), columns[1].at(-1), columns[2].at(-1)],
+    [300, 399, 199.5, null],
+  )
 })
 
 test('what needs attention says what helps, the worst first', () => {
@@ -71,26 +96,35 @@ test('what needs attention says what helps, the worst first', () => {
     health: {
       status: 'degraded',
       message: '',
-      components: [{ name: 'store', ...healthy }, { name: 'disk', status: 'degraded', message: '2 % free' }],
+      components: [
+        { name: 'store', ...healthy },
+        { name: 'disk', status: 'degraded', message: '2 % free' },
+      ],
       metrics: { current_request_rate: 1, average_response_time_ms: 900, success_rate_percent: 90 },
       scheduled_maintenance: [],
       timestamp: '',
     },
     status: {
       uptime_seconds: 1,
-      metrics: { counters: { contributions_received_total: 0, contributions_processed_total: 0 }, gauges: { log_size: 0, peer_count: 0, sync_lag: 0 } },
+      metrics: {
+        counters: { contributions_received_total: 0, contributions_processed_total: 0 },
+        gauges: { log_size: 0, peer_count: 0, sync_lag: 0 },
+      },
       checks: { sync: healthy, peers: { status: 'unhealthy', message: 'nobody' }, consensus: healthy },
       sets: [],
     },
     ready: 'NOT READY: nobody',
   })
-  assert.deepEqual(concerns.map(({ tone, what }) => `${tone} ${what}`), [
-    'bad peers: nobody',
-    'bad NOT READY: nobody',
-    'bad 10.0 % of the answers of the last five minutes were errors of the node',
-    'fair disk: 2 % free',
-    'fair answers take 900 ms on average',
-  ])
+  assert.deepEqual(
+    concerns.map(({ tone, what }) => `${tone} ${what}`),
+    [
+      'bad peers: nobody',
+      'bad NOT READY: nobody',
+      'bad 10.0 % of the answers of the last five minutes were errors of the node',
+      'fair disk: 2 % free',
+      'fair answers take 900 ms on average',
+    ],
+  )
   assert.ok(concerns.every(({ advice }) => advice.length > 20))
   assert.deepEqual(concernsOf({}), [])
 })

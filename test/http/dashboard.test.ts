@@ -59,7 +59,13 @@ test('files travel in the coding that the browser takes', async (t) => {
 
 test('there are no other files than those of the dashboard', async (t) => {
   const { send } = await start(t)
-  for (const path of ['/assets/x.js', '/assets/..%2findex.html', '/assets/..%2f..%2fpackage.json', '/assets/%2e%2e', '/assets/']) {
+  for (const path of [
+    '/assets/x.js',
+    '/assets/..%2findex.html',
+    '/assets/..%2f..%2fpackage.json',
+    '/assets/%2e%2e',
+    '/assets/',
+  ]) {
     const { status } = await send({ path })
     assert.ok(status === 404 || status === 400, `${path}: ${status}`)
   }

@@ -20,7 +20,7 @@ export const withoutBrowser = (): string | false =>
 
 /** A browser without a window. Root has no sandbox for it, and tests show it nothing but their own nodes. */
 export const startBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: chromiumPath(), headless: true, args: ['--no-sandbox', '--disable-gpu'] })
+  chromium.launch({ executablePath: chromiumPath() ?? '', headless: true, args: ['--no-sandbox', '--disable-gpu'] })
 
 function isExecutable(path: string): boolean {
   try {

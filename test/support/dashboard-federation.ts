@@ -62,8 +62,11 @@ export async function dashboardFederation(
     nodes: [a, b, c],
     client,
     goalId: await makeGoal(client),
-    operator: await makeOperator(client),
-    sessionToken: await makeSession(a.http_url),
+    operator: await makeOperator(client, LEASE),
+    sessionToken: await makeSession(a.http_url, {
+      directive: 'Plan the move to the new flat.',
+      content: 'The van is booked for Saturday at nine.',
+    }),
   }
 }
 
@@ -95,7 +98,8 @@ async function makeGoal(client: Client): Promise<string> {
   return goalId
 }
 
-async function makeOperator(client: Client): Promise<DashboardFederation['operator']> {
+/** Registers a document that questions are answered from, and an operator who may ask them. */
+export async function makeOperator(client: Client, text: string): Promise<DashboardFederation['operator']> {
   const { publisher } = await client.registerCell({
     metadata: {
       cell_type: 'lease',
@@ -106,7 +110,7 @@ async function makeOperator(client: Client): Promise<DashboardFederation['operat
       labels: { domain: 'legal' },
       capabilities: [{ name: 'document', version: '1.0.0' }],
     },
-    package: new TextEncoder().encode(LEASE),
+    package: new TextEncoder().encode(text),
   })
   await client.send('PUT', '/api/v1/assurance/approvals', { domain: 'legal', publisher })
   const id = 'team@example.org'
@@ -115,12 +119,14 @@ async function makeOperator(client: Client): Promise<DashboardFederation['operat
   return { id, secret: secret! }
 }
 
-async function makeSession(baseUrl: string): Promise<string> {
+/** The token of a session in which something was said. */
+export async function makeSession(
+  baseUrl: string,
+  { directive, content }: { directive: string; content: string },
+): Promise<string> {
   const memory = new CCCMemoryClient({ baseUrl })
   const { token } = await memory.createSession()
-  const { conversation_id: conversation } = await memory.startConversation({
-    directive: 'Plan the move to the new flat.',
-  })
-  await memory.addTurn(conversation, { agent: 'builder', content: 'The van is booked for Saturday at nine.' })
+  const { conversation_id: conversation } = await memory.startConversation({ directive })
+  await memory.addTurn(conversation, { agent: 'builder', content })
   return token
 }
