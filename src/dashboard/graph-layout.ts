@@ -15,6 +15,8 @@ export interface GraphNode extends SimulationNodeDatum {
   readonly score?: number | undefined
   /** Milliseconds of a round trip. */
   readonly distanceMs?: number | undefined
+  /** Bytes of messages in both directions. */
+  readonly traffic?: number | undefined
   /** Cells that it announces. */
   readonly cells?: number | undefined
 }
@@ -71,6 +73,9 @@ export function layOut(nodes: readonly GraphNode[]): Placed[] {
     y: clamp(node.y, GRAPH.height / 2) + GRAPH.height / 2,
   }))
 }
+
+/** Width of the line to a peer: a little more for ten times the bytes. */
+export const widthOf = ({ traffic = 0 }: GraphNode): number => 1 + Math.min(5, Math.log10(1 + traffic / 1000))
 
 /** Larger the more it offers. */
 const sizeOf = ({ kind, cells = 0 }: GraphNode): number =>

@@ -1,6 +1,6 @@
 import { visible } from './foreign.ts'
 import { milliseconds, number, shortId } from './format.ts'
-import { GRAPH, type GraphNode, layOut } from './graph-layout.ts'
+import { GRAPH, type GraphNode, layOut, widthOf } from './graph-layout.ts'
 
 /** The federation as seen from here. The table beside it says the same in words. */
 export function Graph({ nodes }: { nodes: readonly GraphNode[] }) {
@@ -15,9 +15,11 @@ export function Graph({ nodes }: { nodes: readonly GraphNode[] }) {
       aria-label={`This node in the middle, and ${others} others around it, the further away the longer a round trip takes`}
     >
       {placed.map(
-        ({ id, kind, x, y }) =>
-          (kind === 'peer' || kind === 'partner') &&
-          self !== undefined && <line key={id} x1={self.x} y1={self.y} x2={x} y2={y} />,
+        (node) =>
+          (node.kind === 'peer' || node.kind === 'partner') &&
+          self !== undefined && (
+            <line key={node.id} x1={self.x} y1={self.y} x2={node.x} y2={node.y} stroke-width={widthOf(node)} />
+          ),
       )}
       {placed.map(({ id, kind, x, y, r, score, distanceMs, cells }) => (
         <g key={id}>

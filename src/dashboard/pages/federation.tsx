@@ -42,7 +42,7 @@ export default function Federation() {
         title="As seen from here"
         note={
           hasKey
-            ? 'The further away, the longer a round trip takes; the larger, the more cells.'
+            ? 'The further away, the longer a round trip takes; the larger, the more cells; the thicker the line, the more was said.'
             : 'Partners only: who is connected, and how they score, is for the administrator’s key.'
         }
       >
@@ -73,6 +73,11 @@ export default function Federation() {
                     ),
                   },
                   { head: 'Round trip', isNumber: true, cell: ({ round_trip_ms: ms }) => milliseconds(ms) },
+                  {
+                    head: 'Sent, received',
+                    isNumber: true,
+                    cell: ({ message_bytes: { sent, received } }) => `${bytes(sent)}, ${bytes(received)}`,
+                  },
                   { head: 'Cells', isNumber: true, cell: ({ cells }) => number(cells) },
                   { head: 'Connected for', isNumber: true, cell: ({ connected_ms: ms }) => duration(ms / 1000) },
                   { head: 'Direction', cell: ({ direction, seed }) => `${direction}${seed ? ', seed' : ''}` },
@@ -294,8 +299,9 @@ const policyText = ({
 
 function nodesOf(self: string, status: FederationStatus | undefined, peers: PeerList | undefined): GraphNode[] {
   const nodes = new Map<string, GraphNode>([[self, { id: self, kind: 'self' }]])
-  for (const { provider_id: id, peer_score, round_trip_ms: ms, cells } of peers?.peers ?? []) {
-    nodes.set(id, { id, kind: 'peer', score: peer_score.score, distanceMs: ms ?? undefined, cells })
+  for (const { provider_id: id, peer_score, round_trip_ms: ms, message_bytes, cells } of peers?.peers ?? []) {
+    const traffic = message_bytes.sent + message_bytes.received
+    nodes.set(id, { id, kind: 'peer', score: peer_score.score, distanceMs: ms ?? undefined, cells, traffic })
   }
   for (const { provider_id: id, cell_count: cells } of status?.federation_partners ?? []) {
     if (!nodes.has(id)) nodes.set(id, { id, kind: 'partner', cells })
