@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { CapabilityRequest, CellResponse, Considered } from '../../../protocol/cells.ts'
 import { ApiError, askJson } from '../api.ts'
+import { visible } from '../foreign.ts'
 import { bytes, milliseconds, number } from '../format.ts'
 import type { PageProps } from '../pages.ts'
 import { Choice, Facts, Field, Foreign, Id, Problem, Section, Status, Table, textsOf } from '../parts.tsx'
@@ -51,7 +52,7 @@ export default function Ask({ place }: PageProps) {
   return (
     <>
       <form key={place.query.toString()} class="fields" onSubmit={submit}>
-        <Field label="Capability" name="capability" required defaultValue={place.query.get('capability') ?? ''} />
+        <Field label="Capability" name="capability" required defaultValue={visible(place.query.get('capability') ?? '')} />
         <Field label="Versions" name="version" placeholder="any, or a range such as ^2.1" />
         <Choice label="Security level" name="level" options={LEVELS} />
         <Choice label="Optimise for" name="priority" options={PRIORITIES} />

@@ -1,5 +1,6 @@
 import type { CapabilitySearchResponse } from '../../../protocol/discovery.ts'
 import type { CellListResponse } from '../../../protocol/repository.ts'
+import { visible } from '../foreign.ts'
 import { count, number } from '../format.ts'
 import { useJson } from '../hooks.ts'
 import { Ago, Field, Foreign, Id, Section, Show, Status, Table, textsOf } from '../parts.tsx'
@@ -12,9 +13,10 @@ export const linkToCell = (cellType: string, version?: string): string => linkTo
 
 /** Cells of this repository, and who offers a capability elsewhere. */
 export function CellList({ query }: { query: URLSearchParams }) {
-  const search = query.get('search') ?? ''
-  const capability = query.get('capability') ?? ''
-  const version = query.get('version') ?? ''
+  // Whoever made the link chose the words.
+  const search = visible(query.get('search') ?? '')
+  const capability = visible(query.get('capability') ?? '')
+  const version = visible(query.get('version') ?? '')
   const offset = Math.max(0, Number(query.get('offset')) || 0)
   const parameters = new URLSearchParams({ limit: String(PAGE), offset: String(offset) })
   if (search !== '') parameters.set('search', search)
