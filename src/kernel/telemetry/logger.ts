@@ -47,9 +47,14 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_PATHS, censor: '••••' },
     },
-    usePretty ? prettyDestination(destination) : destination,
+    usePretty ? prettyDestination(destination) : escapedDestination(destination),
   )
 }
+
+/** JSON escapes less than a terminal acts upon, and people look at logs in terminals. The lines stay the same JSON. */
+const escapedDestination = (destination: LogDestination): LogDestination => ({
+  write: (line) => destination.write(`${escapeControls(line.slice(0, -1))}\n`),
+})
 
 /** Renders each line for people. Strings are escaped before they are rendered, so that only the renderer's own colours reach the terminal. */
 function prettyDestination(destination: LogDestination): LogDestination {
