@@ -37,6 +37,7 @@ export const EVENT_CHANNELS = {
   peers: { access: 'admin', goals: false, types: ['peer_connected', 'peer_disconnected'] },
   sync: { access: 'admin', goals: false, types: ['sync_progress'] },
   tau: { access: 'reader', goals: true, types: ['tau_commit'] },
+  traffic: { access: 'reader', goals: false, types: ['traffic_sample'] },
 } as const
 
 export const EventChannel = Type.Union([
@@ -45,6 +46,7 @@ export const EventChannel = Type.Union([
   Type.Literal('peers'),
   Type.Literal('sync'),
   Type.Literal('tau'),
+  Type.Literal('traffic'),
 ])
 export type EventChannel = Static<typeof EventChannel>
 
@@ -127,12 +129,26 @@ export const NodeEvent = Type.Union([
       anchor: Type.String(),
     }),
   ),
+  event(
+    'traffic_sample',
+    'traffic',
+    Type.Object({
+      /** Since the sample before. */
+      seconds: Type.Number({ exclusiveMinimum: 0 }),
+      /** HTTP requests that were answered meanwhile, and those of them that were answered with a 5xx. */
+      requests: Count,
+      failures: Count,
+      /** Milliseconds of an answer; null where nothing was answered. */
+      average_ms: Type.Union([Type.Number(), Type.Null()]),
+      slowest_ms: Type.Union([Type.Number(), Type.Null()]),
+    }),
+  ),
 ])
 export type NodeEvent = Static<typeof NodeEvent>
 
 /** Given by the client, repeated in the answer. */
 const MessageId = Type.Optional(Type.String({ maxLength: EVENT_LIMITS.messageId }))
-const Channels = Type.Array(EventChannel, { minItems: 1, maxItems: 5, uniqueItems: true })
+const Channels = Type.Array(EventChannel, { minItems: 1, maxItems: 6, uniqueItems: true })
 /** Only events of that goal; without it, of every goal and of none. */
 const OfGoal = Type.Optional(GoalId)
 

@@ -27,7 +27,7 @@ export const ConsensusState = Type.Union([
 ])
 export type ConsensusState = Static<typeof ConsensusState>
 
-/** Agent network, "GET /info". `provider_id` and `multiaddrs` are added. */
+/** Agent network, "GET /info". `provider_id`, `multiaddrs` and `network` are added. */
 export const NodeInfo = Type.Object(
   {
     node_id: Type.String(),
@@ -40,6 +40,8 @@ export const NodeInfo = Type.Object(
     capabilities: NodeCapabilities,
     timestamp: Milliseconds,
     consensus_state: ConsensusState,
+    /** Signatures count in one network only: its name is in what is signed. */
+    network: Type.String(),
     running: Type.Boolean(),
     /** The only goal's; null where there is none, or several. */
     goal_id: NullableText,

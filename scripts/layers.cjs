@@ -95,11 +95,17 @@ module.exports = {
       ['^src/client/', '^src/kernel/(base|identity|log)/', '^protocol/'],
       'the SDK stands on the contract and on browser-safe kernel files',
     ),
+    room(
+      'dashboard',
+      '^src/dashboard/',
+      ['^src/(dashboard|client)/', '^src/kernel/(base|identity|log)/', '^src/kernel/telemetry/escape', '^protocol/'],
+      'the dashboard knows a node by its API, and verifies with the code of the SDK',
+    ),
     {
       name: 'client-is-browser-safe',
-      comment: 'no Node built-in is reachable from the SDK',
+      comment: 'no Node built-in is reachable from the SDK and the dashboard',
       severity: 'error',
-      from: { path: '^src/client/', pathNot: '^src/client/file-cache\\.ts$' },
+      from: { path: '^src/(client|dashboard)/', pathNot: '^src/client/file-cache\\.ts$' },
       to: { path: BUILT_IN, reachable: true },
     },
     {
@@ -134,6 +140,12 @@ module.exports = {
       '^(node:)?worker_threads$',
       ['^src/providers/(validators|blob-stores|embeddings)/', '^src/kernel/text/'],
       'threads where heavy work is',
+    ),
+    door(
+      'pages',
+      '^node_modules/(preact|uplot|d3-force)/',
+      ['^src/dashboard/'],
+      'what pages are made of only in dashboard/',
     ),
     door('jwt', '^node_modules/jose/', ['^src/kernel/identity/'], 'tokens are signed and verified in kernel/identity/'),
     door('sqlite', '^(node:)?sqlite$', ['^src/kernel/text/'], 'SQLite only in kernel/text/'),
@@ -173,9 +185,10 @@ module.exports = {
     },
     {
       name: 'declared',
-      comment: 'a package that the product imports is among its dependencies',
+      comment:
+        'a package that the product imports is among its dependencies; the build puts those of the dashboard into its files',
       severity: 'error',
-      from: { path: '^(src|protocol)/' },
+      from: { path: '^(src|protocol)/', pathNot: '^src/dashboard/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
   ],

@@ -8,7 +8,7 @@ import { drawRooms, readImports, roomOf, withPicture } from '../scripts/dependen
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const graph = await readImports(['src', 'protocol', 'scripts', 'test'])
-const sources = graph.modules.filter((module) => /^(src|protocol)\/.*\.ts$/.test(module.source))
+const sources = graph.modules.filter((module) => /^(src|protocol)\/.*\.tsx?$/.test(module.source))
 
 /** A file's text without comments, so that words in prose do not count. */
 async function code(path: string): Promise<string> {
@@ -60,6 +60,7 @@ describe('who may import whom', () => {
       'http',
       'cli',
       'client',
+      'dashboard',
     ]) {
       assert.ok(rooms.has(room), `no module of ${room} was seen`)
     }
@@ -90,6 +91,10 @@ describe('who may import whom', () => {
     ['room-http', 'src/http/a.ts', '../domain/cells/b.ts', 'src/domain/cells/b.ts'],
     ['room-cli', 'src/cli/a.ts', '../network/b.ts', 'src/network/b.ts'],
     ['room-client', 'src/client/a.ts', '../node/b.ts', 'src/node/b.ts'],
+    ['room-dashboard', 'src/dashboard/a.ts', '../node/b.ts', 'src/node/b.ts'],
+    ['room-http', 'src/http/a.ts', '../dashboard/b.ts', 'src/dashboard/b.ts'],
+    ['client-is-browser-safe', 'src/dashboard/a.ts', 'node:fs', 'src/dashboard/b.ts'],
+    ['door-pages', 'src/client/a.ts', 'preact', 'src/client/b.ts'],
     ['product-without-tools', 'src/node/a.ts', '../../scripts/b.ts', 'scripts/b.ts'],
     ['client-is-browser-safe', 'src/client/a.ts', 'node:fs', 'src/client/b.ts'],
     ['door-libp2p', 'src/node/a.ts', 'libp2p', 'src/node/b.ts'],
@@ -117,9 +122,9 @@ describe('who may import whom', () => {
 })
 
 describe('what imports cannot show', () => {
-  it('only the SDK calls fetch', async () => {
+  it('only the SDK and the one door of the dashboard call fetch', async () => {
     for (const { source } of sources) {
-      if (source.startsWith('src/client/')) continue
+      if (source.startsWith('src/client/') || source === 'src/dashboard/api.ts') continue
       assert.doesNotMatch(await code(source), /(?<![.\w])(globalThis\.)?fetch\(/, `${source} calls fetch`)
     }
   })
@@ -153,7 +158,7 @@ describe('what imports cannot show', () => {
 
   it('nothing switches a check off', async () => {
     for (const { source } of graph.modules) {
-      if (!/^(src|protocol|scripts|test)\/.*\.ts$/.test(source) || source === 'test/architecture.test.ts') continue
+      if (!/^(src|protocol|scripts|test)\/.*\.tsx?$/.test(source) || source === 'test/architecture.test.ts') continue
       // There, mistakes that the types of the SDK must catch are what is tested.
       if (source === 'test/client/types.ts') continue
       const text = await readFile(join(ROOT, source), 'utf8')
@@ -189,7 +194,7 @@ function roomMap(document: string): string[] {
   let folder = ''
   for (const line of document.split('\n')) {
     folder = /^### `(.*)`$/.exec(line)?.[1] ?? (line.startsWith('#') ? '' : folder)
-    const file = /^\| `([^`]+\.ts)` \|/.exec(line)?.[1]
+    const file = /^\| `([^`]+\.tsx?)` \|/.exec(line)?.[1]
     if (folder !== '' && file !== undefined) files.push(folder + file)
   }
   return files

@@ -44,11 +44,14 @@ describe('the published package', () => {
       'protocol/vectors/merkle-log.json',
       'dist/src/cli/main.js',
       'dist/src/client/index.d.ts',
+      'dist/dashboard/index.html',
+      'dist/dashboard/index.html.br',
       'dist/protocol/index.js',
       'dist/src/providers/validators/wasm-worker.js',
     ]) {
       assert.ok(paths.includes(path), `${path} is missing`)
     }
+    assert.ok(paths.some((path) => /^dist\/dashboard\/assets\/index-[\w-]+\.js\.br$/.test(path)))
     assert.deepEqual(
       paths.filter((path) => /^(src|test|dist\/(test|scripts))\//.test(path)),
       [],

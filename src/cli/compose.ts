@@ -1,5 +1,6 @@
 import { startHttp } from '../http/server.ts'
 import { systemClock } from '../kernel/base/clock.ts'
+import type { DescribedSetting } from '../kernel/config/describe.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import type { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
@@ -18,6 +19,8 @@ export interface ComposeOptions {
   readonly metrics?: Metrics
   /** Asked once the node holds its data directory, because it may create a file there. */
   adminKey(): string
+  /** What administrators are shown of the configuration; nothing unless given. */
+  settings?(): readonly DescribedSetting[]
 }
 
 /** Puts node and facade together: the node first, HTTP when it can answer; stopped in reverse. */
@@ -27,6 +30,7 @@ export async function startParts({
   logs,
   metrics = createMetrics(),
   adminKey,
+  settings,
 }: ComposeOptions): Promise<Serving> {
   const node = await startNode({ config, logger, metrics })
   try {
@@ -34,6 +38,7 @@ export async function startParts({
       config: config.http,
       cells: config.cells,
       adminKey: adminKey(),
+      settings: settings?.() ?? [],
       logger,
       logs,
       metrics,

@@ -15,8 +15,8 @@ interface EventsOptions extends TargetOptions {
 /** The last moment that has a date. */
 const LAST_MS = 8.64e15
 const CHANNELS = Object.keys(EVENT_CHANNELS) as EventChannel[]
-/** Those that everybody who may read may listen to. */
-const PUBLIC = CHANNELS.filter((channel) => EVENT_CHANNELS[channel].access === 'reader')
+/** Those that everybody who may read may listen to; numbers every two seconds only for who asks for them. */
+const PUBLIC = CHANNELS.filter((channel) => EVENT_CHANNELS[channel].access === 'reader' && channel !== 'traffic')
 
 /** `cytoplex events`: what happens at a node, as it happens. */
 export function registerEvents(program: Command): void {

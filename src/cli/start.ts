@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { fullDisk, StartError } from '../kernel/base/errors.ts'
-import { checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
+import { adminKeyOrigin, checkAdminKeyEnvironment, loadAdminKey } from '../kernel/config/admin-key.ts'
+import { describeConfig } from '../kernel/config/describe.ts'
 import { loadConfig } from '../kernel/config/load.ts'
 import { FLAG_NAMES, type Flags } from '../kernel/config/read-flags.ts'
 import { FlagError, type Origin } from '../kernel/config/setting.ts'
@@ -64,7 +65,8 @@ Examples:
 async function start(options: StartOptions): Promise<void> {
   const env = process.env
   checkAdminKeyEnvironment(env)
-  const { config, origins, warnings } = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const loaded = loadConfig({ file: options.config, env, flags: flagsOf(options) })
+  const { config, origins, warnings } = loaded
   const logs = new LogRing()
   const logger = createLogger({ level: config.log.level, also: logs })
   for (const warning of warnings) logger.warn(warning)
@@ -78,7 +80,13 @@ async function start(options: StartOptions): Promise<void> {
       const { checkOwnAddresses } = await import('../node/seeds.ts')
       checkOwnAddresses(config.p2p)
       try {
-        return await startParts({ config, logger, logs, adminKey: () => loadAdminKey(config.data_dir, env).key })
+        return await startParts({
+          config,
+          logger,
+          logs,
+          adminKey: () => loadAdminKey(config.data_dir, env).key,
+          settings: () => describeConfig(loaded, adminKeyOrigin(config.data_dir, env)),
+        })
       } catch (error) {
         throw fullDisk(error) === error ? error : diskIsFull(config.data_dir, error)
       }

@@ -17,7 +17,13 @@ export async function openStream(
   signal: AbortSignal,
 ): Promise<AsyncIterable<Uint8Array>> {
   const [node] = nodeUrls(url)
-  const transport: Transport = { nodes: [node!], fetch: fetchFunction, apiKey, timeoutMs: Number.POSITIVE_INFINITY }
+  const transport: Transport = {
+    nodes: [node!],
+    fetch: fetchFunction,
+    apiKey,
+    timeoutMs: Number.POSITIVE_INFINITY,
+    retries: 0,
+  }
   const response = await send(transport, node!, { ...call, signal }, signal)
   if (!response.ok) throw errorOf(await answerOf(response, node!, signal))
   return response.body ?? empty()

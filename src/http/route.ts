@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import type { AccessRole } from '../../protocol/access.ts'
 import type { MemoryClass, MemoryPermission } from '../../protocol/memory.ts'
+import type { DescribedSetting } from '../kernel/config/describe.ts'
 import type { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import type { Metrics } from '../kernel/telemetry/metrics.ts'
@@ -24,6 +25,8 @@ export interface HttpContext {
   readonly openReading: boolean
   /** Who calls, as of now. */
   readonly credential: (headers: IncomingHttpHeaders) => Credential
+  /** What the node runs with, for the administrator. */
+  readonly settings: readonly DescribedSetting[]
 }
 
 /**

@@ -6,8 +6,10 @@ import { auditRoutes } from './routes/audit.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { cellRoutes } from './routes/cells.ts'
 import { chatRoutes } from './routes/chat.ts'
+import { configurationRoutes } from './routes/configuration.ts'
 import { constraintRoutes } from './routes/constraints.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { dashboardRoutes } from './routes/dashboard.ts'
 import { discoveryRoutes } from './routes/discovery.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { doctorRoutes } from './routes/doctor.ts'
@@ -45,6 +47,7 @@ export const ROUTES: readonly Route[] = [
   ...goalLogRoutes,
   ...goalRoutes,
   ...keyRoutes,
+  ...configurationRoutes,
   ...proofKeyRoutes,
   ...federationRoutes,
   ...replicationRoutes,
@@ -67,6 +70,7 @@ export const ROUTES: readonly Route[] = [
   ...chatRoutes,
   ...systemRoutes,
   ...docsRoutes,
+  ...dashboardRoutes,
 ]
 
 const PATTERNS = ROUTES.map(({ method, path }) => ({

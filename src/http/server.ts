@@ -11,6 +11,7 @@ import {
 import { LIMITS } from '../../protocol/limits.ts'
 import { DEPRECATED_ROUTES, type DeprecatedRoute } from '../../protocol/versions.ts'
 import type { Clock } from '../kernel/base/clock.ts'
+import type { DescribedSetting } from '../kernel/config/describe.ts'
 import type { Config } from '../kernel/config/schema.ts'
 import { LogRing } from '../kernel/telemetry/log-ring.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
@@ -66,6 +67,8 @@ export interface HttpOptions {
   readonly memoryRates?: MemoryRates
   /** The newest lines of the node's log; none unless given. */
   readonly logs?: LogRing
+  /** What the node runs with, secrets masked; nothing unless given. */
+  readonly settings?: readonly DescribedSetting[]
   /** Routes that go; the contract's unless given. */
   readonly deprecated?: readonly DeprecatedRoute[]
   /** Limits of the event stream, where they are not the usual ones. */
@@ -115,7 +118,7 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
   registerRoutes(app, { gate, sessions }, contextOf(node, options, traffic, gate), meterOf, logger, deprecated)
   registerStrays(app, stray)
   const { operators = [], eventLimits: limits = {}, metrics, clock } = options
-  const stream = new EventStream({ node, gate, logger, metrics, clock, operators, limits })
+  const stream = new EventStream({ node, gate, traffic, logger, metrics, clock, operators, limits })
   stream.attach(app.server)
   const shutDown = prepareShutdown(app)
   const also = async (port: number | null | undefined, key: string) => {
@@ -164,11 +167,21 @@ export async function startHttp(node: ProviderNode, options: HttpOptions): Promi
 
 function contextOf(
   node: ProviderNode,
-  { cells, logger, metrics, logs = new LogRing() }: HttpOptions,
+  { cells, logger, metrics, logs = new LogRing(), settings = [] }: HttpOptions,
   traffic: Traffic,
   { openReading, credential }: Gate,
 ): HttpContext {
-  return { node, logger, metrics, traffic, maxPackageBytes: cells.max_package_bytes, logs, openReading, credential }
+  return {
+    node,
+    logger,
+    metrics,
+    traffic,
+    maxPackageBytes: cells.max_package_bytes,
+    logs,
+    openReading,
+    credential,
+    settings,
+  }
 }
 
 /**

@@ -1,8 +1,12 @@
 import type { ProviderHealth } from '../../protocol/discovery.ts'
+import type { NodeEvent } from '../../protocol/events.ts'
 
 /** Milliseconds of a bucket, and how many make the window of five minutes. */
 const BUCKET_MS = 10_000
 const BUCKETS = 30
+
+/** What the event stream tells of a moment. */
+export type TrafficSample = Extract<NodeEvent, { type: 'traffic_sample' }>['data']
 
 /** What was answered in the last five minutes, of all routes, in a ring of buckets. Recording touches plain numbers only. */
 export class Traffic {
@@ -12,11 +16,14 @@ export class Traffic {
   readonly #answers = new Float64Array(BUCKETS)
   readonly #failures = new Float64Array(BUCKETS)
   readonly #milliseconds = new Float64Array(BUCKETS)
+  #sampledAt: number
+  #sample = { requests: 0, failures: 0, milliseconds: 0, slowest: 0 }
 
   /** `now` in milliseconds that only grow. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
     this.#startedAt = now()
+    this.#sampledAt = this.#startedAt
     this.#numbers.fill(-1)
   }
 
@@ -33,6 +40,28 @@ export class Traffic {
     this.#answers[at]! += 1
     this.#milliseconds[at]! += ms
     if (status >= 500) this.#failures[at]! += 1
+    const sample = this.#sample
+    sample.requests++
+    sample.milliseconds += ms
+    if (status >= 500) sample.failures++
+    if (ms > sample.slowest) sample.slowest = ms
+  }
+
+  /** What was answered since the last call. */
+  sample(): TrafficSample {
+    const now = this.#now()
+    const { requests, failures, milliseconds, slowest } = this.#sample
+    const seconds = Math.max(0.001, (now - this.#sampledAt) / 1000)
+    this.#sample = { requests: 0, failures: 0, milliseconds: 0, slowest: 0 }
+    this.#sampledAt = now
+    const isIdle = requests === 0
+    return {
+      seconds,
+      requests,
+      failures,
+      average_ms: isIdle ? null : milliseconds / requests,
+      slowest_ms: isIdle ? null : slowest,
+    }
   }
 
   /** Rate per second, since the start where that is less than the window. */

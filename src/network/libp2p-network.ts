@@ -19,6 +19,7 @@ import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
 import { IncompleteBatches } from './incomplete-batches.ts'
 import { Lanes } from './lanes.ts'
+import { MessageBytes } from './message-bytes.ts'
 import { PeerError } from './peer-error.ts'
 import { ControlPace, PeerLimits, trafficOf } from './peer-limits.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
@@ -70,6 +71,7 @@ export class Libp2pNetwork implements Network {
   #toldAddresses = ''
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #incomplete = new IncompleteBatches()
+  readonly #counts = new MessageBytes()
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   readonly #control = new ControlPace()
   #running: Running | undefined
@@ -134,6 +136,7 @@ export class Libp2pNetwork implements Network {
       connectionsOf: (peer) => this.#connectionsOf(peer),
       isSeed: (peer) => this.#seeds.isSeed(peer),
       roundTripMs: (peer) => this.roundTripMs(peer),
+      messageBytes: (peer) => this.#counts.of(peer),
     })
   }
 
@@ -152,6 +155,7 @@ export class Libp2pNetwork implements Network {
     const client = new RpcClient({
       self: this.#self,
       incomplete: this.#incomplete,
+      counts: this.#counts,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
       onOpen: (peer) => roundTrips.measure(peer),
       onViolation: (peer) => this.scores.record(peer, 'protocol_violation'),
@@ -364,6 +368,7 @@ export class Libp2pNetwork implements Network {
       limits: this.#limits,
       punish,
       incomplete: this.#incomplete,
+      counts: this.#counts,
     })
     const packages = new PackageServer(handlers, logger, new RateCap(this.#init.config.upload_bytes_per_second))
     await host.handle(
@@ -398,6 +403,7 @@ export class Libp2pNetwork implements Network {
       const peer = detail.toString()
       this.#peers.disconnected(peer)
       this.#running?.roundTrips.forget(peer)
+      this.#counts.forget(peer)
       this.#redialler.disconnected(peer)
       this.#discovery.lost()
       dhtMode?.choose()

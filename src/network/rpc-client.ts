@@ -5,6 +5,7 @@ import { ErrorMessage, RPC_RESPONSES, type RpcMethods } from '../../protocol/rpc
 import { errorMessage } from '../kernel/base/errors.ts'
 import { Channel } from './channel.ts'
 import type { IncompleteBatches } from './incomplete-batches.ts'
+import type { MessageBytes } from './message-bytes.ts'
 import { PeerError } from './peer-error.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
@@ -44,7 +45,7 @@ class StandingStream {
   }
 
   static async open(
-    { self, incomplete }: Pick<RpcClientInit, 'self' | 'incomplete'>,
+    { self, incomplete, counts }: Pick<RpcClientInit, 'self' | 'incomplete' | 'counts'>,
     stream: Stream,
     remote: string,
     onClose: (error: Error) => void,
@@ -56,6 +57,7 @@ class StandingStream {
       remote,
       self,
       incomplete,
+      counts,
       user: {
         onFrame: (value) => standing.#receive(value),
         onClose: (error) => standing.#close(error),
@@ -160,6 +162,7 @@ class StandingStream {
 export interface RpcClientInit {
   readonly self: WireIdentity
   readonly incomplete: IncompleteBatches
+  readonly counts: MessageBytes
   /** Opens a stream of the RPC protocol to a peer, connecting when necessary. */
   openStream(peer: string, signal: AbortSignal): Promise<Stream>
   /** A standing stream to a peer is open. */

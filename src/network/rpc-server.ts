@@ -15,6 +15,7 @@ import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
 import type { IncompleteBatches } from './incomplete-batches.ts'
+import type { MessageBytes } from './message-bytes.ts'
 import { PeerError, Refusal } from './peer-error.ts'
 import { type PeerLimits, trafficOf } from './peer-limits.ts'
 import { PeerWarnings } from './peer-warnings.ts'
@@ -66,6 +67,7 @@ export interface RpcServerInit {
   /** A peer did something that counts for its score. */
   punish(peer: string, event: ScoreEvent): void
   readonly incomplete: IncompleteBatches
+  readonly counts: MessageBytes
 }
 
 /** The node's handlers, and what the network answers by itself. */
@@ -129,7 +131,7 @@ export class RpcServer {
       return
     }
     this.#channels.add(remote, 1)
-    const { self, incomplete } = this.#init
+    const { self, incomplete, counts } = this.#init
     const { warnings, streams, punish } = this.#shared
     const ended = Promise.withResolvers<void>()
     const asked = new AnsweringPeer(remote, this.#shared)
@@ -140,6 +142,7 @@ export class RpcServer {
         remote,
         self,
         incomplete,
+        counts,
         user: {
           onFrame: (value) => asked.receive(value),
           onClose: (error) => {

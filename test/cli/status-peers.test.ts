@@ -41,6 +41,8 @@ const PEERS: PeerList = {
       multiaddrs: ['/ip4/127.0.0.1/tcp/9001'],
       direction: 'outbound',
       connected_ms: 7_300_000,
+      round_trip_ms: null,
+      message_bytes: { sent: 1, received: 2 },
       cells: 12,
       seed: true,
     },

@@ -740,6 +740,7 @@ const proofKeys: Record<string, Record<number, Produce>> = {
 }
 
 const audit: Record<string, Record<number, Produce>> = {
+  'GET /api/v1/configuration': { 200: asAdmin('/api/v1/configuration') },
   'GET /api/v1/audit': { 200: asAdmin('/api/v1/audit?limit=1'), 400: asAdmin('/api/v1/audit?limit=0') },
 }
 

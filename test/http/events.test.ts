@@ -69,9 +69,10 @@ test('the example of the document hears of contributions and of the leaderboard,
 test('every event and every answer has the form that the contract gives it', async (t) => {
   const { port, node } = await start(t)
   const client = await EventClient.open(t, port, { headers: ADMIN })
-  const channels = ['contributions', 'leaderboard', 'peers', 'sync', 'tau']
+  const channels = ['contributions', 'leaderboard', 'peers', 'sync', 'tau', 'traffic']
   assert.deepEqual(client.welcome.channels, channels)
-  const before = await client.subscribe(channels)
+  // Numbers come by themselves, and not after what happens.
+  const before = await client.subscribe(channels.filter((channel) => channel !== 'traffic'))
   const { events } = node
   contribute(node, 'g', 0)
   events.emit('leaderboard_update', { goalId: 'g', root: HEX, best: null })
@@ -141,7 +142,7 @@ test('private channels need the operator, who proves to be it by key or by signa
   const subscribe = { type: 'subscribe', channels: ['contributions', 'peers'], id: 's' }
 
   const anybody = await EventClient.open(t, port)
-  assert.deepEqual(anybody.welcome.channels, ['contributions', 'leaderboard', 'tau'])
+  assert.deepEqual(anybody.welcome.channels, ['contributions', 'leaderboard', 'tau', 'traffic'])
   const refused = await anybody.ask(subscribe)
   assert.deepEqual([refused.type, refused.id, codeOf(refused)], ['error', 's', 'PROV_016'])
   // All or none.
@@ -152,7 +153,7 @@ test('private channels need the operator, who proves to be it by key or by signa
   assert.deepEqual([reader.type, reader.role], ['authenticated', 'reader'])
   assert.equal(codeOf(await anybody.ask(subscribe)), 'PROV_015')
   const admin = await anybody.ask({ type: 'authenticate', api_key: 'an-admins-key' })
-  assert.deepEqual(admin.channels, ['contributions', 'leaderboard', 'peers', 'sync', 'tau'])
+  assert.deepEqual(admin.channels, ['contributions', 'leaderboard', 'peers', 'sync', 'tau', 'traffic'])
   await anybody.subscribe(['peers'])
   node.events.emit('peer_disconnected', { providerId: PEER })
   assert.equal((await anybody.next()).type, 'peer_disconnected')
@@ -490,4 +491,24 @@ test('metrics count what was sent', async (t) => {
   await once(client.socket, 'close')
   await untilConnections(harness.port, 0)
   assert.equal((await sent())?.[1], '1')
+})
+
+test('the traffic is told while somebody listens to it, and is no part of what happened', async (t) => {
+  const { port, send: ask } = await start(t, {}, 'silent', { eventLimits: { sampleMs: 20 } })
+  const idle = await EventClient.open(t, port)
+  assert.match(String(idle.welcome.cursor), /-0$/)
+  const client = await EventClient.open(t, port)
+  await client.subscribe(['traffic'])
+  assert.equal((await ask({ path: '/health' })).status, 200)
+  const event = Compile(NodeEvent)
+  let sample: Readonly<Record<string, unknown>>
+  do {
+    sample = await client.next()
+    assert.ok(event.Check(sample), JSON.stringify(sample))
+    assert.equal(sample.type, 'traffic_sample')
+  } while ((sample.data as { requests: number }).requests === 0)
+  const { requests, failures, average_ms, slowest_ms } = sample.data as Record<string, number>
+  assert.deepEqual([requests, failures], [1, 0])
+  assert.ok(average_ms! > 0 && slowest_ms! >= average_ms!)
+  assert.equal((await idle.ask({ type: 'subscribe', channels: ['traffic'], goal_id: 'g' })).type, 'error')
 })

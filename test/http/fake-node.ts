@@ -574,6 +574,7 @@ export class FakeNode implements ProviderNode {
       },
       timestamp: 1_767_225_600_000,
       consensus_state: 'ACTIVE' as const,
+      network: 'main',
       running: true,
       goal_id: null,
     }

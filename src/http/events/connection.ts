@@ -114,6 +114,11 @@ export class Connection {
     return this.#sent
   }
 
+  /** Whether the client listens to a channel, for every goal. */
+  hears(channel: EventChannel): boolean {
+    return this.#subscriptions.includes({ channel, goalId: undefined })
+  }
+
   /** What the client listens to: pairs of channel and goal. */
   get subscriptions(): number {
     return this.#subscriptions.size

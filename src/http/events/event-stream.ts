@@ -8,6 +8,7 @@ import type { Logger } from '../../kernel/telemetry/logger.ts'
 import type { Metrics } from '../../kernel/telemetry/metrics.ts'
 import type { ProviderNode } from '../../node/api.ts'
 import type { Gate } from '../guard.ts'
+import type { Traffic } from '../traffic.ts'
 import { Connection } from './connection.ts'
 import { EventRing } from './event-ring.ts'
 import { tellEvents } from './event-source.ts'
@@ -18,6 +19,7 @@ import { type Admitted, admit, refuseUpgrade, wantsEvents } from './upgrade.ts'
 export interface EventStreamInit {
   readonly node: ProviderNode
   readonly gate: Gate
+  readonly traffic: Pick<Traffic, 'sample'>
   readonly logger: Logger
   readonly metrics: Metrics
   readonly clock: Clock
@@ -48,6 +50,7 @@ export class EventStream {
   #emptied: (() => void) | undefined
   readonly #stopListening: () => void
   readonly #beating: NodeJS.Timeout
+  readonly #sampling: NodeJS.Timeout
 
   constructor(init: EventStreamInit) {
     const { node, gate, clock } = init
@@ -71,6 +74,8 @@ export class EventStream {
       for (const connection of this.#connections.keys()) connection.beat()
     }, this.#limits.heartbeatMs)
     this.#beating.unref()
+    this.#sampling = setInterval(() => this.#sample(), this.#limits.sampleMs)
+    this.#sampling.unref()
     this.#measure()
   }
 
@@ -91,6 +96,7 @@ export class EventStream {
     this.#isClosed = true
     this.#stopListening()
     clearInterval(this.#beating)
+    clearInterval(this.#sampling)
     if (this.#connections.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#emptied = resolve
@@ -151,6 +157,14 @@ export class EventStream {
 
   #countOf(address: string): number {
     return this.#perAddress.get(address) ?? 0
+  }
+
+  /** Nothing is kept where nobody listens: samples would push out what happened. */
+  #sample(): void {
+    const data = this.#init.traffic.sample()
+    if (!this.#connections.keys().some((connection) => connection.hears('traffic'))) return
+    this.#ring.add({ type: 'traffic_sample', channel: 'traffic', data })
+    this.#happened()
   }
 
   /** Serves all connections soon: what happens in one turn of the event loop is sent together. */

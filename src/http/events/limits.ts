@@ -15,6 +15,8 @@ export interface EventStreamLimits {
   readonly heartbeatMs: number
   /** Heartbeats that a client may listen to nothing. */
   readonly idleBeats: number
+  /** Milliseconds between two samples of the traffic, while somebody listens to them. */
+  readonly sampleMs: number
 }
 
 /**
@@ -30,4 +32,5 @@ export const EVENT_STREAM_LIMITS: EventStreamLimits = {
   replayCost: 29,
   heartbeatMs: 30_000,
   idleBeats: 2,
+  sampleMs: 2000,
 }

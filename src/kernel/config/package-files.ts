@@ -22,6 +22,9 @@ export function openApiText(): string {
   return readFileSync(join(packageRoot(), 'protocol', 'openapi.json'), 'utf8')
 }
 
+/** Where the build puts the dashboard. */
+export const dashboardFolder = (): string => join(packageRoot(), 'dist', 'dashboard')
+
 /** The version of this software, from `package.json`. */
 export function softwareVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'))

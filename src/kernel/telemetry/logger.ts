@@ -49,7 +49,7 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_PATHS, censor: '••••' },
     },
-    both(usePretty ? prettyDestination(destination) : destination, options.also),
+    both(usePretty ? prettyDestination(destination) : escapedDestination(destination), options.also),
   )
 }
 
@@ -62,6 +62,11 @@ function both(first: LogDestination, second: LogDestination | undefined): LogDes
     },
   }
 }
+
+/** JSON escapes less than a terminal acts upon, and people look at logs in terminals. The lines stay the same JSON. */
+const escapedDestination = (destination: LogDestination): LogDestination => ({
+  write: (line) => destination.write(`${escapeControls(line.slice(0, -1))}\n`),
+})
 
 /** Renders each line for people. Strings are escaped before they are rendered, so that only the renderer's own colours reach the terminal. */
 function prettyDestination(destination: LogDestination): LogDestination {

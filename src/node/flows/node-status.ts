@@ -62,6 +62,7 @@ export class NodeReport {
       },
       timestamp: clock.now(),
       consensus_state: this.#reconciler.state.consensus,
+      network: this.#parts.config.network.name,
       running: true,
       goal_id: goals.length === 1 ? goals[0]! : null,
     }

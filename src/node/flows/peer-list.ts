@@ -39,6 +39,8 @@ export function peerList(parts: Pick<NodeParts, 'network' | 'directory' | 'clock
       multiaddrs: [...peer.addresses],
       direction,
       connected_ms: connectedMs,
+      round_trip_ms: peer.roundTripMs ?? null,
+      message_bytes: peer.messageBytes,
       cells: directory.cellsOf(providerId),
       seed,
     }

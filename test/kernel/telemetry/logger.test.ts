@@ -51,3 +51,14 @@ test('pretty lines escape what strangers sent, in messages, fields, names and er
   assert.match(text, /hello \\u001b\]0;owned\\u0007\\u202e\\u000aforged line/)
   assert.match(text, /logger\.test\.ts/, 'the stack is shown')
 })
+
+test('lines of JSON hold nothing that a terminal acts upon, and say the same', () => {
+  const lines: string[] = []
+  const logger = createLogger({ level: 'info', pretty: false, destination: { write: (line) => lines.push(line) } })
+  const evil = '\u009b31m\u202egpj.exe\u2066\u001b[2J\n'
+  logger.info({ evil }, evil)
+  assert.equal(lines.length, 1)
+  assert.match(lines[0]!, /^[\x20-\x7e]*\n$/)
+  const { msg, evil: field } = JSON.parse(lines[0]!) as Record<string, unknown>
+  assert.deepEqual([msg, field], [evil, evil])
+})
