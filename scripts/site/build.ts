@@ -1,3 +1,4 @@
+import { clientReference } from '../client-reference.ts'
 import { copyFile, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { renderMarkdown } from './markdown.ts'
@@ -19,6 +20,7 @@ export async function buildSite({ folder, metrics }: { folder: string; metrics: 
   const generated = new Map([
     ['reference/api.md', apiReference(JSON.parse(await source('protocol/openapi.json')))],
     ['reference/cli.md', cliReference()],
+    ['reference/sdk.md', clientReference()],
     ['reference/configuration.md', configurationReference(await source('config/default.yaml'))],
     ['reference/errors.md', errorReference()],
     ['reference/metrics.md', metricReference(metrics)],

@@ -30,6 +30,7 @@ export const SECTIONS: readonly { readonly name: string; readonly pages: readonl
     pages: [
       { source: 'reference/api.md', path: 'reference/api.html', name: 'HTTP API' },
       { source: 'reference/cli.md', path: 'reference/cli.html', name: 'Command line' },
+      { source: 'reference/sdk.md', path: 'reference/sdk.html', name: 'Client for JavaScript' },
       { source: 'reference/configuration.md', path: 'reference/configuration.html', name: 'Configuration' },
       { source: 'reference/errors.md', path: 'reference/errors.html', name: 'Errors' },
       { source: 'reference/metrics.md', path: 'reference/metrics.html', name: 'Metrics' },

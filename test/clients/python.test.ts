@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { CYTOPLEX } from '../../scripts/nodes.ts'
+import { CYTOPLEX, type NodeProcess } from '../../scripts/nodes.ts'
 import { createClient, operatorPublicKey } from '../../src/client/index.ts'
 import { toBase64Url } from '../../src/kernel/base/bytes.ts'
 import { createPublisherKeys, publisherKeys, savePublisherKeyFile } from '../../src/kernel/identity/manifest-signer.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
-import { type NodeProcess, nodeProcess, temporaryFolder } from '../support/processes.ts'
+import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 import { runPython, withoutNewPython } from '../support/python.ts'
 
 const skip = withoutNewPython
@@ -292,7 +292,8 @@ test('in Python, what a lying node sends is refused, and what broke off goes on 
     asked.push(request.url!)
     if (request.url!.startsWith('/api/v1/cells/packages/')) {
       response.setHeader('Content-Length', bytes.length)
-      return response.end(Buffer.alloc(bytes.length, 1))
+      response.end(Buffer.alloc(bytes.length, 1))
+      return
     }
     const real = await answer(request.url!, {
       method: 'POST',
@@ -365,11 +366,12 @@ test('in Python, what a node refuses for now is tried again, and nothing is done
     if (request.method === 'POST') {
       posts++
       // It may have done it: nobody knows.
-      return request.socket.destroy()
+      request.socket.destroy()
+      return
     }
     gets++
-    if (gets < 3) return response.writeHead(503, { 'Retry-After': '0' }).end('{"code":"BUSY","message":"later"}')
-    response.end(request.url === '/info' ? '{"a":1}' : '{"a":1,"a":2}')
+    if (gets < 3) response.writeHead(503, { 'Retry-After': '0' }).end('{"code":"BUSY","message":"later"}')
+    else response.end(request.url === '/info' ? '{"a":1}' : '{"a":1,"a":2}')
   })
   const found = await runPython<Record<string, unknown>>(
     `
