@@ -1,6 +1,6 @@
-import { clientReference } from '../client-reference.ts'
 import { copyFile, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { clientReference } from '../client-reference.ts'
 import { renderMarkdown } from './markdown.ts'
 import { PAGES, type Page } from './pages.ts'
 import { apiReference } from './reference-api.ts'

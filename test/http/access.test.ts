@@ -85,6 +85,7 @@ function callOf({ method, path, body, multipart, streamed }: (typeof ROUTES)[num
   const parts = form(part('metadata', JSON.stringify(METADATA)), part('cell_package', 'x'))
   if (multipart !== undefined) return { method, path: filled, headers: MULTIPART, body: parts }
   if (streamed !== undefined) return { method, path: filled, headers: { 'Content-Type': streamed }, body: '' }
+  if (path === '/api/v1/fsck' || path === '/api/v1/bundles/export') return { method, path, body: {} }
   if (method === 'PATCH') return { method, path: filled, body: { status: 'deprecated' } }
   if (path === '/api/v1/goals' && method === 'POST') {
     return { method, path, body: { goal_id: 'any', evaluator: { digest: EVALUATOR } } }

@@ -500,7 +500,7 @@ export class FakeNode implements ProviderNode {
     fsck: async () => Readable.from([]),
     collectGarbage: async (dryRun) => ({ dry_run: dryRun, found: [], count: 0, bytes: 0 }),
     exportBundle: async () => Readable.from([new Uint8Array()]),
-    importBundle: () => Promise.reject(new Error('not scripted')),
+    importBundle: () => Promise.reject(new ProviderError('PROV_002', 'not scripted')),
   }
 
   proofKeys: ProviderNode['proofKeys'] = {
