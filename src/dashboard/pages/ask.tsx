@@ -52,7 +52,12 @@ export default function Ask({ place }: PageProps) {
   return (
     <>
       <form key={place.query.toString()} class="fields" onSubmit={submit}>
-        <Field label="Capability" name="capability" required defaultValue={visible(place.query.get('capability') ?? '')} />
+        <Field
+          label="Capability"
+          name="capability"
+          required
+          defaultValue={visible(place.query.get('capability') ?? '')}
+        />
         <Field label="Versions" name="version" placeholder="any, or a range such as ^2.1" />
         <Choice label="Security level" name="level" options={LEVELS} />
         <Choice label="Optimise for" name="priority" options={PRIORITIES} />
