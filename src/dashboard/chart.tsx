@@ -91,6 +91,8 @@ function optionsOf(
           label,
           stroke,
           width: 1.5,
+          // Nothing is measured while nobody asks.
+          spanGaps: true,
           value: (_plot, value) => (value === null || value === undefined ? '–' : show(value)),
           ...(isDashed ? { dash: [4, 3] } : {}),
           ...(isPoints

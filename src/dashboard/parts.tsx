@@ -59,6 +59,7 @@ export const Ago = ({ time }: { time: string | number | null | undefined }) =>
 
 const GOOD = new Set([
   'healthy',
+  'live',
   'active',
   'ACTIVE',
   'success',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { buildDashboard } from '../../scripts/dashboard.ts'
 import { type NodeProcess, startNodeProcess } from '../../scripts/nodes.ts'
@@ -12,7 +12,6 @@ import { startBrowser, withoutBrowser } from '../support/browser.ts'
 import { type DashboardFederation, dashboardFederation } from '../support/dashboard-federation.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const BUILT = fileURLToPath(new URL('../../dist/dashboard/index.html', import.meta.url))
 /** Bytes of everything that the first page loads, as they travel. */
 const FIRST_PAGE_BYTES = 150 * 1024
@@ -69,16 +68,16 @@ describe('the dashboard of a running federation', { skip: withoutBrowser() }, ()
   }
 
   async function accessible(page: Page): Promise<void> {
-    await page.evaluate(AXE)
+    await page.evaluate(axe.source)
     const violations = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
+      const { axe: inPage } = globalThis as unknown as {
         axe: {
           run(): Promise<{
             violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[]
           }>
         }
       }
-      const { violations: found } = await axe.run()
+      const { violations: found } = await inPage.run()
       return found.map(
         ({ id, help, nodes }) =>
           `${id}: ${help}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`,
