@@ -61,7 +61,7 @@ export class NodeUpkeep implements Upkeep, Part {
     const until = this.#until(signal)
     const data = { store, blobs, network: config.network.name, providerId: keys.providerId, signal: until }
     const mending = {
-      fetch: (digest: string) => this.#fetch(digest, until),
+      fetch: (digest: string) => this.#fetchPackage(digest, until),
       changed: (id: string) => this.#changed(id),
     }
     if (repair) await this.#log('store_repaired', by, {})
@@ -123,7 +123,7 @@ export class NodeUpkeep implements Upkeep, Part {
   }
 
   /** Brings a package from peers in place of the one that is here. */
-  async #fetch(hex: string, signal: AbortSignal): Promise<void> {
+  async #fetchPackage(hex: string, signal: AbortSignal): Promise<void> {
     const { cache, index } = this.#parts
     const digest = `sha256:${hex}`
     const cell = await index.cellOfPackage(hex)

@@ -21,7 +21,8 @@ test('every verb has help with an example, and --json', () => {
     verb.configureOutput({ writeOut: (text) => (help += text) })
     verb.outputHelp()
     assert.match(help, /Examples?:\n {2}(\$ )?(\S+=\S+ )*cytoplex /, name)
-    if (verb.commands.length === 0) assert.match(help, /--json/, name)
+    // What completes verbs is a script of the shell.
+    if (verb.commands.length === 0 && name !== 'completion') assert.match(help, /--json/, name)
     assert.ok(verb.description().length > 0, name)
   }
 })

@@ -116,6 +116,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   constraint_id: 'short',
   agent_name: 'beatrice',
   model: 'extractive',
+  file: 'index.js',
   export_id: `export_${'0'.repeat(32)}`,
 }
 
