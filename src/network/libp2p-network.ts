@@ -399,6 +399,7 @@ export class Libp2pNetwork implements Network {
     host.addEventListener('peer:identify', ({ detail }) => {
       this.#peers.identified(detail.peerId.toString(), detail.agentVersion)
     })
+    host.addEventListener('peer:connect', ({ detail }) => this.#counts.add(detail.toString()))
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
       this.#peers.disconnected(peer)

@@ -64,7 +64,12 @@ export class NodeUpkeep implements Upkeep, Part {
       fetch: (digest: string) => this.#fetchPackage(digest, until),
       changed: (id: string) => this.#changed(id),
     }
-    if (repair) await this.#log('store_repaired', by, {})
+    try {
+      if (repair) await this.#log('store_repaired', by, {})
+    } catch (error) {
+      release()
+      throw error
+    }
     return released(fsck(data, repair ? mending : undefined), release)
   }
 

@@ -138,7 +138,10 @@ describe('witnesses that a caller chose', () => {
     }
     state.proof = signedBy(plain, 0, 2)
     await client.request(MAXIMUM)
-    const forged = signedBy(plain, 0, 2).evidence.checkpoint.replace(/(— c\.example \S{60})./, '$1A')
+    const forged = signedBy(plain, 0, 2).evidence.checkpoint.replace(
+      /(— c\.example \S{60})(.)/,
+      (_, before, byte) => before + (byte === 'A' ? 'B' : 'A'),
+    )
     state.proof = { ...plain, evidence: { ...plain.evidence, checkpoint: forged } }
     await assert.rejects(client.request(MAXIMUM), /signature by c\.example does not hold/)
   })
