@@ -6,8 +6,12 @@ import { test } from 'node:test'
 import { cleanEnvironment, LAUNCHER, outcome, temporary } from './launch.ts'
 
 /** Runs a launcher with nothing of this machine on the PATH but the tools of a shell. */
-function run(launcher: string, path: string, args: readonly string[] = ['a b', '--c']) {
-  const env = cleanEnvironment({ PATH: `${path}:/usr/bin:/bin` })
+function run(
+  launcher: string,
+  path: string,
+  { args = ['a b', '--c'], built = '' }: { args?: readonly string[]; built?: '' | '1' } = {},
+) {
+  const env = cleanEnvironment({ PATH: `${path}:/usr/bin:/bin`, RUN_BUILT_CYTOPLEX: built })
   return outcome(spawn(launcher, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }))
 }
 
@@ -71,7 +75,7 @@ test('an option of V8 goes to the Node.js that is known to have it', async () =>
 test('arguments arrive as they were given, in the same process', async () => {
   const { root, launcher, bin } = installation()
   fakeNode(join(bin, 'node'), 'v24.1.0')
-  const env = cleanEnvironment({ PATH: `${bin}:/usr/bin:/bin` })
+  const env = cleanEnvironment({ PATH: `${bin}:/usr/bin:/bin`, RUN_BUILT_CYTOPLEX: '' })
   const child = spawn(launcher, ['a b', '', '--c'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const { stdout, stderr } = await outcome(child)
   const expected = [
@@ -105,9 +109,21 @@ test('it finds its place through links, relative and absolute', async () => {
 })
 
 test('a published package runs what was built', async () => {
-  const { root, launcher, bin } = installation('dist/src/cli/main.js')
+  const { root, launcher, bin } = installation('dist/node/main.js')
   fakeNode(join(bin, 'node'), 'v24.1.0')
-  assert.equal((await run(launcher, bin)).stdout.split('\n')[5], join(root, 'dist/src/cli/main.js'))
+  assert.equal((await run(launcher, bin)).stdout.split('\n')[5], join(root, 'dist/node/main.js'))
+})
+
+test('a checkout runs its sources, unless what was built is asked for', async () => {
+  const { root, launcher, bin } = installation()
+  fakeNode(join(bin, 'node'), 'v24.1.0')
+  const main = async (built: '' | '1') => (await run(launcher, bin, { built })).stdout.split('\n')[5]
+  assert.equal(await main(''), join(root, 'src/cli/main.ts'))
+  assert.equal((await run(launcher, bin, { built: '1' })).code, 1, 'there is none yet')
+  mkdirSync(join(root, 'dist/node'), { recursive: true })
+  writeFileSync(join(root, 'dist/node/main.js'), '')
+  assert.equal(await main('1'), join(root, 'dist/node/main.js'))
+  assert.equal(await main(''), join(root, 'src/cli/main.ts'))
 })
 
 test('an incomplete installation says so', async () => {

@@ -1,16 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-
-/** The folder that holds `config/default.yaml` and `package.json`: above the sources, or above `dist` in the published package. */
-function packageRoot(): string {
-  let folder = import.meta.dirname
-  while (!existsSync(join(folder, 'config', 'default.yaml'))) {
-    const parent = dirname(folder)
-    if (parent === folder) throw new Error('config/default.yaml is missing from this installation')
-    folder = parent
-  }
-  return folder
-}
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packageRoot } from '../base/package-root.ts'
 
 /** The text of `config/default.yaml`. */
 export function defaultYaml(): string {

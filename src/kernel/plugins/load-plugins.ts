@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { findPackageJSON, registerHooks } from 'node:module'
 import { homedir } from 'node:os'
-import { extname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { errorMessage, hasCode, StartError } from '../base/errors.ts'
 import { unlessAborted } from '../base/racing.ts'
+import { siblingOf } from '../base/siblings.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { RegistryError } from './errors.ts'
 import type { ProviderRegistry } from './registry.ts'
@@ -25,8 +26,8 @@ export interface PluginSetting {
 const LOAD_MS = 30_000
 /** What plugins import of this program. Whichever copy of it lies beside a plugin, they get the one that runs. */
 const OURS: Readonly<Record<string, string>> = {
-  'cytoplex/plugins': new URL(`./index${extname(import.meta.url)}`, import.meta.url).href,
-  'cytoplex/protocol': new URL(`../../../protocol/index${extname(import.meta.url)}`, import.meta.url).href,
+  'cytoplex/plugins': siblingOf(import.meta.url, 'index').href,
+  'cytoplex/protocol': siblingOf(import.meta.url, 'protocol').href,
 }
 
 /** Starts the specifier of a plugin's entry, followed by an {@link Entry}. */

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../base/package-root.ts'
 
 /** What a child process may use at most. */
 export interface SandboxLimits {
@@ -63,13 +64,17 @@ function permissionFlags(program: string): string[] {
   return ['--permission', ...readable(program).map((path) => `--allow-fs-read=${path}`)]
 }
 
-/** This tree's code, and every folder in which Node looks for the packages that it imports. */
+/** Where this program's own code is: the sources, or the folder that the build made of them. */
+const codeIn = (root: string): string[] =>
+  import.meta.filename.endsWith('.ts') ? [join(root, 'src'), join(root, 'protocol')] : [import.meta.dirname]
+
+/** This program's code, and every folder in which Node looks for the packages that it imports. */
 function readable(program: string): string[] {
-  const tree = fileURLToPath(new URL('../../../', import.meta.url))
+  const root = packageRoot()
   const packages = []
-  for (let folder = tree; folder !== dirname(folder); folder = dirname(folder)) {
+  for (let folder = root; folder !== dirname(folder); folder = dirname(folder)) {
     const candidate = join(folder, 'node_modules')
     if (existsSync(candidate)) packages.push(candidate, realpathSync(candidate))
   }
-  return [...new Set([program, join(tree, 'src'), join(tree, 'protocol'), ...packages])]
+  return [...new Set([program, ...codeIn(root), ...packages])]
 }

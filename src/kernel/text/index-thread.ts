@@ -1,5 +1,5 @@
-import { extname } from 'node:path'
 import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { siblingOf } from '../base/siblings.ts'
 
 /** Milliseconds after which a job has failed, and its thread with it. The longest is a check of the whole file. */
 const JOB_MS = 60_000
@@ -128,8 +128,7 @@ export class IndexThread<Job extends object, Reply extends object> {
 
   #start(): Thread<Job, Reply> {
     const { program, data, limits } = this.#options
-    // The worker's file has this file's extension, whether sources or the built package run.
-    const url = new URL(`./${program}${extname(import.meta.url)}`, import.meta.url)
+    const url = siblingOf(import.meta.url, program)
     const worker = new Worker(url, {
       workerData: data,
       resourceLimits: limits,

@@ -1,6 +1,6 @@
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { LIMITS } from '../../../protocol/limits.ts'
+import { siblingOf } from '../../kernel/base/siblings.ts'
 import type { ChunkJob, ChunkReply } from './chunk-worker.ts'
 
 /** Milliseconds without work after which the thread is let go. */
@@ -55,8 +55,7 @@ export class ChunkThread {
 
   #started(): Worker {
     if (this.#worker !== undefined) return this.#worker
-    // The worker's file has this file's extension, whether sources or the built package run.
-    const url = new URL(`./chunk-worker${extname(import.meta.url)}`, import.meta.url)
+    const url = siblingOf(import.meta.url, 'chunk-worker')
     const worker = new Worker(url, { env: {}, execArgv: [] })
     worker.on('message', (reply: ChunkReply) => {
       this.#waiting.shift()?.resolve(reply)

@@ -1,5 +1,5 @@
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { siblingOf } from '../../kernel/base/siblings.ts'
 import type { Embeddings } from '../../kernel/plugins/packages/embeddings.ts'
 import type { EnglishReply } from './english-worker.ts'
 
@@ -101,8 +101,7 @@ class EnglishThread {
   }
 
   #start(): Worker {
-    // The worker's file has this file's extension, whether sources or the built package run.
-    const url = new URL(`./english-worker${extname(import.meta.url)}`, import.meta.url)
+    const url = siblingOf(import.meta.url, 'english-worker')
     const worker = new Worker(url, {
       resourceLimits: WORKER_LIMITS,
       env: {},

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
 import { errorMessage } from '../../kernel/base/errors.ts'
+import { siblingOf } from '../../kernel/base/siblings.ts'
 import { WarmChild } from '../../kernel/sandbox/warm-child.ts'
 import { ANSWER_BYTES, encodeLoad } from './messages.ts'
 
@@ -134,7 +134,7 @@ export class EvaluatorPool {
   #start(): Child {
     const process = new WarmChild(
       {
-        program: new URL(`./program${extname(import.meta.url)}`, import.meta.url),
+        program: siblingOf(import.meta.url, 'evaluator-program'),
         memoryBytes: MEMORY_BYTES,
         deadlineMs: LIFETIME_MS,
         answerBytes: ANSWER_BYTES,

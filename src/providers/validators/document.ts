@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { extname } from 'node:path'
+import { siblingOf } from '../../kernel/base/siblings.ts'
 import type { Findings, PackageFacts, Validator } from '../../kernel/plugins/packages/validators.ts'
 import { CONTROL, readDocument } from './document-text.ts'
 import { refusal } from './refusal.ts'
@@ -24,7 +24,7 @@ const JSON_TYPE = 'application/json'
 
 /** What parses JSON: a second and a gigabyte for 16 MiB of empty objects are not this process's to give. */
 const JSON_OPENER: OpenerProgram = {
-  program: new URL(`./document-program${extname(import.meta.url)}`, import.meta.url),
+  program: siblingOf(import.meta.url, 'document-program'),
   memoryBytes: 512 * MIB,
 }
 

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { siblingOf } from '../../kernel/base/siblings.ts'
 import type { Findings, PackageFacts, StartMeasurement, Validator } from '../../kernel/plugins/packages/validators.ts'
 import { measureModuleStart } from './measured-start.ts'
 import { refusal } from './refusal.ts'
@@ -101,7 +101,7 @@ const tooLarge = (size: number, most: number): Findings =>
   refusal('WASM_TOO_LARGE', `${size} bytes, at most ${most} can be opened`)
 
 /** A file beside this one, with its extension, whether sources or the built package run. */
-const sibling = (name: string): URL => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
+const sibling = (name: string): URL => siblingOf(import.meta.url, name)
 
 /** The first bytes of a package, as many as a preamble has. */
 async function preamble(source: string | Uint8Array): Promise<Uint8Array> {

@@ -1,0 +1,2 @@
+/** What plugins get as `cytoplex/protocol`. */
+export * from '../../../protocol/index.ts'
