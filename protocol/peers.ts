@@ -52,8 +52,8 @@ export const PeerList = Type.Object(
         connected_ms: Type.Number(),
         /** Milliseconds of a round trip, smoothed; null until one was measured. */
         round_trip_ms: Type.Union([Type.Number(), Type.Null()]),
-        /** Bytes of signed messages since it was connected; packages are none. */
-        message_bytes: Type.Object({ sent: Type.Integer(), received: Type.Integer() }),
+        /** Bytes on the wire since it was connected: messages, packages, gossip, DHT and what encryption adds. */
+        traffic_bytes: Type.Object({ sent: Type.Integer(), received: Type.Integer() }),
         /** Cells that the peer announces. */
         cells: Type.Integer(),
         seed: Type.Boolean(),

@@ -23,6 +23,9 @@ const PICTURES = (federation: DashboardFederation): Readonly<Record<string, stri
   settings: 'settings',
 })
 
+/** They are loaded when a page wants them. */
+const WITH_CHARTS: ReadonlySet<string> = new Set(['overview', 'goals'])
+
 const SIZE = { width: 1280, height: 860 }
 const PHONE = { width: 390, height: 844 }
 /** Milliseconds of live numbers before the picture is taken. */
@@ -46,6 +49,7 @@ async function takePictures(browser: Browser, federation: DashboardFederation, f
         await page.getByRole('button', { name: 'Ask', exact: true }).click()
         await page.getByRole('region', { name: 'Candidates' }).waitFor()
       }
+      if (WITH_CHARTS.has(name)) await page.locator('.uplot').first().waitFor()
       if (name === 'overview') await page.waitForTimeout(LIVE_MS)
       await page.screenshot({ path: join(folder, `${name}-${kind}.png`) })
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -106,6 +107,9 @@ describe('who may import whom', () => {
     ['door-sqlite', 'src/kernel/storage/a.ts', 'node:sqlite', 'src/kernel/storage/b.ts'],
     ['door-processes', 'src/node/a.ts', 'node:child_process', 'src/node/b.ts'],
     ['door-archives', 'src/node/a.ts', 'tar-stream', 'src/node/b.ts'],
+    ['door-components', 'src/node/a.ts', '@bytecodealliance/jco-transpile', 'src/node/b.ts'],
+    ['door-websockets', 'src/node/a.ts', 'ws', 'src/node/b.ts'],
+    ['door-jwt', 'src/node/a.ts', 'jose', 'src/node/b.ts'],
     ['door-sockets', 'src/node/a.ts', 'node:https', 'src/node/b.ts'],
     ['declared', 'src/node/a.ts', 'fast-check', 'src/node/b.ts'],
     ['resolvable', 'src/node/a.ts', './absent.ts', 'src/node/b.ts'],
@@ -115,6 +119,14 @@ describe('who may import whom', () => {
       assert.ok((await broken(from, specifier, target)).includes(rule))
     })
   }
+
+  it('every rule but the one on circles, which is next, is planted against', () => {
+    const rules: readonly { name: string }[] = createRequire(import.meta.url)('../scripts/layers.cjs').forbidden
+    assert.deepEqual(
+      new Set(planted.map(([rule]) => rule).concat('no-circles')),
+      new Set(rules.map(({ name }) => name)),
+    )
+  })
 
   it('no-circles catches a module that imports itself by way of another', async () => {
     assert.deepEqual(await broken('src/node/a.ts', './a.ts'), ['no-circles'])

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Annotations } from '../../protocol/annotations.ts'
 import { type Manifest, SignatureToken } from '../../protocol/manifest.ts'
 import type { CellMetadata } from '../../protocol/repository.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage, hasCode, ProviderError } from '../kernel/base/errors.ts'
 import { schemaFinding } from '../kernel/base/schema-findings.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
@@ -24,7 +24,7 @@ const CellDescriptionFile = Type.Object(
   },
   closed,
 )
-const fileSchema = Compile(CellDescriptionFile)
+const fileSchema = checkerOf(CellDescriptionFile)
 
 /** A manifest whose publisher is not known yet. */
 export type UnsignedManifest = Omit<Manifest, 'publisher'>

@@ -2,10 +2,10 @@ import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
 import { valid, validRange } from 'semver'
 import type { Static } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Annotations } from '../../protocol/annotations.ts'
 import { NAME_PATTERN } from '../../protocol/fields.ts'
 import type { Requirements } from '../../protocol/manifest.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { schemaFinding } from '../kernel/base/schema-findings.ts'
 import { type CellDescription, unsignedManifest } from './cell-description.ts'
 import { readPackage } from './cell-package.ts'
@@ -39,7 +39,7 @@ const CELL_FLAGS = [
 ] as readonly (keyof CellFlags)[]
 
 const NAME = new RegExp(NAME_PATTERN)
-const annotationsSchema = Compile(Annotations)
+const annotationsSchema = checkerOf(Annotations)
 
 /** Collects a flag that may be given more than once. */
 export const repeated = (value: string, before: readonly string[] = []): string[] => [...before, value]

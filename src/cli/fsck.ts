@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { Compile } from 'typebox/compile'
 import { FsckLine } from '../../protocol/upkeep.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { interruptible } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { jsonLines } from './json-lines.ts'
@@ -11,7 +11,7 @@ interface FsckFlags extends UpkeepOptions {
   readonly repair?: boolean
 }
 
-const lineSchema = Compile(FsckLine)
+const lineSchema = checkerOf(FsckLine)
 
 /** `cytoplex fsck`: whether everything that a node stores is what it was. */
 export function registerFsck(program: Command): void {

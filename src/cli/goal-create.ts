@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { Compile } from 'typebox/compile'
 import { GOAL_DEFAULTS, GoalCreation } from '../../protocol/goal-api.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { schemaFinding } from '../kernel/base/schema-findings.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
@@ -31,7 +31,7 @@ interface CreateFlags extends GoalFlags {
   readonly proof?: readonly string[]
 }
 
-const creationSchema = Compile(GoalCreation)
+const creationSchema = checkerOf(GoalCreation)
 
 /** `goal create`: a goal, signed by the node. */
 export function registerGoalCreate(goal: Command): void {

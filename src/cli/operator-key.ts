@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { type OperatorKey, operatorKey, operatorPublicKey } from '../client/index.ts'
 import { fromBase64Url, toBase64Url } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { newSeed } from '../kernel/identity/keys.ts'
 import { createPrivateFile, readPrivateJson } from '../kernel/identity/private-file.ts'
 import { keyFileNamed, makeKeyFolder } from './cell-keys.ts'
@@ -16,7 +16,7 @@ const OperatorKeyFile = Type.Union([
   Type.Object({ format: Type.Literal(1), seed: Bytes }, closed),
   Type.Object({ format: Type.Literal(1), secret: Bytes }, closed),
 ])
-const fileSchema = Compile(OperatorKeyFile)
+const fileSchema = checkerOf(OperatorKeyFile)
 
 /** Where an operator's key is unless a flag names another file. */
 export const operatorKeyFile = (path: string | undefined): string => path ?? keyFileNamed('operator.json')

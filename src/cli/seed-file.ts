@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { fromBase64Url, toBase64Url } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { newSeed } from '../kernel/identity/keys.ts'
 import { createPrivateFile, readPrivateJson } from '../kernel/identity/private-file.ts'
 import { makeKeyFolder } from './cell-keys.ts'
@@ -12,7 +12,7 @@ const SeedFile = Type.Object(
   { format: Type.Literal(1), seed: Type.String({ pattern: '^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$' }) },
   { additionalProperties: false },
 )
-const fileSchema = Compile(SeedFile)
+const fileSchema = checkerOf(SeedFile)
 
 /** Loads the seed of a key, or creates one and says so on stderr; `whose` names the key. Throws `StartError` and `CliError`. */
 export function openSeed(path: string, whose: string): Uint8Array {

@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile'
 import {
   ApiKeyCreated,
   type ApiKeyCreation,
@@ -14,6 +13,7 @@ import {
   VulnerabilityList,
   type VulnerabilityListQuery,
 } from '../../protocol/vulnerabilities.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { type Call, type CallOptions, call, checked, home, jsonBody, type Transport, withQuery } from './transport.ts'
 
 /** What an administrator does at the first node. */
@@ -38,13 +38,13 @@ export interface Administration {
 }
 
 const schemas = {
-  created: Compile(ApiKeyCreated),
-  key: Compile(ApiKeyInfo),
-  keys: Compile(ApiKeyList),
-  recorded: Compile(VulnerabilityBatchAnswer),
-  vulnerability: Compile(Vulnerability),
-  vulnerabilities: Compile(VulnerabilityList),
-  audit: Compile(AuditList),
+  created: checkerOf(ApiKeyCreated),
+  key: checkerOf(ApiKeyInfo),
+  keys: checkerOf(ApiKeyList),
+  recorded: checkerOf(VulnerabilityBatchAnswer),
+  vulnerability: checkerOf(Vulnerability),
+  vulnerabilities: checkerOf(VulnerabilityList),
+  audit: checkerOf(AuditList),
 }
 
 const KEYS = '/api/v1/keys'

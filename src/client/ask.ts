@@ -1,8 +1,8 @@
 import { validRange } from 'semver'
-import { Compile } from 'typebox/compile'
 import { type CapabilityRequest, CellResponse, type Preferences, type SpecificRequest } from '../../protocol/cells.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import { toHex } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
 import { ClientError, IntegrityError, PendingError } from './errors.ts'
 import { pause } from './pause.ts'
@@ -54,7 +54,7 @@ export interface Signing {
 /** Milliseconds between two polls of a node that answers `pending` sooner than it was asked to: at least, and at most. */
 const POLL_MS = { least: 100, most: 2000 }
 
-const responseSchema = Compile(CellResponse)
+const responseSchema = checkerOf(CellResponse)
 
 /** Asks for a capability. Errors as `Client.request` says. */
 export function askForCapability(

@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile'
 import { type QueryPayload, type QueryRequest, QueryResponse, type VerificationMode } from '../../protocol/assurance.ts'
 import { Batch, type BatchResult, BatchResults } from '../../protocol/batch.ts'
 import {
@@ -9,6 +8,7 @@ import {
   type OperatorListQuery,
   type OperatorRotation,
 } from '../../protocol/operators.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import type { OperatorKey } from '../kernel/identity/operator-request.ts'
 import { ClientError } from './errors.ts'
 import { type OperatorCalls, operatorCalls } from './operator-calls.ts'
@@ -95,13 +95,13 @@ export interface AssuranceClient {
 }
 
 const schemas = {
-  created: Compile(OperatorCreated),
-  operator: Compile(Operator),
-  operators: Compile(OperatorList),
+  created: checkerOf(OperatorCreated),
+  operator: checkerOf(Operator),
+  operators: checkerOf(OperatorList),
   // With `response_id` it is an answer, not the refusal of a request.
-  response: Compile(QueryResponse),
-  batch: Compile(Batch),
-  results: Compile(BatchResults),
+  response: checkerOf(QueryResponse),
+  batch: checkerOf(Batch),
+  results: checkerOf(BatchResults),
 }
 
 const OPERATORS = '/api/v1/operators'

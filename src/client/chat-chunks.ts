@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser'
-import { Compile } from 'typebox/compile'
 import { ChatCompletionChunk, ChatFailure } from '../../protocol/chat.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { ClientError, UnreachableError } from './errors.ts'
@@ -18,8 +18,8 @@ const STATUS: Readonly<Record<string, number>> = {
   server_error: 503,
 }
 
-const chunkSchema = Compile(ChatCompletionChunk)
-const failureSchema = Compile(ChatFailure)
+const chunkSchema = checkerOf(ChatCompletionChunk)
+const failureSchema = checkerOf(ChatFailure)
 
 /** The chunks of a streamed chat completion. Throws `ClientError` for a failure that comes in between, and when it breaks off before its end. */
 export async function* chatChunks(

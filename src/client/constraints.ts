@@ -1,10 +1,10 @@
-import { Compile } from 'typebox/compile'
 import {
   ConstraintList,
   type ConstraintListQuery,
   type ConstraintOrder,
   RegisteredConstraint,
 } from '../../protocol/constraints.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { type OperatorCalls, ownersAsk } from './operator-calls.ts'
 import { type CallOptions, type Transport, withQuery } from './transport.ts'
 
@@ -18,7 +18,7 @@ export interface ConstraintsClient {
   remove(constraintId: string, query?: ConstraintListQuery, options?: CallOptions): Promise<RegisteredConstraint>
 }
 
-const schemas = { registered: Compile(RegisteredConstraint), list: Compile(ConstraintList) }
+const schemas = { registered: checkerOf(RegisteredConstraint), list: checkerOf(ConstraintList) }
 
 const CONSTRAINTS = '/api/v1/constraints'
 

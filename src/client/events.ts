@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile'
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts'
 import {
   EVENT_CLOSE,
@@ -10,6 +9,7 @@ import {
   NodeEvent,
 } from '../../protocol/events.ts'
 import { toBase64Url, utf8 } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import type { RequestKeys } from '../kernel/identity/quantum-signature.ts'
@@ -42,8 +42,8 @@ const MAX_DOUBLINGS = 5
 /** Milliseconds between two signs of life at least, whatever a node says. */
 const LEAST_BEAT_MS = 1000
 
-const eventSchema = Compile(NodeEvent)
-const answerSchema = Compile(EventAnswer)
+const eventSchema = checkerOf(NodeEvent)
+const answerSchema = checkerOf(EventAnswer)
 
 /**
  * Events as they happen. A connection that breaks is opened again, and what happened meanwhile is caught up on. Throws when the first

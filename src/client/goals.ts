@@ -1,5 +1,4 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../protocol/contexts.ts'
 import type { ContributionVerdict, Goal, LeaderboardEntry } from '../../protocol/goal.ts'
 import {
@@ -25,6 +24,7 @@ import {
 } from '../../protocol/goal-api.ts'
 import { equalBytes, fromHex, toBase64, toBase64Url, toHex, utf8 } from '../kernel/base/bytes.ts'
 import { canonicalJson } from '../kernel/base/canonical-json.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { packExtras, packHash, signContribution } from '../kernel/identity/contribution-signature.ts'
 import { publicKeyOf } from '../kernel/identity/ids.ts'
 import type { RequestKey } from '../kernel/identity/quantum-signature.ts'
@@ -97,14 +97,14 @@ export interface GoalsClient {
 }
 
 const schemas = {
-  goal: Compile(GoalAnswer),
-  goals: Compile(GoalListAnswer),
-  verdict: Compile(ContributeAnswer),
-  leaderboard: Compile(LeaderboardAnswer),
-  status: Compile(GoalStatusAnswer),
-  log: Compile(GoalLogAnswer),
-  policy: Compile(PolicyAnswer),
-  proof: Compile(GoalProofAnswer),
+  goal: checkerOf(GoalAnswer),
+  goals: checkerOf(GoalListAnswer),
+  verdict: checkerOf(ContributeAnswer),
+  leaderboard: checkerOf(LeaderboardAnswer),
+  status: checkerOf(GoalStatusAnswer),
+  log: checkerOf(GoalLogAnswer),
+  policy: checkerOf(PolicyAnswer),
+  proof: checkerOf(GoalProofAnswer),
 }
 
 const GOALS = '/api/v1/goals'

@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile'
 import { ChatCompletion, type ChatCompletionChunk, type EnhancedChatRequest } from '../../protocol/chat.ts'
 import {
   AgentStateAnswer,
@@ -32,6 +31,7 @@ import {
   type TurnAddition,
   type UserPreferences,
 } from '../../protocol/memory.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { chatChunks } from './chat-chunks.ts'
 import { ClientError } from './errors.ts'
 import {
@@ -329,23 +329,23 @@ const CHAT = '/v2/chat/completions'
 const conversationPath = (id: string, rest = ''): string => `/api/v2/conversations/${encodeURIComponent(id)}${rest}`
 
 const schemas = {
-  created: Compile(SessionCreated),
-  imported: Compile(SessionImported),
-  token: Compile(SessionToken),
-  session: Compile(SessionDetails),
-  preferences: Compile(PreferencesUpdated),
-  archived: Compile(SessionArchived),
-  started: Compile(ConversationStarted),
-  conversations: Compile(ConversationList),
-  conversation: Compile(Conversation),
-  turn: Compile(TurnAdded),
-  completed: Compile(ConversationCompleted),
-  context: Compile(SessionContext),
-  found: Compile(ContextSearchResult),
-  summary: Compile(SummaryUpdated),
-  state: Compile(AgentStateAnswer),
-  stateUpdated: Compile(AgentStateUpdated),
-  analytics: Compile(MemoryAnalytics),
-  export: Compile(ExportStatus),
-  chat: Compile(ChatCompletion),
+  created: checkerOf(SessionCreated),
+  imported: checkerOf(SessionImported),
+  token: checkerOf(SessionToken),
+  session: checkerOf(SessionDetails),
+  preferences: checkerOf(PreferencesUpdated),
+  archived: checkerOf(SessionArchived),
+  started: checkerOf(ConversationStarted),
+  conversations: checkerOf(ConversationList),
+  conversation: checkerOf(Conversation),
+  turn: checkerOf(TurnAdded),
+  completed: checkerOf(ConversationCompleted),
+  context: checkerOf(SessionContext),
+  found: checkerOf(ContextSearchResult),
+  summary: checkerOf(SummaryUpdated),
+  state: checkerOf(AgentStateAnswer),
+  stateUpdated: checkerOf(AgentStateUpdated),
+  analytics: checkerOf(MemoryAnalytics),
+  export: checkerOf(ExportStatus),
+  chat: checkerOf(ChatCompletion),
 }

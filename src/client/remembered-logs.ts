@@ -1,8 +1,8 @@
-import { Compile } from 'typebox/compile'
 import type { RegistrationProof } from '../../protocol/cells.ts'
 import { ConsistencyProof } from '../../protocol/log.ts'
 import { EpochList, type EpochRecord } from '../../protocol/transparency.ts'
 import { fromHex, toHex } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { pureVerifier } from '../kernel/identity/verify-pure.ts'
 import { type NodeCheckpoint, openCertifiedNote } from '../kernel/log/certified-checkpoint.ts'
@@ -42,8 +42,8 @@ export interface WitnessPolicy {
 /** Providers that are remembered in memory; past that, the one that was first seen longest ago is forgotten. */
 const MAX_REMEMBERED = 10_000
 
-const proofSchema = Compile(ConsistencyProof)
-const epochsSchema = Compile(EpochList)
+const proofSchema = checkerOf(ConsistencyProof)
+const epochsSchema = checkerOf(EpochList)
 
 /** What the checks of logs need. */
 export interface LogTrust {

@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile'
 import { ProviderInfo } from '../../protocol/discovery.ts'
 import {
   type CellChange,
@@ -13,6 +12,7 @@ import {
   YankAnswer,
   type YankOrder,
 } from '../../protocol/repository.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { manifestDigest, parseManifest } from '../kernel/identity/manifest-signature.ts'
 import type { Progress } from './download.ts'
 import { IntegrityError } from './errors.ts'
@@ -59,13 +59,13 @@ const VALIDATION_MS = 60_000
 const SLOWEST_LINK = 16
 
 const schemas = {
-  details: Compile(CellDetails),
-  list: Compile(CellListResponse),
-  registered: Compile(RegisterResponse),
-  validated: Compile(ValidateResponse),
-  deleted: Compile(DeleteResponse),
-  yanked: Compile(YankAnswer),
-  info: Compile(ProviderInfo),
+  details: checkerOf(CellDetails),
+  list: checkerOf(CellListResponse),
+  registered: checkerOf(RegisterResponse),
+  validated: checkerOf(ValidateResponse),
+  deleted: checkerOf(DeleteResponse),
+  yanked: checkerOf(YankAnswer),
+  info: checkerOf(ProviderInfo),
 }
 
 const REPOSITORY = '/api/v1/repository/cells'

@@ -1,5 +1,5 @@
-import { Compile } from 'typebox/compile'
 import { ProviderInfo } from '../../protocol/discovery.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { type RequestKeys, signRequest } from '../kernel/identity/quantum-signature.ts'
 import { call, checked, type Transport } from './transport.ts'
 
@@ -16,7 +16,7 @@ export type Sign = (keys: RequestKeys, node: string, request: Signable) => Promi
 /** The provider id of the node with that base URL. */
 export type ProviderLookup = (node: string) => Promise<string>
 
-const infoSchema = Compile(ProviderInfo)
+const infoSchema = checkerOf(ProviderInfo)
 
 /**
  * Signs requests, each for the provider that the node says it is. A node that claims to be another one gains no more than passing the question on to that one.

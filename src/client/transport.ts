@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { ValidationResults } from '../../protocol/annotations.ts'
 import { Alternative, Considered, Coverage, LockConflict } from '../../protocol/cells.ts'
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts'
 import { concatBytes } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import {
@@ -204,12 +204,12 @@ const Failure = Type.Object({
     Type.Array(Type.Object({ code: Type.String({ pattern: '^[0-9]{3}$' }), message: Type.String() }), { minItems: 1 }),
   ),
 })
-const failureSchema = Compile(Failure)
-const alternativesSchema = Compile(Type.Object({ alternatives: Type.Array(Alternative) }))
-const coverageSchema = Compile(Type.Object({ coverage: Coverage }))
-const explanationSchema = Compile(Type.Object({ explanation: Type.Array(Considered) }))
-const conflictsSchema = Compile(Type.Object({ conflicts: Type.Array(LockConflict) }))
-const validationSchema = Compile(Type.Object({ validation_results: ValidationResults }))
+const failureSchema = checkerOf(Failure)
+const alternativesSchema = checkerOf(Type.Object({ alternatives: Type.Array(Alternative) }))
+const coverageSchema = checkerOf(Type.Object({ coverage: Coverage }))
+const explanationSchema = checkerOf(Type.Object({ explanation: Type.Array(Considered) }))
+const conflictsSchema = checkerOf(Type.Object({ conflicts: Type.Array(LockConflict) }))
+const validationSchema = checkerOf(Type.Object({ validation_results: ValidationResults }))
 
 /** The typed error of an answer that is no success. */
 export function errorOf({ node, status, headers, body }: Answer): ClientError {

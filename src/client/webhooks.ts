@@ -1,5 +1,4 @@
 import { Webhook as Signatures } from 'standardwebhooks'
-import { Compile } from 'typebox/compile'
 import {
   DeadLetterList,
   type DeadLetterQuery,
@@ -11,6 +10,7 @@ import {
   WebhookList,
   WebhookTested,
 } from '../../protocol/webhooks.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import { IntegrityError } from './errors.ts'
@@ -39,13 +39,13 @@ export interface WebhooksClient {
 }
 
 const schemas = {
-  created: Compile(WebhookCreated),
-  webhook: Compile(Webhook),
-  webhooks: Compile(WebhookList),
-  tested: Compile(WebhookTested),
-  deadLetters: Compile(DeadLetterList),
-  replayed: Compile(DeadLettersReplayed),
-  event: Compile(WebhookEvent),
+  created: checkerOf(WebhookCreated),
+  webhook: checkerOf(Webhook),
+  webhooks: checkerOf(WebhookList),
+  tested: checkerOf(WebhookTested),
+  deadLetters: checkerOf(DeadLetterList),
+  replayed: checkerOf(DeadLettersReplayed),
+  event: checkerOf(WebhookEvent),
 }
 
 const WEBHOOKS = '/api/v1/webhooks'

@@ -174,7 +174,7 @@ export function Table<T>({
             <tr key={at}>
               {columns.map(({ head, isNumber, cell }, column) =>
                 column === 0 ? (
-                  <th key={head} scope="row">
+                  <th key={head} scope="row" class={isNumber ? 'number' : undefined}>
                     {cell(row)}
                   </th>
                 ) : (

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { ProviderError } from '../kernel/base/errors.ts'
 
 /** Checks a value; the error names the field, what was found and what is allowed. */
@@ -8,7 +8,7 @@ export type Check = (value: unknown) => ProviderError | undefined
 
 /** Compiles a schema. `name` stands for the value as a whole in messages (`body`, `metadata`, …). */
 export function compileCheck(schema: TSchema, name: string): Check {
-  const validator = Compile(schema)
+  const validator = checkerOf(schema)
   return (value) =>
     validator.Check(value)
       ? undefined

@@ -1,8 +1,8 @@
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../protocol/contexts.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import { BatchSignature } from '../../protocol/rpc.ts'
 import { fromBase64Url, toBase64Url, toHex } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { leafHash, merkleRoot } from '../kernel/base/merkle.ts'
 import { parseStrictJson } from '../kernel/base/strict-json.ts'
 import type { SigningKey } from '../kernel/identity/keys.ts'
@@ -27,7 +27,7 @@ export interface BatchBinding {
 /** Bytes of a batch frame at most: five fixed members and one signature. Larger frames need not be parsed to know that they are none. */
 const BATCH_FRAME_BYTES = 512
 
-const batchSignature = Compile(BatchSignature)
+const batchSignature = checkerOf(BatchSignature)
 
 function batchBytes(binding: BatchBinding, sequence: number, leaves: readonly Uint8Array[]): Uint8Array {
   return signedBytes(binding.network, CONTEXTS.batch, {

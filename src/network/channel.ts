@@ -3,7 +3,6 @@ import { LIMITS } from '../../protocol/limits.ts'
 import { BatchOpener, BatchSealer } from './batch.ts'
 import { encodeFrame, FRAME_HEADER_BYTES, FrameDecoder } from './frames.ts'
 import type { IncompleteBatches } from './incomplete-batches.ts'
-import type { MessageBytes } from './message-bytes.ts'
 import { PeerError } from './peer-error.ts'
 import {
   answerHandshake,
@@ -44,7 +43,6 @@ export interface ChannelOptions {
   readonly user: ChannelUser
   /** What all channels together hold of batches that are not complete. */
   readonly incomplete: IncompleteBatches
-  readonly counts: Pick<MessageBytes, 'sent' | 'received'>
   /**
    * Whether to stop reading while the peer does not take what is written. For the side that answers: were both sides to do so, both could
    * wait for ever.
@@ -61,7 +59,6 @@ export class Channel {
   readonly #stream: Stream
   readonly #user: ChannelUser
   readonly #incomplete: IncompleteBatches
-  readonly #counts: ChannelOptions['counts']
   readonly #pauseWhenFull: boolean
   readonly #decoder = new FrameDecoder(HANDSHAKE_FRAME_BYTES)
   #session: PeerSession | undefined
@@ -78,7 +75,6 @@ export class Channel {
     this.#stream = options.stream
     this.#user = options.user
     this.#incomplete = options.incomplete
-    this.#counts = options.counts
     this.#pauseWhenFull = options.pauseWhenFull
   }
 
@@ -204,7 +200,6 @@ export class Channel {
     if (this.#closed !== undefined) return
     try {
       for (const part of parts) {
-        this.#counts.received(this.remote, part.byteLength)
         for (const frame of this.#decoder.push(part)) {
           if (this.#closed !== undefined) return
           this.#take(frame)
@@ -248,7 +243,6 @@ export class Channel {
   #sendRaw(bytes: Uint8Array): void {
     try {
       this.#stream.send(bytes)
-      this.#counts.sent(this.remote, bytes.byteLength)
     } catch (error) {
       this.#end(new PeerError('unreachable', `the stream to ${this.remote} was lost`, { cause: error }))
     }

@@ -8,7 +8,6 @@ import { tcpTarget } from './addresses.ts'
 import { Channel } from './channel.ts'
 import type { Host } from './host.ts'
 import { IncompleteBatches } from './incomplete-batches.ts'
-import { MessageBytes } from './message-bytes.ts'
 import { RatePerMinute } from './rate-per-minute.ts'
 import { HandshakeError, type WireIdentity } from './session.ts'
 import { ignore } from './streams.ts'
@@ -105,7 +104,6 @@ export class DialBack {
       remote: peer,
       self: this.#self,
       incomplete: new IncompleteBatches(),
-      counts: new MessageBytes(),
       user: { onFrame: ignore, onClose: ignore },
       pauseWhenFull: false,
     })

@@ -32,6 +32,7 @@ import { type RelayClient, RelayGate, relayServer } from './relay.ts'
 import type { PeerScores } from './scores/peer-scores.ts'
 import { START_SCORE } from './scores/score-events.ts'
 import { STREAM_WINDOW_BYTES } from './streams.ts'
+import type { Traffic } from './traffic.ts'
 
 /** The libp2p node with this project's services. */
 export type Host = Libp2p<{
@@ -77,6 +78,8 @@ export interface HostInit {
   readonly scores?: Pick<PeerScores, 'isBanned' | 'bannedIn' | 'of'>
   /** Where this node listens through relays. */
   readonly relayClient?: RelayClient | undefined
+  /** Hears how many bytes go to and come from whom. */
+  readonly traffic?: Traffic
   /** What connections are made of; absent: TCP. For many nodes in one process. */
   readonly wiring?: Wiring
 }
@@ -111,6 +114,11 @@ export async function createHost(init: HostInit): Promise<Host> {
   // What few nodes need is not loaded by the others.
   const localDiscovery = config.mdns ? (await import('./local-discovery.ts')).localDiscovery : undefined
   const holePunching = config.hole_punching ? (await import('@libp2p/dcutr')).dcutr : undefined
+  const metrics = prometheusMetrics({
+    registry: init.metrics.registry,
+    collectDefaultMetrics: false,
+    preserveExistingMetrics: true,
+  })
   const host: Host = await createLibp2p({
     start: false,
     datastore: peers.asDatastore(),
@@ -148,8 +156,13 @@ export async function createHost(init: HostInit): Promise<Host> {
     connectionGater: {
       denyDialMultiaddr: (address) => init.dialRules.denies(address),
       denyInboundConnection: (connection) => deniesInbound(inbound, halfOpen, connection),
-      denyInboundUpgradedConnection: (_, connection) => {
+      denyInboundUpgradedConnection: (peer, connection) => {
         halfOpen.leave(connection)
+        init.traffic?.identified(peer, connection)
+        return false
+      },
+      denyOutboundUpgradedConnection: (peer, connection) => {
+        init.traffic?.identified(peer, connection)
         return false
       },
       denyDialPeer: denies,
@@ -159,11 +172,7 @@ export async function createHost(init: HostInit): Promise<Host> {
       denyInboundRelayReservation: async (peer) => gate === undefined || gate.deniesReservation(peer),
       denyOutboundRelayedConnection: async (from) => gate === undefined || gate.deniesConnection(from),
     },
-    metrics: prometheusMetrics({
-      registry: init.metrics.registry,
-      collectDefaultMetrics: false,
-      preserveExistingMetrics: true,
-    }),
+    metrics: init.traffic?.watching(metrics) ?? metrics,
     logger: componentLogger(init.logger),
     services: {
       identify: identify({ protocolPrefix }),

@@ -19,7 +19,6 @@ import type { Judge } from './handlers.ts'
 import { createHost, type Host, startHost } from './host.ts'
 import { IncompleteBatches } from './incomplete-batches.ts'
 import { Lanes } from './lanes.ts'
-import { MessageBytes } from './message-bytes.ts'
 import { PeerError } from './peer-error.ts'
 import { ControlPace, PeerLimits, trafficOf } from './peer-limits.ts'
 import { type ConnectedPeer, PeerTable } from './peers.ts'
@@ -35,6 +34,7 @@ import { reasonOf, SeedKeeper, type SeedState } from './seeds.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
 import { ToldAddresses } from './told-addresses.ts'
+import { Traffic } from './traffic.ts'
 import { PackageServer, receivePackage, UPLOADS_PER_PEER } from './transfer.ts'
 
 /** Milliseconds for the streams of a connection to end by themselves, where it is closed to make room. */
@@ -71,7 +71,7 @@ export class Libp2pNetwork implements Network {
   #toldAddresses = ''
   readonly #downloads = new Lanes(UPLOADS_PER_PEER)
   readonly #incomplete = new IncompleteBatches()
-  readonly #counts = new MessageBytes()
+  readonly #traffic = new Traffic()
   readonly #packageRequests = new Lanes(PACKAGES_PER_STREAM)
   readonly #control = new ControlPace()
   #running: Running | undefined
@@ -136,7 +136,7 @@ export class Libp2pNetwork implements Network {
       connectionsOf: (peer) => this.#connectionsOf(peer),
       isSeed: (peer) => this.#seeds.isSeed(peer),
       roundTripMs: (peer) => this.roundTripMs(peer),
-      messageBytes: (peer) => this.#counts.of(peer),
+      trafficOf: (peer) => this.#traffic.of(peer),
     })
   }
 
@@ -149,13 +149,13 @@ export class Libp2pNetwork implements Network {
       ...init,
       dialRules: this.#dialRules,
       scores: this.scores,
+      traffic: this.#traffic,
       relayClient: this.#relayClient,
       foundLocally: (peer, addresses) => this.#discovery.foundLocally(peer, addresses),
     })
     const client = new RpcClient({
       self: this.#self,
       incomplete: this.#incomplete,
-      counts: this.#counts,
       openStream: (peer, signal) => this.#openStream(peer, this.#ids.rpc, signal),
       onOpen: (peer) => roundTrips.measure(peer),
       onViolation: (peer) => this.scores.record(peer, 'protocol_violation'),
@@ -368,7 +368,6 @@ export class Libp2pNetwork implements Network {
       limits: this.#limits,
       punish,
       incomplete: this.#incomplete,
-      counts: this.#counts,
     })
     const packages = new PackageServer(handlers, logger, new RateCap(this.#init.config.upload_bytes_per_second))
     await host.handle(
@@ -399,12 +398,10 @@ export class Libp2pNetwork implements Network {
     host.addEventListener('peer:identify', ({ detail }) => {
       this.#peers.identified(detail.peerId.toString(), detail.agentVersion)
     })
-    host.addEventListener('peer:connect', ({ detail }) => this.#counts.add(detail.toString()))
     host.addEventListener('peer:disconnect', ({ detail }) => {
       const peer = detail.toString()
       this.#peers.disconnected(peer)
       this.#running?.roundTrips.forget(peer)
-      this.#counts.forget(peer)
       this.#redialler.disconnected(peer)
       this.#discovery.lost()
       dhtMode?.choose()

@@ -2,7 +2,7 @@ import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Events } from '../kernel/telemetry/events.ts'
 import { tcpTarget } from './addresses.ts'
-import type { MessageCount } from './message-bytes.ts'
+import type { Bytes } from './traffic.ts'
 
 /** A connected peer that speaks this network's protocol. */
 export interface ConnectedPeer {
@@ -20,7 +20,7 @@ export interface ConnectedPeer {
   readonly seed: boolean
   /** Milliseconds of a round trip, smoothed; absent until one was measured. */
   readonly roundTripMs?: number
-  readonly messageBytes: MessageCount
+  readonly traffic: Bytes
 }
 
 /** Characters of what a peer says that it runs. */
@@ -32,7 +32,7 @@ export interface PeerTableInit {
   connectionsOf(peer: string): readonly Connection[]
   isSeed(peer: string): boolean
   roundTripMs(peer: string): number | undefined
-  messageBytes(peer: string): MessageCount
+  trafficOf(peer: string): Bytes
 }
 
 /** Who is connected. A peer counts from the moment when it is known to speak this network's protocol. */
@@ -80,7 +80,7 @@ export class PeerTable {
         connectedMs: Math.max(0, now - since),
         seed: this.#init.isSeed(providerId),
         ...(roundTripMs === undefined ? {} : { roundTripMs }),
-        messageBytes: this.#init.messageBytes(providerId),
+        traffic: this.#init.trafficOf(providerId),
       }
     })
   }

@@ -1,11 +1,10 @@
 import type { Stream } from '@libp2p/interface'
-import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
 import { ErrorMessage, RPC_RESPONSES, type RpcMethods } from '../../protocol/rpc.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { Channel } from './channel.ts'
 import type { IncompleteBatches } from './incomplete-batches.ts'
-import type { MessageBytes } from './message-bytes.ts'
 import { PeerError } from './peer-error.ts'
 import type { WireIdentity } from './session.ts'
 import type { PeerSession } from './session-key.ts'
@@ -16,9 +15,9 @@ type Method = keyof RpcMethods
 type Response = RpcMethods[Method]['response']
 
 const responseSchemas = Object.fromEntries(
-  Object.entries(RPC_RESPONSES).map(([method, schema]) => [method, Compile(schema)]),
+  Object.entries(RPC_RESPONSES).map(([method, schema]) => [method, checkerOf(schema)]),
 ) as unknown as { readonly [M in Method]: { Check(value: unknown): value is RpcMethods[M]['response'] } }
-const errorSchema = Compile(ErrorMessage)
+const errorSchema = checkerOf(ErrorMessage)
 
 /** Bytes of requests that wait for a peer which does not read: given-up requests stay in line. A thousand usual requests take a third. */
 const OUTBOX_BYTES = 1024 * 1024
@@ -45,7 +44,7 @@ class StandingStream {
   }
 
   static async open(
-    { self, incomplete, counts }: Pick<RpcClientInit, 'self' | 'incomplete' | 'counts'>,
+    { self, incomplete }: Pick<RpcClientInit, 'self' | 'incomplete'>,
     stream: Stream,
     remote: string,
     onClose: (error: Error) => void,
@@ -57,7 +56,6 @@ class StandingStream {
       remote,
       self,
       incomplete,
-      counts,
       user: {
         onFrame: (value) => standing.#receive(value),
         onClose: (error) => standing.#close(error),
@@ -162,7 +160,6 @@ class StandingStream {
 export interface RpcClientInit {
   readonly self: WireIdentity
   readonly incomplete: IncompleteBatches
-  readonly counts: MessageBytes
   /** Opens a stream of the RPC protocol to a peer, connecting when necessary. */
   openStream(peer: string, signal: AbortSignal): Promise<Stream>
   /** A standing stream to a peer is open. */

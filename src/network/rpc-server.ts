@@ -1,6 +1,5 @@
 import type { Stream } from '@libp2p/interface'
 import { validRange } from 'semver'
-import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
 import {
   type CellRequest,
@@ -10,12 +9,12 @@ import {
   RPC_RESPONSES,
   type RpcMethods,
 } from '../../protocol/rpc.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { Counts } from '../kernel/base/counts.ts'
 import type { Logger } from '../kernel/telemetry/logger.ts'
 import { Channel } from './channel.ts'
 import type { AnnouncementsPage, Answers, AnswerTo, NetworkHandlers, PlainMethod } from './handlers.ts'
 import type { IncompleteBatches } from './incomplete-batches.ts'
-import type { MessageBytes } from './message-bytes.ts'
 import { PeerError, Refusal } from './peer-error.ts'
 import { type PeerLimits, trafficOf } from './peer-limits.ts'
 import { PeerWarnings } from './peer-warnings.ts'
@@ -32,7 +31,7 @@ type RequestSchemas = {
 }
 
 const requestSchemas = Object.fromEntries(
-  Object.entries(RPC_REQUESTS).map(([method, schema]) => [method, Compile(schema)]),
+  Object.entries(RPC_REQUESTS).map(([method, schema]) => [method, checkerOf(schema)]),
 ) as unknown as RequestSchemas
 
 /** Type of the answer to each request. */
@@ -67,7 +66,6 @@ export interface RpcServerInit {
   /** A peer did something that counts for its score. */
   punish(peer: string, event: ScoreEvent): void
   readonly incomplete: IncompleteBatches
-  readonly counts: MessageBytes
 }
 
 /** The node's handlers, and what the network answers by itself. */
@@ -131,7 +129,7 @@ export class RpcServer {
       return
     }
     this.#channels.add(remote, 1)
-    const { self, incomplete, counts } = this.#init
+    const { self, incomplete } = this.#init
     const { warnings, streams, punish } = this.#shared
     const ended = Promise.withResolvers<void>()
     const asked = new AnsweringPeer(remote, this.#shared)
@@ -142,7 +140,6 @@ export class RpcServer {
         remote,
         self,
         incomplete,
-        counts,
         user: {
           onFrame: (value) => asked.receive(value),
           onClose: (error) => {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../protocol/contexts.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import { HandshakeChallenge, HandshakeResponse, type RoleCertificate } from '../../protocol/rpc.ts'
 import { concatBytes, fromBase64Url, toBase64Url, utf8 } from '../kernel/base/bytes.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { type Clock, systemClock } from '../kernel/base/clock.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import { sha256Hex } from '../kernel/base/hash.ts'
@@ -52,8 +52,8 @@ export interface HandshakeSecrets {
   readonly ephemeral: EphemeralKey
 }
 
-const challengeSchema = Compile(HandshakeChallenge)
-const responseSchema = Compile(HandshakeResponse)
+const challengeSchema = checkerOf(HandshakeChallenge)
+const responseSchema = checkerOf(HandshakeResponse)
 
 const newSecrets = (): HandshakeSecrets => ({ nonce: randomBytes(NONCE_BYTES), ephemeral: ephemeralKey() })
 

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
-import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../protocol/limits.ts'
 import { PackageStreamRequest } from '../../protocol/rpc.ts'
+import { checkerOf } from '../kernel/base/checker.ts'
 import { Counts } from '../kernel/base/counts.ts'
 import { errorMessage } from '../kernel/base/errors.ts'
 import type { RateCap } from '../kernel/base/rate-cap.ts'
@@ -14,7 +14,7 @@ import { PeerError } from './peer-error.ts'
 import { StreamReader } from './stream-reader.ts'
 import { drained, ignore, STREAM_WINDOW_BYTES } from './streams.ts'
 
-const requestSchema = Compile(PackageStreamRequest)
+const requestSchema = checkerOf(PackageStreamRequest)
 
 /** Bytes of the request frame at most: a digest and a number. */
 const REQUEST_FRAME_BYTES = 512

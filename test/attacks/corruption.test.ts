@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { FaultProxy } from '../support/fault-proxy.ts'
+import { untilHolds } from '../support/until-holds.ts'
 import { type Victim, victim } from './victim.ts'
 
 /** Milliseconds of damaged bytes. */
 const DAMAGE_MS = process.env.LONG_TESTS ? 180_000 : 8000
 /** Bytes that may pass meanwhile. */
 const DAMAGE_BYTES = 50 * 1024 * 1024
-/**
- * Milliseconds for everything to be as it should after the damage has ended. A connection whose frames were cut wrongly waits for bytes that never
- * come; it is given up when it has owed the answer to a ping for a minute.
- */
-const RECOVERY_MS = 90_000
 /** What the heap of a node may have grown by: caches of compiled patterns, remembered peers, lines of counters. */
 const GROWTH_BYTES = 24 * 1024 * 1024
 const PACKAGE_BYTES = 6 * 1024 * 1024
@@ -41,22 +37,9 @@ async function scene(t: TestContext, plaintext: boolean): Promise<Scene> {
   // Nobody listens on the port that c announces, so that b cannot go through c.
   const c = await victim(t, { plaintext, seeds: [a.address], settings: { 'p2p.announce': '/ip4/127.0.0.1/tcp/9' } })
   for (const node of [b, c]) {
-    await eventually(async () => assert.equal(await node.ask('cell-0'), truth.get('cell-0')))
+    await untilHolds(async () => assert.equal(await node.ask('cell-0'), truth.get('cell-0')))
   }
   return { a, b, c, proxies, truth }
-}
-
-/** Tries until it holds; throws what it threw last. */
-async function eventually(holds: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + RECOVERY_MS
-  while (true) {
-    try {
-      return await holds()
-    } catch (error) {
-      if (performance.now() > deadline) throw error
-      await new Promise((again) => setTimeout(again, 100))
-    }
-  }
 }
 
 /** What b asks while everything on its way is damaged: an answer that it believes is right, or there is none. */
@@ -88,7 +71,7 @@ async function honestTraffic({ a, c, truth }: Scene, ended: () => boolean): Prom
     const name = `news-${asked++}`
     truth.set(name, await a.register(name))
     assert.equal(await c.ask('cell-3'), truth.get('cell-3'))
-    await eventually(async () => assert.equal(await c.ask(name), truth.get(name)))
+    await untilHolds(async () => assert.equal(await c.ask(name), truth.get(name)))
   }
   return asked
 }
@@ -118,13 +101,13 @@ async function damage(t: TestContext, scene: Scene, apply: (proxies: readonly Fa
 
   const mended = performance.now()
   for (const [name, digest] of truth) {
-    await eventually(async () => assert.equal(await b.ask(name), digest, name))
+    await untilHolds(async () => assert.equal(await b.ask(name), digest, name))
   }
-  await eventually(async () => assert.equal(await b.fetch(truth.get('large')!), truth.get('large')))
+  await untilHolds(async () => assert.equal(await b.fetch(truth.get('large')!), truth.get('large')))
   t.diagnostic(`b had everything ${((performance.now() - mended) / 1000).toFixed(1)} s after the damage`)
   for (const [name, node] of Object.entries(nodes) as [keyof typeof nodes, Victim][]) {
     // Dead connections and their buffers are let go within a minute.
-    await eventually(async () => {
+    await untilHolds(async () => {
       const grown = (await node.state()).heapBytes - base[name].heapBytes
       assert.ok(grown < GROWTH_BYTES, `the heap of ${name} has grown by ${grown} bytes`)
     })

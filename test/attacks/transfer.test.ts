@@ -12,6 +12,7 @@ import { newIdentity, silentLogger, startNode, type TestNode } from '../network/
 import { filesOf, manifestOf, NETWORK, newPublisher, signedCell, summaryOf } from '../support/cells.ts'
 import { type FetcherOptions, fetchAll, openFetcher } from '../support/fetchers.ts'
 import { scriptedPackage } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const CHUNK = LIMITS.chunkBytes
 const CHUNKS = 24
@@ -124,7 +125,7 @@ describe('a holder that', () => {
       const lied = name.includes('wrong') || name.includes('without end')
       assert.deepEqual(punished, lied ? [`${bad} protocol_violation`] : [])
       assert.ok((received.get(bad) ?? 0) <= 24 * CHUNK, `${received.get(bad)} bytes were taken of it`)
-      await t.waitFor(async () => {
+      await untilHolds(async () => {
         assert.deepEqual(await filesOf(blobs, directory), { digests: [summary.digest], incoming: [] })
       })
     })
@@ -149,7 +150,7 @@ describe('holders that are all hostile', () => {
     const { fetcher, asker, blobs, directory } = await asking(t, { limits: { stallMs: 500, chunkMs: 2000 } })
     const all = await Promise.all(Object.values(ATTACKS).map((attack) => hostile(t, asker, attack)))
     await assert.rejects(fetchAll(fetcher, digest, all))
-    await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
+    await untilHolds(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
   })
 })
 
@@ -206,7 +207,7 @@ describe('a package that several hold', () => {
     })
     await assert.rejects(read)
     await Promise.all(stopping)
-    await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
+    await untilHolds(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
   })
 })
 

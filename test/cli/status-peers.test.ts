@@ -42,7 +42,7 @@ const PEERS: PeerList = {
       direction: 'outbound',
       connected_ms: 7_300_000,
       round_trip_ms: null,
-      message_bytes: { sent: 1, received: 2 },
+      traffic_bytes: { sent: 1, received: 2 },
       cells: 12,
       seed: true,
     },

@@ -14,6 +14,7 @@ import type { WantedRange } from '../../src/network/network.ts'
 import { PeerError } from '../../src/network/peer-error.ts'
 import { drained } from '../../src/network/streams.ts'
 import { MAX_UPLOADS, PackageServer, UPLOADS_PER_PEER } from '../../src/network/transfer.ts'
+import { untilHolds } from '../support/until-holds.ts'
 import { NETWORK, newIdentity, silentLogger, startNode, type TestNode, within } from './nodes.ts'
 
 const once = (stream: Stream, event: 'message' | 'close') =>
@@ -110,7 +111,7 @@ describe('package transfer', () => {
     assert.ok(bytes.equals(await fetched(a, b, bytes.length)))
     assert.ok(bytes.subarray(23 * CHUNK).equals(await fetched(a, b, bytes.length, 23)))
     assert.ok(bytes.subarray(3 * CHUNK).equals(await fetched(a, b, bytes.length, 3, DIGEST, 2)), 'asked range by range')
-    await t.waitFor(() => assert.deepEqual(state, { open: 3, closed: 3 }))
+    await untilHolds(() => assert.deepEqual(state, { open: 3, closed: 3 }))
   })
 
   it('fails for what is not held, and past the end', async (t) => {

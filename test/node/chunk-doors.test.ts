@@ -45,7 +45,7 @@ async function fetching(t: TestContext, url: string, options: { address?: string
         tcpAddresses: [],
         software: null,
         connectedMs: 1,
-        messageBytes: { sent: 0, received: 0 },
+        traffic: { sent: 0, received: 0 },
         seed: false,
       },
     ],

@@ -11,6 +11,7 @@ import type { Submission } from '../../src/node/goals-api.ts'
 import { contributionOf, FakeEvaluator, newContributor, packOf, submissionOf, termsOf } from '../support/goals.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { nodeInProcess, registerBytes } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const bytes = await readFile(SMALL_MODULE)
 const HEX = /^[0-9a-f]{64}$/
@@ -220,7 +221,7 @@ describe('a contribution that cannot be judged now', () => {
     assert.deepEqual([verdict.accepted, verdict.rejection_type], [false, null])
     assert.equal(node.goals.policy('my-goal'), null)
     evaluator.isBroken = false
-    await t.waitFor(() => assert.equal(node.goals.policy('my-goal')?.score, 1), { timeout: 20_000 })
+    await untilHolds(() => assert.equal(node.goals.policy('my-goal')?.score, 1))
     assert.equal(node.goals.status('my-goal').rejected_contributions, 0)
   })
 })

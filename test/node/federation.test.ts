@@ -16,6 +16,7 @@ import {
   nodeInProcess,
   registerBytes,
 } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const small = await readFile(SMALL_MODULE)
 const middle = await readFile(MIDDLE_MODULE)
@@ -98,14 +99,11 @@ describe('a capability that no announcement told of', () => {
     const a = await nodeInProcess(t, { seeds: b.node.addresses, settings: { 'directory.max_cells': '0' } })
     await hasPeers(a.node, 1)
     // The DHT is told in the background, and nothing says when it has been.
-    const outcome = await t.waitFor(
-      async () => {
-        const tried = await a.node.requestCell(QUERY, WAIT_MS)
-        assert.equal(tried.status, 'success', JSON.stringify(tried))
-        return tried
-      },
-      { timeout: 30_000 },
-    )
+    const outcome = await untilHolds(async () => {
+      const tried = await a.node.requestCell(QUERY, WAIT_MS)
+      assert.equal(tried.status, 'success', JSON.stringify(tried))
+      return tried
+    })
     assert.equal(outcome.source, 'dht')
     const { digest } = answerOf(outcome.cell)
     assert.ok(equalBytes(await download(a.node, digest), small))
@@ -143,7 +141,7 @@ describe('what a peer announces', () => {
     await registerBytes(c.node, middle, { metadata: metadata('1.1.0') })
     const a = await nodeInProcess(t, { seeds: c.node.addresses })
     await knowsProviders(a.node, 1)
-    await t.waitFor(async () => assert.equal((await ask(a.node)).answer.version, '1.2.0'), { timeout: 30_000 })
+    await untilHolds(async () => assert.equal((await ask(a.node)).answer.version, '1.2.0'))
     const testing = await ask(a.node, { ...QUERY, range: '1.3.0' })
     assert.equal(testing.answer.version, '1.3.0')
     // A copy has the status that it was offered with.

@@ -6,6 +6,7 @@ import type { WantedRange } from '../../src/network/network.ts'
 import type { PackageFetcher } from '../../src/node/flows/fetch-package.ts'
 import { filesOf, manifestOf, newPublisher, signedCell, summaryOf } from '../support/cells.ts'
 import { type FetcherOptions, fetchAll, openFetcher as openFetcherOf } from '../support/fetchers.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const alice = newPublisher()
 const bytes = Uint8Array.from({ length: 6 * LIMITS.chunkBytes + 10 }, (_, i) => (i * 3) % 249)
@@ -60,7 +61,7 @@ describe('a store that has no room for one chunk', () => {
     await assert.rejects(readAll(fetcher), { code: 'PROV_014' })
     assert.deepEqual(asked, ['one'])
     assert.equal(cache.bytes, 0)
-    await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
+    await untilHolds(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
 
     blobs.create = create
     assert.ok(equalBytes(await readAll(fetcher), bytes))
@@ -165,7 +166,7 @@ describe('a transfer', () => {
     await source?.close()
     await other?.close()
     await ended.promise
-    await t.waitFor(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
+    await untilHolds(async () => assert.deepEqual(await filesOf(blobs, directory), { digests: [], incoming: [] }))
   })
 
   it('goes on at the next provider when one sends a chunk byte by byte', async (t) => {

@@ -13,6 +13,7 @@ import { contributionOf, FakeEvaluator, packOf, submissionOf, termsOf } from '..
 import { SMALL_MODULE } from '../support/modules.ts'
 import { hasPeers, nextEvent, nodeInProcess, registerBytes } from '../support/node-pairs.ts'
 import { scriptedLog, scriptedLogPeer } from '../support/scripted-logs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const bytes = await readFile(SMALL_MODULE)
 
@@ -34,7 +35,7 @@ async function pair(t: TestContext, dataDir?: string) {
   })
   const evaluator = { digest: manifest.package.digest, fuel: 1000, memory_pages: 1 }
   const { digest } = await a.node.goals.create(termsOf({ evaluator }), 'admin')
-  await t.waitFor(() => b.node.goals.get('my-goal'), { timeout: 30_000, interval: 50 })
+  await untilHolds(() => b.node.goals.get('my-goal'))
   await b.node.goals.join('my-goal', 'admin')
   return { a, b, digest }
 }
@@ -126,7 +127,7 @@ describe("a goal's log", () => {
     await rm(`${dataDir}.keys/log-marks.json`)
 
     const restored = await start(t, b.node.addresses, dataDir)
-    await t.waitFor(() => assert.equal(restored.node.log.epochs({}).epoch, 2), { timeout: 30_000, interval: 100 })
+    await untilHolds(() => assert.equal(restored.node.log.epochs({}).epoch, 2))
     await cosigned(restored.node)
     assert.ok(restored.node.goalLog('my-goal').checkpoint().startsWith(`${providerId}/log.2/${digest}\n`))
     assert.ok(sizeOf(restored.node) >= 1)

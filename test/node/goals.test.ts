@@ -21,6 +21,7 @@ import {
 } from '../support/goals.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { hasPeers, nodeInProcess, registerBytes } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const bytes = await readFile(SMALL_MODULE)
 const settings = { 'goals.contributions_per_minute': '0', 'sync.interval_seconds': '2' }
@@ -40,14 +41,14 @@ async function createGoal(node: RunningNode, change: Parameters<typeof termsOf>[
 }
 
 /** Resolves when the node knows the goal; then it works for it. */
-async function join(t: TestContext, node: RunningNode): Promise<void> {
-  await t.waitFor(() => node.goals.get('my-goal'), { timeout: 20_000, interval: 50 })
+async function join(node: RunningNode): Promise<void> {
+  await untilHolds(() => node.goals.get('my-goal'))
   await node.goals.join('my-goal', 'admin')
 }
 
 /** Resolves when all nodes hold so many contributions, and the same follows from them everywhere. */
-async function agree(t: TestContext, nodes: readonly RunningNode[], count: number): Promise<void> {
-  await t.waitFor(
+async function agree(nodes: readonly RunningNode[], count: number): Promise<void> {
+  await untilHolds(
     () => {
       const seen = nodes.map((node) => {
         const { set_root, leaderboard_root, log_size } = node.goals.status('my-goal')
@@ -67,16 +68,16 @@ describe('a goal', () => {
     const a = await startNode(t)
     const b = await startNode(t, a.node.addresses)
     const { digest } = await createGoal(a.node)
-    await t.waitFor(() => assert.equal(b.node.goals.get('my-goal').digest, digest), { timeout: 20_000 })
+    await untilHolds(() => assert.equal(b.node.goals.get('my-goal').digest, digest))
     assert.equal(b.node.goals.get(digest).joined, false)
     assert.deepEqual(b.node.nodeInfo().capabilities.goal_ids, [])
     await a.node.goals.contribute(submissionOf('my-goal', contributionOf(digest, packOf({ reward: 1 }))))
-    await join(t, b.node)
-    await agree(t, [a.node, b.node], 1)
+    await join(b.node)
+    await agree([a.node, b.node], 1)
     await b.stop()
     const again = await startNode(t, a.node.addresses, b.dataDir)
     assert.deepEqual(again.node.nodeInfo().capabilities.goal_ids, ['my-goal'])
-    await agree(t, [a.node, again.node], 1)
+    await agree([a.node, again.node], 1)
   })
 })
 
@@ -85,13 +86,13 @@ describe('contributions', () => {
     const a = await startNode(t)
     const b = await startNode(t, a.node.addresses)
     const { digest } = await createGoal(a.node)
-    await join(t, b.node)
+    await join(b.node)
     await Promise.all([hasPeers(a.node, 1), hasPeers(b.node, 1)])
     for (let i = 0; i < 5; i++) {
       await a.node.goals.contribute(submissionOf('my-goal', contributionOf(digest, packOf({ reward: i }))))
       await b.node.goals.contribute(submissionOf('my-goal', contributionOf(digest, packOf({ reward: i }, 'b'))))
     }
-    await agree(t, [a.node, b.node], 10)
+    await agree([a.node, b.node], 10)
   })
 
   it('submitted at three nodes, some twice, converge after the network was cut', async (t) => {
@@ -99,8 +100,8 @@ describe('contributions', () => {
     const b = await startNode(t, a.node.addresses)
     const c = await startNode(t, a.node.addresses)
     const { digest } = await createGoal(a.node, { per_contributor: 3, capacity: 5 })
-    for (const { node } of [b, c]) await join(t, node)
-    await agree(t, [a.node, b.node, c.node], 0)
+    for (const { node } of [b, c]) await join(node)
+    await agree([a.node, b.node, c.node], 0)
     // While c is away, contributions are submitted at the others.
     await c.stop()
     const few = newContributor()
@@ -116,7 +117,7 @@ describe('contributions', () => {
     const again = await startNode(t, [...a.node.addresses, ...b.node.addresses], c.dataDir)
     await submit(again.node, [...others.slice(7), ...records.slice(6, 7)])
     const nodes = [a.node, b.node, again.node]
-    await t.waitFor(
+    await untilHolds(
       () => {
         const seen = nodes.map((node) => {
           const { set_root, leaderboard_root } = node.goals.status('my-goal')
@@ -157,9 +158,9 @@ describe('contributions', () => {
     }
     const good = contributionOf(digest, packOf({ reward: 2 }))
     const low = contributionOf(digest, packOf({ reward: 0.5 }))
-    const report = await t.waitFor(() => give([good, low].map(recordText)), { timeout: 10_000 })
+    const report = await untilHolds(() => give([good, low].map(recordText)))
     assert.equal(report.given, 2)
-    await t.waitFor(() => {
+    await untilHolds(() => {
       const { accepted_contributions, rejected_contributions } = a.node.goals.status('my-goal')
       assert.deepEqual([accepted_contributions, rejected_contributions], [1, 1])
     })

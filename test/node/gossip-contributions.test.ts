@@ -12,6 +12,7 @@ import { ContributionGossip } from '../../src/node/flows/gossip-contributions.ts
 import { silentLogger } from '../network/nodes.ts'
 import { NETWORK, TestClock } from '../support/cells.ts'
 import { contributionOf, goalOf, newContributor, packOf } from '../support/goals.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const result = { score: 1, metrics: { reward: 1, risk: 0, complexity: 0 } }
 const entry = { ...goalOf(), joined: true }
@@ -77,13 +78,13 @@ describe('an announced contribution', () => {
     const { sender, bytes } = announced(record)
     const near = open(t, [sender, 'peer'], [record])
     assert.equal(near.gossip.gossiped(bytes, 'peer'), 'accept')
-    await t.waitFor(() => assert.deepEqual(near.accepted, [id]))
+    await untilHolds(() => assert.deepEqual(near.accepted, [id]))
     assert.deepEqual(near.asked, [[sender, [id]]])
     assert.deepEqual(near.scored, [[sender, 'valid_contribution']])
     assert.equal(near.gossip.gossiped(bytes, 'peer'), 'ignore')
     const far = open(t, ['peer'], [record])
     assert.equal(far.gossip.gossiped(bytes, 'peer'), 'accept')
-    await t.waitFor(() => assert.deepEqual(far.asked, [['peer', [id]]]))
+    await untilHolds(() => assert.deepEqual(far.asked, [['peer', [id]]]))
   })
 
   it('that does not hold is rejected, and costs the peer its score', (t) => {

@@ -19,6 +19,7 @@ import {
   scriptedPackage,
   scriptedPeer,
 } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const WAIT_MS = 30_000
 const QUERY: CellQuery = { by: 'capability', name: 'parse' }
@@ -344,13 +345,10 @@ describe('a yank', () => {
     const ignorant = await scriptedPeer(t, cell, bytes)
     const b = await nodeInProcess(t, { seeds: [honest.address, ignorant.address] })
     await knowsProviders(b.node, 2)
-    await t.waitFor(
-      async () => {
-        const outcome = await b.node.requestCell(QUERY, WAIT_MS)
-        assert.equal(outcome.status, 'not_found')
-        assert.equal(outcome.alternatives[0]?.compatibility_notes, 'was yanked: broken')
-      },
-      { timeout: 30_000 },
-    )
+    await untilHolds(async () => {
+      const outcome = await b.node.requestCell(QUERY, WAIT_MS)
+      assert.equal(outcome.status, 'not_found')
+      assert.equal(outcome.alternatives[0]?.compatibility_notes, 'was yanked: broken')
+    })
   })
 })

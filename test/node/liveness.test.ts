@@ -15,6 +15,7 @@ import {
   scriptedPackage,
   scriptedPeer,
 } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const alice = newPublisher()
 /** A last chunk that is small enough to be verified. */
@@ -177,7 +178,7 @@ describe('what others found', () => {
     const a = await nodeInProcess(t, { seeds, settings })
     await knowsProviders(a.node, 1)
     await witness.asked
-    await t.waitFor(() => assert.equal(shown(a.node, peer.providerId)?.reachable, false), { timeout: WAIT_MS })
+    await untilHolds(() => assert.equal(shown(a.node, peer.providerId)?.reachable, false), { timeout: WAIT_MS })
     assert.equal((await a.node.requestCell(QUERY, WAIT_MS)).status, 'success', 'it is asked all the same')
     assert.equal(shown(a.node, peer.providerId)?.reachable, true)
 
@@ -188,7 +189,7 @@ describe('what others found', () => {
     const c = await nodeInProcess(t, { seeds: [peer.address, partner.address], settings: NEVER, dataDir: b.dataDir })
     await knowsProviders(c.node, 1)
     await partner.asked
-    await t.waitFor(() => assert.equal(shown(c.node, peer.providerId)?.reachable, false), { timeout: WAIT_MS })
+    await untilHolds(() => assert.equal(shown(c.node, peer.providerId)?.reachable, false), { timeout: WAIT_MS })
 
     let isAsked = false
     liar.asked.then(() => {

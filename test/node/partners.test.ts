@@ -12,6 +12,7 @@ import { NETWORK, temporaryFolder } from '../support/cells.ts'
 import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
 import { answerOf, knowsProviders, nextEvent, registerBytes } from '../support/node-pairs.ts'
 import { type NodeWithServer, nodeWithServer } from '../support/node-servers.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const PATH = '/api/v1/federation'
 
@@ -369,5 +370,5 @@ test('once yanks were reconciled with a partner, an answer at high security is n
   }
   assert.equal(await isStale(), true, 'a peer is no partner')
   assert.equal((await add(b, a.url, await invitation(a))).status, 201)
-  await t.waitFor(async () => assert.equal(await isStale(), undefined), { timeout: 20_000, interval: 100 })
+  await untilHolds(async () => assert.equal(await isStale(), undefined))
 })

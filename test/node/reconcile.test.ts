@@ -16,6 +16,7 @@ import { MemorySet } from '../network/sync/memory-set.ts'
 import { NETWORK, newPublisher } from '../support/cells.ts'
 import { SMALL_MODULE } from '../support/modules.ts'
 import { knowsProviders, nodeInProcess, registerBytes } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const bytes = await readFile(SMALL_MODULE)
 const alice = newPublisher()
@@ -51,27 +52,21 @@ async function holderOf(t: TestContext, name: string, texts: readonly string[]) 
     await peer.network.connect(to.providerId, AbortSignal.timeout(10_000))
     await connectedTo(peer, to.providerId)
     const shunned = { fetched: new Shunned(systemClock), offered: new Shunned(systemClock) }
-    const report = await t.waitFor(
-      () => openSync(set, to.providerId, { network: peer.network, shunned, ...within() }),
-      { timeout: 10_000 },
-    )
+    const report = await untilHolds(() => openSync(set, to.providerId, { network: peer.network, shunned, ...within() }))
     return { report, set, shunned }
   }
   return { peer, give }
 }
 
 /** Resolves when all nodes have the same root of a set of so many records. */
-async function agree(t: TestContext, nodes: readonly { node: RunningNode }[], name: string, count: number) {
-  await t.waitFor(
-    async () => {
-      const sets = await Promise.all(nodes.map((one) => setOf(one, name)))
-      assert.deepEqual(
-        sets.map((set) => [set.count, set.root]),
-        sets.map(() => [count, sets[0]!.root]),
-      )
-    },
-    { timeout: 20_000, interval: 100 },
-  )
+async function agree(nodes: readonly { node: RunningNode }[], name: string, count: number) {
+  await untilHolds(async () => {
+    const sets = await Promise.all(nodes.map((one) => setOf(one, name)))
+    assert.deepEqual(
+      sets.map((set) => [set.count, set.root]),
+      sets.map(() => [count, sets[0]!.root]),
+    )
+  })
 }
 
 describe('a yank that one node alone knows', () => {
@@ -82,8 +77,8 @@ describe('a yank that one node alone knows', () => {
     const { give } = await holderOf(t, 'yanks', [yankToken(1), yankToken(2)])
     const { report } = await give(a.node)
     assert.equal(report.given, 2)
-    await agree(t, [a, b, c], 'yanks', 2)
-    await t.waitFor(() => assert.equal(c.node.nodeInfo().consensus_state, 'ACTIVE'), { timeout: 10_000 })
+    await agree([a, b, c], 'yanks', 2)
+    await untilHolds(() => assert.equal(c.node.nodeInfo().consensus_state, 'ACTIVE'))
   })
 
   it('replaces an older word of the publisher, wherever that was', async (t) => {
@@ -93,7 +88,7 @@ describe('a yank that one node alone knows', () => {
     const undone = yankToken(1, { counter: 2, yanked: false })
     await (await holderOf(t, 'yanks', [undone])).give(b.node)
     const c = await nodeInProcess(t, { seeds: [...a.node.addresses, ...b.node.addresses] })
-    await agree(t, [a, b, c], 'yanks', 2)
+    await agree([a, b, c], 'yanks', 2)
     const { set } = await (await holderOf(t, 'yanks', [])).give(c.node)
     assert.deepEqual([...set.texts.values()].sort(), [undone, yankToken(2)].sort())
   })
@@ -104,7 +99,7 @@ describe('a yank that one node alone knows', () => {
     await (await holderOf(t, 'yanks', [one])).give(a.node)
     const b = await nodeInProcess(t, { seeds: a.node.addresses })
     await (await holderOf(t, 'yanks', [other])).give(b.node)
-    await agree(t, [a, b], 'yanks', 1)
+    await agree([a, b], 'yanks', 1)
   })
 })
 
@@ -119,13 +114,13 @@ describe('keys of publishers that replaced theirs', () => {
     const a = await nodeInProcess(t)
     await (await holderOf(t, 'publisher-keys', [left!, elsewhere!])).give(a.node)
     const b = await nodeInProcess(t, { seeds: a.node.addresses })
-    await agree(t, [a, b], 'publisher-keys', 2)
+    await agree([a, b], 'publisher-keys', 2)
     await (await holderOf(t, 'publisher-keys', [right!])).give(b.node)
-    await agree(t, [a, b], 'publisher-keys', 2)
+    await agree([a, b], 'publisher-keys', 2)
     const root = (await setOf(a, 'publisher-keys')).root
     await b.stop()
     const again = await nodeInProcess(t, { dataDir: b.dataDir })
-    await t.waitFor(async () => assert.equal((await setOf(again, 'publisher-keys')).root, root), { timeout: 10_000 })
+    await untilHolds(async () => assert.equal((await setOf(again, 'publisher-keys')).root, root))
     // A yank by frozen keys is not shared.
     const { report } = await (await holderOf(t, 'yanks', [yankToken(9, {}, publisherKeys(first))])).give(a.node)
     assert.equal(report.given, 0)
@@ -161,7 +156,7 @@ describe('announcements', () => {
     assert.equal(report.given, providers)
     const b = await nodeInProcess(t, { seeds: a.node.addresses })
     await knowsProviders(b.node, providers)
-    await agree(t, [a, b], 'announcements', providers)
+    await agree([a, b], 'announcements', providers)
     assert.equal(b.node.peers().known_providers, providers)
   })
 
@@ -179,19 +174,16 @@ describe('announcements', () => {
     await (await holderOf(t, 'yanks', [yankToken(2)])).give(away.node)
     await away.stop()
     const healed = await nodeInProcess(t, { dataDir: b.dataDir, seeds: a.node.addresses })
-    await agree(t, [a, healed], 'yanks', 2)
-    await t.waitFor(
-      async () => {
-        for (const [node, name] of [
-          [a.node, 'three'],
-          [healed.node, 'two'],
-        ] as const) {
-          const { capabilities } = node.searchCapabilities({ capability: name })
-          assert.equal(capabilities.length, 1, name)
-        }
-      },
-      { timeout: 20_000, interval: 100 },
-    )
+    await agree([a, healed], 'yanks', 2)
+    await untilHolds(async () => {
+      for (const [node, name] of [
+        [a.node, 'three'],
+        [healed.node, 'two'],
+      ] as const) {
+        const { capabilities } = node.searchCapabilities({ capability: name })
+        assert.equal(capabilities.length, 1, name)
+      }
+    })
   })
 })
 

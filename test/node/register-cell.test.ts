@@ -20,6 +20,7 @@ import {
 } from '../support/cells.ts'
 import { MIDDLE_MODULE, SMALL_MODULE } from '../support/modules.ts'
 import { type NodeInProcess, nextEvent, nodeInProcess, registerBytes } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const small = await readFile(SMALL_MODULE)
 const middle = await readFile(MIDDLE_MODULE)
@@ -258,7 +259,7 @@ describe('files that no cell names', () => {
     const orphan = packageFile({ directory: first.dataDir }, summaryOf(middle).digest)
     assert.ok(existsSync(orphan))
     const again = await nodeInProcess(t, { dataDir: first.dataDir })
-    await t.waitFor(() => assert.ok(!existsSync(orphan)))
+    await untilHolds(() => assert.ok(!existsSync(orphan)))
     const source = await again.node.openPackage(manifest.package.digest)
     assert.ok(source.complete)
     await source.close()

@@ -14,6 +14,7 @@ import {
   offerOf,
   scriptedPeer,
 } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const alice = newPublisher()
 const bob = newPublisher()
@@ -39,14 +40,14 @@ const policyOf = ({ node }: NodeInProcess, id: string): PolicyStatus | undefined
   node.replication.policies().policies.find((one) => one.id === id)
 
 /** Resolves when a policy is so far. */
-function until(t: TestContext, at: NodeInProcess, id: string, wanted: Partial<PolicyStatus>): Promise<void> {
+function until(at: NodeInProcess, id: string, wanted: Partial<PolicyStatus>): Promise<void> {
   const check = (): void => {
     const policy = policyOf(at, id)
     for (const [key, value] of Object.entries(wanted)) {
       assert.deepEqual(policy?.[key as keyof PolicyStatus], value, `${key}: ${JSON.stringify(policy)}`)
     }
   }
-  return t.waitFor(check, { timeout: 20_000 })
+  return untilHolds(check)
 }
 
 describe('a followed publisher', { concurrency: 4 }, () => {
@@ -55,7 +56,7 @@ describe('a followed publisher', { concurrency: 4 }, () => {
     const stranger = await peerWith(t, 2, {}, { keys: bob })
     const a = await nodeInProcess(t, { seeds: [peer.address, stranger.address] })
     const { id } = await a.node.replication.follow({ publisher: alice.publisher, max_bytes: 2 * SIZE }, BY)
-    await until(t, a, id, { matches: 1, kept: 1, bytes: SIZE, waiting: 0, failed: 0, full: false })
+    await until(a, id, { matches: 1, kept: 1, bytes: SIZE, waiting: 0, failed: 0, full: false })
     await Promise.all([peer.stop(), stranger.stop()])
     assert.ok(equalBytes(await download(a.node, peer.digest), peer.bytes))
     await assert.rejects(download(a.node, stranger.digest), { code: 'PROV_002' })
@@ -83,18 +84,18 @@ describe('a followed publisher', { concurrency: 4 }, () => {
     const [{ id, source }] = a.node.replication.policies().policies as [PolicyStatus]
     assert.equal(source, 'configuration')
     await assert.rejects(a.node.replication.unfollow(id, BY), { status: 409 })
-    await until(t, a, id, { kept: 1 })
+    await until(a, id, { kept: 1 })
     const { id: other } = await a.node.replication.follow({ capability: 'parse', max_bytes: 10 * SIZE }, BY)
     await peer.stop()
     await a.stop()
 
     const b = await nodeInProcess(t, { dataDir: a.dataDir, follow })
-    await until(t, b, id, { kept: 1, bytes: SIZE })
+    await until(b, id, { kept: 1, bytes: SIZE })
     assert.equal(policyOf(b, other)?.source, 'administrator')
     await b.stop()
 
     const c = await nodeInProcess(t, { dataDir: a.dataDir })
-    await until(t, c, other, { kept: 1, bytes: SIZE })
+    await until(c, other, { kept: 1, bytes: SIZE })
     assert.equal(policyOf(c, id), undefined, 'the file does not follow it any more')
   })
 })
@@ -106,7 +107,7 @@ describe('a budget', { concurrency: 4 }, () => {
     const a = await nodeInProcess(t, { seeds: peers.map(({ address }) => address) })
     await knowsProviders(a.node, 3)
     const { id } = await a.node.replication.follow({ publisher: alice.publisher, max_bytes: 2 * SIZE }, BY)
-    await until(t, a, id, { matches: 3, kept: 2, bytes: 2 * SIZE, waiting: 0, full: true })
+    await until(a, id, { matches: 3, kept: 2, bytes: 2 * SIZE, waiting: 0, full: true })
     await Promise.all(peers.map((peer) => peer.stop()))
     assert.ok(equalBytes(await download(a.node, peers[1]!.digest), peers[1]!.bytes))
     assert.ok(equalBytes(await download(a.node, peers[2]!.digest), peers[2]!.bytes))
@@ -117,10 +118,10 @@ describe('a budget', { concurrency: 4 }, () => {
     const peer = await peerWith(t, 1)
     const a = await nodeInProcess(t, { seeds: [peer.address] })
     const { id } = await a.node.replication.follow({ capability: 'pa*', max_bytes: 9 * SIZE }, BY)
-    await until(t, a, id, { matches: 1, kept: 0, full: true })
+    await until(a, id, { matches: 1, kept: 0, full: true })
     await a.node.replication.unfollow(id, BY)
     const { id: larger } = await a.node.replication.follow({ capability: 'p*e', max_bytes: 10 * SIZE }, BY)
-    await until(t, a, larger, { matches: 1, kept: 1, full: false })
+    await until(a, larger, { matches: 1, kept: 1, full: false })
   })
 
   it('is no part of the cache’s: what is kept stays, whatever is pulled through', async (t) => {
@@ -129,7 +130,7 @@ describe('a budget', { concurrency: 4 }, () => {
     const settings = { 'cache.max_bytes': String(SIZE), 'cache.per_publisher_percent': '100' }
     const a = await nodeInProcess(t, { seeds: [kept.address, other.address], settings })
     const { id } = await a.node.replication.follow({ publisher: alice.publisher, max_bytes: SIZE }, BY)
-    await until(t, a, id, { kept: 1 })
+    await until(a, id, { kept: 1 })
     await knowsProviders(a.node, 2)
     assert.ok(equalBytes(await download(a.node, other.digest), other.bytes))
     assert.ok(a.node.answerLocally({ by: 'cell_type', name: 'type-1' }))
@@ -156,11 +157,11 @@ describe('a followed partner', () => {
       policies.push(await a.node.replication.follow({ partner: providerId, max_bytes: SIZE }, BY))
     }
     await knowsProviders(a.node, 2)
-    await until(t, a, policies[0]!.id, { matches: 1, kept: 1 })
-    await until(t, a, policies[1]!.id, { matches: 0, kept: 0, last_error: null })
+    await until(a, policies[0]!.id, { matches: 1, kept: 1 })
+    await until(a, policies[1]!.id, { matches: 0, kept: 0, last_error: null })
     await a.node.federation.remove(own.providerId, BY)
     await a.node.replication.follow({ capability: 'nothing', max_bytes: 1 }, BY)
-    await until(t, a, policies[0]!.id, { kept: 1, last_error: `${own.providerId} is no partner of this node` })
+    await until(a, policies[0]!.id, { kept: 1, last_error: `${own.providerId} is no partner of this node` })
   })
 })
 
@@ -178,9 +179,9 @@ describe('a cell that is followed', { concurrency: 4 }, () => {
     const settings = { 'receipts.probes_per_minute': '0' }
     const a = await nodeInProcess(t, { seeds: [peer.address], settings })
     const { id } = await a.node.replication.follow({ publisher: alice.publisher, max_bytes: SIZE }, BY)
-    await until(t, a, id, { waiting: 1, failed: 1, kept: 0 })
+    await until(a, id, { waiting: 1, failed: 1, kept: 0 })
     assert.match(policyOf(a, id)?.last_error ?? '', /./)
-    await until(t, a, id, { waiting: 0, failed: 0, kept: 1, last_error: null })
+    await until(a, id, { waiting: 0, failed: 0, kept: 1, last_error: null })
   })
 
   it('is not fetched when it is announced as yanked, and dropped when it is yanked here', async (t) => {
@@ -189,7 +190,7 @@ describe('a cell that is followed', { concurrency: 4 }, () => {
     const a = await nodeInProcess(t, { seeds: [yanked.address, good.address] })
     await knowsProviders(a.node, 2)
     const { id } = await a.node.replication.follow({ publisher: alice.publisher, max_bytes: 9 * SIZE }, BY)
-    await until(t, a, id, { matches: 1, kept: 1, waiting: 0 })
+    await until(a, id, { matches: 1, kept: 1, waiting: 0 })
     const token = alice.signYank('test', {
       format: 1,
       manifest_digest: good.cell.id,
@@ -209,7 +210,7 @@ describe('a cell that is followed', { concurrency: 4 }, () => {
       isAdmin: true,
     })
     assert.equal((await evicted).digest, good.digest)
-    await until(t, a, id, { matches: 0, kept: 0 })
+    await until(a, id, { matches: 0, kept: 0 })
   })
 
   it('and has the package of another one is kept without fetching it again', async (t) => {
@@ -220,7 +221,7 @@ describe('a cell that is followed', { concurrency: 4 }, () => {
     a.node.events.on('cell_cached', () => fetched++)
     await knowsProviders(a.node, 2)
     const { id } = await a.node.replication.follow({ publisher: alice.publisher, max_bytes: 2 * SIZE }, BY)
-    await until(t, a, id, { matches: 2, kept: 2, waiting: 0 })
+    await until(a, id, { matches: 2, kept: 2, waiting: 0 })
     assert.equal(fetched, 1)
     for (const range of ['1.0.0', '1.0.1']) assert.ok(a.node.answerLocally({ by: 'cell_type', name: 'parser', range }))
   })
@@ -234,9 +235,7 @@ describe('a pin', () => {
     await knowsProviders(a.node, 1)
     const pinned = await a.node.replication.pin(peer.digest, BY)
     assert.deepEqual([pinned.state, pinned.cell_type], ['waiting', null])
-    await t.waitFor(async () => assert.equal((await a.node.replication.status()).pins[0]?.state, 'kept'), {
-      timeout: 20_000,
-    })
+    await untilHolds(async () => assert.equal((await a.node.replication.status()).pins[0]?.state, 'kept'))
     await assert.rejects(a.node.replication.dropCopy(peer.digest, BY), { status: 409 })
     await a.stop()
     await peer.stop()
@@ -245,7 +244,7 @@ describe('a pin', () => {
     assert.ok(equalBytes(await download(b.node, peer.digest), peer.bytes))
     const { pins } = await b.node.replication.status()
     assert.deepEqual(pins[0], { ...pinned, state: 'kept', cell_type: 'type-1', version: '1.0.0', bytes: SIZE })
-    await t.waitFor(() => b.node.replication.unpin(peer.digest, BY))
+    await untilHolds(() => b.node.replication.unpin(peer.digest, BY))
     const dropped = await b.node.replication.dropCopy(peer.digest, BY)
     assert.deepEqual(dropped, { digest: peer.digest, cells: 1, bytes: SIZE })
     await assert.rejects(download(b.node, peer.digest), { code: 'PROV_002' })

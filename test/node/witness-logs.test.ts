@@ -14,6 +14,7 @@ import { NETWORK } from '../support/cells.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { hasPeers, nextEvent, nodeInProcess } from '../support/node-pairs.ts'
 import { type History, type ScriptedLog, scriptedLog, scriptedLogPeer } from '../support/scripted-logs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 /** Asks `node` to witness a history that grows from `from` to `to`. */
 async function show(peer: TestNode, node: RunningNode, log: ScriptedLog, history: History, from: number, to: number) {
@@ -167,7 +168,7 @@ describe("a node's own log", { concurrency: 4 }, () => {
         const link = await nodeInProcess(t, { seeds: [...restored.node.addresses, ...seeds] })
         await hasPeers(link.node, 2)
         // It may have found the witness by itself already: it has met it before.
-        await t.waitFor(() => assert.equal(restored.node.log.epochs({}).epoch, 2), { timeout: 20_000 })
+        await untilHolds(() => assert.equal(restored.node.log.epochs({}).epoch, 2))
       }
       const { providerId } = restored.node
       const { epoch, epochs } = restored.node.log.epochs({})

@@ -16,6 +16,7 @@ import {
   nodeInProcess,
   registerBytes,
 } from '../support/node-pairs.ts'
+import { untilHolds } from '../support/until-holds.ts'
 
 const bytes = await readFile(SMALL_MODULE)
 const alice = newPublisher()
@@ -191,14 +192,11 @@ describe('a copy that is kept here', () => {
     await c.stop()
     const b = await nodeInProcess(t, { seeds: a.node.addresses })
     // The event may be over before somebody can listen.
-    await t.waitFor(
-      async () => {
-        const outcome = await b.node.requestCell(QUERY, WAIT_MS)
-        assert.equal(outcome.status, 'not_found')
-        assert.equal(outcome.alternatives[0]?.compatibility_notes, 'was yanked: broken')
-      },
-      { timeout: 30_000 },
-    )
+    await untilHolds(async () => {
+      const outcome = await b.node.requestCell(QUERY, WAIT_MS)
+      assert.equal(outcome.status, 'not_found')
+      assert.equal(outcome.alternatives[0]?.compatibility_notes, 'was yanked: broken')
+    })
     assert.ok(equalBytes(await download(b.node, digest), bytes))
     assert.equal(b.node.answerLocally(QUERY), undefined, 'a copy of what is known to be yanked is no answer either')
   })

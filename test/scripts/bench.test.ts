@@ -11,27 +11,27 @@ const RUN = fileURLToPath(new URL('../../scripts/bench/run.ts', import.meta.url)
 
 /** Names of rows, and a part of the label of each of their figures. */
 const ROWS: Readonly<Record<string, string>> = {
+  start: 'start to ready',
+  registry: 'provider registry',
+  'rate-limits': 'addresses',
+  'log-appends': 'log appends',
+  'log-proofs': 'inclusion proof',
+  evaluations: 'metered evaluator',
+}
+/** Those that start several processes, or take long to prepare. */
+const LONG_ROWS: Readonly<Record<string, string>> = {
   'local-hit': 'local hit',
   'peer-answer': 'answered by a peer',
   'http-download': 'HTTP',
   'p2p-fetch': 'P2P',
   registrations: '16 clients',
-  start: 'start to ready',
   memory: 'RssAnon',
   'signed-requests': 'quantum signature',
   'analytics-overview': 'overview',
-  registry: 'provider registry',
-  'rate-limits': 'addresses',
   contributions: 'contributions through the pipeline',
-  'log-appends': 'log appends',
-  'log-proofs': 'inclusion proof',
-  evaluations: 'metered evaluator',
   'answer-proofs': 'verification',
   questions: 'questions over',
   sessions: 'a session is loaded',
-}
-/** Those that start many processes, or take long to prepare. */
-const LONG_ROWS: Readonly<Record<string, string>> = {
   'million-cells': '1,000,000 cells',
   'mixed-clients': 'mixed',
   'upload-2gib': '2 GiB',

@@ -5,7 +5,11 @@ import { measure, together } from '../../scripts/recall/measures.ts'
 import { bm25, hybrid, wordOverlap } from '../../scripts/recall/rankings.ts'
 import { createEnglishEmbeddings } from '../../src/providers/embeddings/english.ts'
 
-it('the search in sessions finds what was said, better than by words alone, on the evaluation set', async (t) => {
+const skip = process.env.LONG_TESTS === undefined ? 'a quarter of a minute of a processor: npm run test:long' : false
+
+it('the search in sessions finds what was said, better than by words alone, on the evaluation set', {
+  skip,
+}, async (t) => {
   const whole = await readEvaluationSet()
   const set = { ...whole, queries: whole.queries.filter(({ category }) => category !== HARD) }
   assert.ok(

@@ -76,7 +76,7 @@ export default function Federation() {
                   {
                     head: 'Sent, received',
                     isNumber: true,
-                    cell: ({ message_bytes: { sent, received } }) => `${bytes(sent)}, ${bytes(received)}`,
+                    cell: ({ traffic_bytes: { sent, received } }) => `${bytes(sent)}, ${bytes(received)}`,
                   },
                   { head: 'Cells', isNumber: true, cell: ({ cells }) => number(cells) },
                   { head: 'Connected for', isNumber: true, cell: ({ connected_ms: ms }) => duration(ms / 1000) },
@@ -299,8 +299,8 @@ const policyText = ({
 
 function nodesOf(self: string, status: FederationStatus | undefined, peers: PeerList | undefined): GraphNode[] {
   const nodes = new Map<string, GraphNode>([[self, { id: self, kind: 'self' }]])
-  for (const { provider_id: id, peer_score, round_trip_ms: ms, message_bytes, cells } of peers?.peers ?? []) {
-    const traffic = message_bytes.sent + message_bytes.received
+  for (const { provider_id: id, peer_score, round_trip_ms: ms, traffic_bytes, cells } of peers?.peers ?? []) {
+    const traffic = traffic_bytes.sent + traffic_bytes.received
     nodes.set(id, { id, kind: 'peer', score: peer_score.score, distanceMs: ms ?? undefined, cells, traffic })
   }
   for (const { provider_id: id, cell_count: cells } of status?.federation_partners ?? []) {

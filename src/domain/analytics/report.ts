@@ -1,6 +1,6 @@
-import { Compile } from 'typebox/compile'
 import { ANALYTICS_LIMITS, ErrorReport, UsageReport } from '../../../protocol/analytics.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
 import { fingerprint, scrub, topFrames } from './scrub.ts'
@@ -9,8 +9,8 @@ import { fingerprint, scrub, topFrames } from './scrub.ts'
 const CAPABILITIES_PER_REPORT = 8
 const PLATFORM = /^[a-z0-9][a-z0-9._-]{0,31}$/
 
-const usageSchema = Compile(UsageReport)
-const errorSchema = Compile(ErrorReport)
+const usageSchema = checkerOf(UsageReport)
+const errorSchema = checkerOf(ErrorReport)
 
 /** What all reports of one kind add to the sums. It is stored as it is until the sums hold it, so it holds nothing that links it to somebody. */
 interface Contribution {

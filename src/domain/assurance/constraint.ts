@@ -1,12 +1,12 @@
 import { RE2JS } from 're2js'
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Check } from 'typebox/schema'
 import { type Citation, ConstraintId, OperatorId } from '../../../protocol/assurance.ts'
 import { CONSTRAINT_LIMITS, Constraint } from '../../../protocol/constraints.ts'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { fromBase64Url, toHex, utf8 } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { sha256 } from '../../kernel/base/hash.ts'
 import { plainSchemaProblem } from '../../kernel/base/plain-schema.ts'
@@ -48,13 +48,13 @@ export interface BoundConstraint {
   answer(draft: Draft): string | undefined
 }
 
-const schema = Compile(Constraint)
-const ids = Compile(ConstraintId)
+const schema = checkerOf(Constraint)
+const ids = checkerOf(ConstraintId)
 
 /** SHA-256 of the constraint's RFC 8785 text, with its signature. */
 export const constraintDigest = (constraint: Constraint): string => toHex(sha256(utf8(canonicalJson(constraint))))
 
-const order = Compile(
+const order = checkerOf(
   Type.Object({ constraint: Type.Unknown(), operator_id: Type.Optional(OperatorId) }, { additionalProperties: false }),
 )
 
@@ -89,7 +89,7 @@ function findingOf(json: unknown): string {
   if (own === undefined)
     return `constraint.kind: found ${JSON.stringify(kind)?.slice(0, 80)}, allowed are ${kinds.join(', ')}`
   if (!ids.Check(id)) return `constraint.constraint_id: found ${JSON.stringify(id)?.slice(0, 80)}`
-  return schemaFinding('constraint', json, Compile(own).Errors(json))
+  return schemaFinding('constraint', json, checkerOf(own).Errors(json))
 }
 
 function keyOf({ public_key: key }: Constraint): Uint8Array {

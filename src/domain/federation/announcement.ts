@@ -1,14 +1,14 @@
-import { Compile } from 'typebox/compile'
 import { type AnnouncedCell, Announcement } from '../../../protocol/announcement.ts'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import { publicKeyOf } from '../../kernel/identity/ids.ts'
 import { type SigningKey, signObject } from '../../kernel/identity/keys.ts'
 import { verifyObject } from '../../kernel/identity/signed.ts'
 import type { SignatureVerifier } from '../../kernel/identity/verify-pure.ts'
 
-const schema = Compile(Announcement)
+const schema = checkerOf(Announcement)
 
 /** One page of what this node offers, signed by its identity. */
 export function signAnnouncement(

@@ -1,11 +1,11 @@
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { Contribution, ContributionPack } from '../../../protocol/contribution.ts'
 import type { Goal, RejectionType } from '../../../protocol/goal.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { fromBase64Url } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { sha256, sha256Hex } from '../../kernel/base/hash.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
@@ -20,7 +20,7 @@ export interface ContributionRecord {
   readonly pack: ContributionPack
 }
 
-const recordSchema = Compile(
+const recordSchema = checkerOf(
   Type.Object({ contribution: Contribution, pack: ContributionPack }, { additionalProperties: false }),
 )
 

@@ -1,8 +1,8 @@
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { Goal, GoalTerms } from '../../../protocol/goal.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
@@ -12,8 +12,8 @@ import { verifyObject } from '../../kernel/identity/signed.ts'
 import type { SignatureVerifier } from '../../kernel/identity/verify-pure.ts'
 import { schemaProblem } from './invariants.ts'
 
-const goalSchema = Compile(Goal)
-const termsSchema = Compile(GoalTerms)
+const goalSchema = checkerOf(Goal)
+const termsSchema = checkerOf(GoalTerms)
 
 /** An alias of this form would pass for the digest of another goal. */
 const LOOKS_LIKE_DIGEST = /^[0-9a-f]{64}$/

@@ -1,10 +1,10 @@
-import { Compile } from 'typebox/compile'
 import { MEMORY_LIMITS } from '../../../protocol/memory.ts'
 import { type ExportedTurn, SessionFile } from '../../../protocol/memory-export.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { type SchemaError, schemaFinding } from '../../kernel/base/schema-findings.ts'
 import { memoryError } from './errors.ts'
 
-const schema = Compile(SessionFile)
+const schema = checkerOf(SessionFile)
 
 /** Hours that a time of a file may be ahead: clocks differ, time zones that were mistaken for UTC too. */
 const AHEAD_MS = 24 * 60 * 60 * 1000

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { MemoryPermission, SessionId } from '../../../protocol/memory.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import type { Clock } from '../../kernel/base/clock.ts'
 import { hasCode } from '../../kernel/base/errors.ts'
 import { verifyJwt } from '../../kernel/identity/jwt.ts'
@@ -10,7 +10,7 @@ import { memoryError } from './errors.ts'
 /** A token of another kind is no session token. */
 const TYPE = 'cytoplex-session+jwt'
 
-const claimsSchema = Compile(
+const claimsSchema = checkerOf(
   Type.Object({
     sub: SessionId,
     exp: Type.Integer(),

@@ -11,7 +11,7 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { checkerOf } from '../base/checker.ts'
 import type { Clock } from '../base/clock.ts'
 import { StartError } from '../base/errors.ts'
 import { readPrivateJson, replacePrivateFile } from './private-file.ts'
@@ -40,7 +40,7 @@ const CertificateFile = Type.Object(
   { additionalProperties: false },
 )
 type CertificateFile = Static<typeof CertificateFile>
-const schema = Compile(CertificateFile)
+const schema = checkerOf(CertificateFile)
 
 /** PEM texts of a certificate and its private key. */
 export interface KeptCertificate {

@@ -1,11 +1,11 @@
 import { existsSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Base64Url, Milliseconds, ProviderId } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { RoleCertificate } from '../../../protocol/roles.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
+import { checkerOf } from '../base/checker.ts'
 import type { Clock } from '../base/clock.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
 import { makeDirectory } from '../base/make-directory.ts'
@@ -61,8 +61,8 @@ type IdentityFile = Static<typeof IdentityFile>
 type RoleRecord = Static<typeof RoleRecord>
 type RolesFile = Static<typeof RolesFile>
 
-const identitySchema = Compile(IdentityFile)
-const rolesSchema = Compile(RolesFile)
+const identitySchema = checkerOf(IdentityFile)
+const rolesSchema = checkerOf(RolesFile)
 
 /** The files, in the order in which they get their names when a directory is created: the identity last. */
 const FILES = ['publisher.json', 'roles.json', 'identity.json'] as const

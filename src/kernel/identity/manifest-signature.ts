@@ -1,12 +1,12 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { valid, validRange } from 'semver'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { NAME_PATTERN } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { Manifest, ManifestSignature } from '../../../protocol/manifest.ts'
 import { toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage, ProviderError } from '../base/errors.ts'
 import { schemaFinding } from '../base/schema-findings.ts'
 import {
@@ -20,8 +20,8 @@ import type { SignatureVerifier } from './verify-pure.ts'
 
 /** Manifests and the tokens that sign them. Browser-safe. */
 
-const manifestSchema = Compile(Manifest)
-const signatureSchema = Compile(ManifestSignature)
+const manifestSchema = checkerOf(Manifest)
+const signatureSchema = checkerOf(ManifestSignature)
 const MANIFEST_TOKEN: TokenKind<ManifestSignature> = {
   prefix: 'cs1.',
   name: 'manifest signature',

@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS, type SignatureContext } from '../../../protocol/contexts.ts'
 import { Base64Url } from '../../../protocol/fields.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
@@ -11,6 +10,7 @@ import {
 } from '../../../protocol/manifest.ts'
 import type { Yank } from '../../../protocol/yank.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
 import { ed25519FromSeed, mlDsa65FromSeed, newSeed, type SigningKey } from './keys.ts'
 import { encodeSignatureToken } from './manifest-signature.ts'
@@ -33,7 +33,7 @@ export const PublisherKeyFile = Type.Object(
 )
 export type PublisherKeyFile = Static<typeof PublisherKeyFile>
 
-const fileSchema = Compile(PublisherKeyFile)
+const fileSchema = checkerOf(PublisherKeyFile)
 
 /** A publisher that can sign. */
 export interface PublisherKeys {

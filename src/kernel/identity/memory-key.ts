@@ -2,9 +2,9 @@ import { randomBytes, scryptSync } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Base64Url } from '../../../protocol/fields.ts'
 import { fromBase64Url, toBase64Url } from '../base/bytes.ts'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage, StartError } from '../base/errors.ts'
 import { AES_KEY_BYTES } from './aes-gcm.ts'
 import { createPrivateFile, readPrivateJson, replacePrivateFile } from './private-file.ts'
@@ -24,7 +24,7 @@ const PlainFile = Type.Object({ format: Type.Literal(1), key: Base64Url }, close
 const LockedFile = Type.Object({ format: Type.Literal(1), salt: Base64Url, sealed_key: Base64Url }, closed)
 const KeyFile = Type.Union([PlainFile, LockedFile])
 type KeyFile = Static<typeof KeyFile>
-const keyFile = Compile(KeyFile)
+const keyFile = checkerOf(KeyFile)
 
 export interface MemoryKeyOptions {
   readonly keyDirectory: string

@@ -1,12 +1,12 @@
 import { getPublicKey, sign } from '@noble/ed25519'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { ml_dsa65 } from '@noble/post-quantum/ml-dsa.js'
-import { Compile } from 'typebox/compile'
 import { ACCESS_LIMITS, QuantumSignatureHeader, type RequestAlgorithm } from '../../../protocol/access.ts'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { concatBytes, fromBase64Url, toBase64Url, toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage, ProviderError } from '../base/errors.ts'
 import { schemaFinding } from '../base/schema-findings.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
@@ -15,7 +15,7 @@ import { type AsyncSignatureVerifier, ML_DSA_65_SIGNATURE_BYTES, type SignatureV
 
 /** Quantum signatures: which key made a request, for whom, and when. Browser-safe. */
 
-const headerSchema = Compile(QuantumSignatureHeader)
+const headerSchema = checkerOf(QuantumSignatureHeader)
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const TOKEN_PREFIX = 'qs1.'

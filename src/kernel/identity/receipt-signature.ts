@@ -1,8 +1,8 @@
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { type Receipt, SignedReceipt } from '../../../protocol/receipt.ts'
 import type { RoleCertificate } from '../../../protocol/rpc.ts'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage, ProviderError } from '../base/errors.ts'
 import { type SigningKey, signObject } from './keys.ts'
 import { decodeToken, encodeToken, type TokenKind } from './publisher-signature.ts'
@@ -12,7 +12,7 @@ import type { SignatureVerifier } from './verify-pure.ts'
 
 /** The tokens with which nodes tell each other which providers they reached. */
 
-const schema = Compile(SignedReceipt)
+const schema = checkerOf(SignedReceipt)
 const RECEIPT_TOKEN: TokenKind<SignedReceipt> = {
   prefix: 'rc1.',
   name: 'receipt',

@@ -2,9 +2,9 @@ import { hkdfSync, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Base64Url } from '../../../protocol/fields.ts'
 import { fromBase64Url, toBase64Url, utf8 } from '../base/bytes.ts'
+import { checkerOf } from '../base/checker.ts'
 import { StartError } from '../base/errors.ts'
 import { AES_KEY_BYTES, seal, unseal } from './aes-gcm.ts'
 import { createPrivateFile, readPrivateJson } from './private-file.ts'
@@ -13,7 +13,7 @@ const FILE = 'secrets.key'
 
 const SecretsFile = Type.Object({ format: Type.Literal(1), key: Base64Url }, { additionalProperties: false })
 type SecretsFile = Static<typeof SecretsFile>
-const secretsFile = Compile(SecretsFile)
+const secretsFile = checkerOf(SecretsFile)
 
 /** Seals secrets that the store keeps for others, so that a copy of the data directory alone shows none. */
 export interface SecretSeal {

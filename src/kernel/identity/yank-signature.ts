@@ -1,14 +1,14 @@
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { SignedYank } from '../../../protocol/yank.ts'
+import { checkerOf } from '../base/checker.ts'
 import { ProviderError } from '../base/errors.ts'
 import { decodeToken, encodeToken, type TokenKind, verifyPublisherSignature } from './publisher-signature.ts'
 import type { SignatureVerifier } from './verify-pure.ts'
 
 /** The tokens with which publishers yank their cells. Browser-safe. */
 
-const schema = Compile(SignedYank)
+const schema = checkerOf(SignedYank)
 const YANK_TOKEN: TokenKind<SignedYank> = {
   prefix: 'ys1.',
   name: 'yank',

@@ -1,14 +1,14 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { LogRecord } from '../../../protocol/transparency.ts'
 import { toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
+import { checkerOf } from '../base/checker.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 
 /** Statements about logs as text. Browser-safe. */
 
-const schema = Compile(LogRecord)
+const schema = checkerOf(LogRecord)
 
 /** The text of a statement, by which it travels and is named. */
 export const logRecordText = (record: LogRecord): string => canonicalJson(record)

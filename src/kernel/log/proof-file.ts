@@ -1,8 +1,8 @@
-import { Compile } from 'typebox/compile'
 import { LIMITS } from '../../../protocol/limits.ts'
 import { ProofFile } from '../../../protocol/proof-file.ts'
 import type { RoleCertificate } from '../../../protocol/roles.ts'
 import { fromBase64Url, fromHex, toHex, utf8 } from '../base/bytes.ts'
+import { checkerOf } from '../base/checker.ts'
 import { schemaRule } from '../base/schema-findings.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { verifyRoleCertificate } from '../identity/roles.ts'
@@ -15,7 +15,7 @@ import { verifyConsistency, verifyInclusion, verifyMmrInclusion } from './verify
 
 /** Proof files, as anybody verifies them without asking anybody. Browser-safe. */
 
-const schema = Compile(ProofFile)
+const schema = checkerOf(ProofFile)
 
 /** What a proof file must be about, where the caller knows. */
 export interface ProofExpectation {

@@ -1,7 +1,7 @@
-import { Compile } from 'typebox/compile'
 import type { RegistrationProof } from '../../../protocol/cells.ts'
 import { LoggedAct } from '../../../protocol/log.ts'
 import { fromBase64Url, fromHex } from '../base/bytes.ts'
+import { checkerOf } from '../base/checker.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { verifyRoleCertificate } from '../identity/roles.ts'
 import type { SignatureVerifier } from '../identity/verify-pure.ts'
@@ -9,7 +9,7 @@ import { openLogNote } from './certified-checkpoint.ts'
 import { leafHash } from './tree.ts'
 import { verifyInclusion } from './verify.ts'
 
-const actSchema = Compile(LoggedAct)
+const actSchema = checkerOf(LoggedAct)
 
 /** What a proof must be about. */
 export interface RegisteredCell {

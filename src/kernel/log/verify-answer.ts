@@ -1,5 +1,4 @@
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
-import { Compile } from 'typebox/compile'
 import {
   type AnswerLog,
   type AnswerPayload,
@@ -16,6 +15,7 @@ import { LoggedAct } from '../../../protocol/log.ts'
 import { PublicKeys } from '../../../protocol/public-keys.ts'
 import { fromBase64Url, fromHex, toHex, utf8 } from '../base/bytes.ts'
 import { canonicalJson } from '../base/canonical-json.ts'
+import { checkerOf } from '../base/checker.ts'
 import { schemaRule } from '../base/schema-findings.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
 import { keyThumbprint } from '../identity/jwk.ts'
@@ -110,9 +110,9 @@ export interface VerifiedAnswer {
     | undefined
 }
 
-const responseSchema = Compile(QueryResponse)
-const keysSchema = Compile(PublicKeys)
-const actSchema = Compile(LoggedAct)
+const responseSchema = checkerOf(QueryResponse)
+const keysSchema = checkerOf(PublicKeys)
+const actSchema = checkerOf(LoggedAct)
 
 /** Members of a response. Any other would stand in it without being signed. */
 const MEMBERS = new Set(['request_id', 'response_id', 'timestamp', 'status', 'payload', 'proof', 'errors'])

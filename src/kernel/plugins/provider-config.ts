@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Default } from 'typebox/value'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage } from '../base/errors.ts'
 import { schemaRule } from '../base/schema-findings.ts'
 
@@ -47,7 +47,7 @@ export interface ConfigCheck {
 /** Makes the check of the provider `name` with its own `fields`. */
 export function configCheck(name: string, fields: ConfigFields): ConfigCheck {
   const schema = Type.Object({ ...STANDARD, ...fields }, { additionalProperties: false })
-  const compiled = Compile(schema)
+  const compiled = checkerOf(schema)
   return {
     schema,
     accept(config) {

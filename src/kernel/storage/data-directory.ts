@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { checkerOf } from '../base/checker.ts'
 import { errorMessage, hasCode, StartError } from '../base/errors.ts'
 import { makeDirectory } from '../base/make-directory.ts'
 import { parseStrictJson } from '../base/strict-json.ts'
@@ -18,7 +18,7 @@ const Marker = Type.Object({
   provider_id: Type.Union([Type.String(), Type.Null()]),
 })
 type Marker = Static<typeof Marker>
-const markerSchema = Compile(Marker)
+const markerSchema = checkerOf(Marker)
 
 /** What the caller knows of the key directory. */
 export interface KeyState {

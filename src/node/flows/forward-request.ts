@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Compile } from 'typebox/compile'
 import { Annotations } from '../../../protocol/annotations.ts'
 import { type CellAnswer, CellResponse, type Coverage } from '../../../protocol/cells.ts'
 import { type ForwardRequest, ForwardResponse } from '../../../protocol/federation.ts'
@@ -10,6 +9,7 @@ import type { CellQuery } from '../../domain/cells/query.ts'
 import { rank } from '../../domain/cells/resolver.ts'
 import { TIERS } from '../../domain/cells/trust.ts'
 import { noPartner, type PartnerRecord } from '../../domain/federation/partners.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { EgressError } from '../../kernel/egress/request-json.ts'
 import type { RequestOutcome } from '../api.ts'
@@ -46,10 +46,10 @@ const PATH = '/api/v1/federation/forward'
 /** Milliseconds between two polls of a partner. */
 const POLL_MS = { least: 100, most: 2000 }
 
-const forwardResponse = Compile(ForwardResponse)
-const cellResponse = Compile(CellResponse)
-const annotationsSchema = Compile(Annotations)
-const providerId = Compile(ProviderId)
+const forwardResponse = checkerOf(ForwardResponse)
+const cellResponse = checkerOf(CellResponse)
+const annotationsSchema = checkerOf(Annotations)
+const providerId = checkerOf(ProviderId)
 
 /** Provider API, "Forward Request", towards a partner: asks under this node's own name, and verifies the answer like every peer's offer. */
 export class Forwarding {

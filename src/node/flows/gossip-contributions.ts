@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
 import { type Contribution, ContributionAnnounce, type ContributionResult } from '../../../protocol/contribution.ts'
 import { LIMITS } from '../../../protocol/limits.ts'
@@ -7,6 +6,7 @@ import { contributionId, notAdmitted, recordText } from '../../domain/goals/cont
 import type { GoalEntry } from '../../domain/goals/goal-book.ts'
 import { toBase64Url, utf8 } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { errorMessage } from '../../kernel/base/errors.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import { nodeIdOf, publicKeyOf } from '../../kernel/identity/ids.ts'
@@ -41,7 +41,7 @@ const COLLECT_MS = 20
 const ANSWER_MS = 10_000
 const OTHER_MS = 500
 
-const schema = Compile(ContributionAnnounce)
+const schema = checkerOf(ContributionAnnounce)
 
 /**
  * The fast way of contributions to one goal: who accepts one tells of it, and who hears of it asks for the pack. An announcement is verified before

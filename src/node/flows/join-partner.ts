@@ -1,4 +1,3 @@
-import { Compile } from 'typebox/compile'
 import {
   FEDERATION_LIMITS,
   type Introduction,
@@ -13,6 +12,7 @@ import { type Invitation, isProof, newNonce, proofOf, type Transcript } from '..
 import { checkMessage, signMessage } from '../../domain/federation/join-messages.ts'
 import { alreadyThere, type PartnerRecord } from '../../domain/federation/partners.ts'
 import type { FederationTokens } from '../../domain/federation/tokens.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { errorMessage, ProviderError } from '../../kernel/base/errors.ts'
 import { EgressError, type OutboundAnswer, requestJson } from '../../kernel/egress/request-json.ts'
 import type { NodeParts } from '../parts.ts'
@@ -26,8 +26,8 @@ const STEP_BYTES = 64 * 1024
 /** Milliseconds before another try, doubled each time. */
 const RETRY_MS = { first: 1000, most: 30_000 }
 
-const challengeSchema = Compile(JoinChallenge)
-const welcomeSchema = Compile(JoinWelcome)
+const challengeSchema = checkerOf(JoinChallenge)
+const welcomeSchema = checkerOf(JoinWelcome)
 
 /** A joining that waits for the other node. */
 interface Waiting {

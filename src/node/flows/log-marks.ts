@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Sha256Hex } from '../../../protocol/fields.ts'
 import { LeafCount } from '../../../protocol/log.ts'
 import { fromHex, toHex } from '../../kernel/base/bytes.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { errorMessage, hasCode, StartError } from '../../kernel/base/errors.ts'
 import type { Part } from '../../kernel/base/lifecycle.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
@@ -41,7 +41,7 @@ const Marks = Type.Object({
   /** By the name of the log. */
   logs: Type.Record(Type.String(), Type.Object({ size: LeafCount, root: Sha256Hex })),
 })
-const schema = Compile(Marks)
+const schema = checkerOf(Marks)
 
 const FILE = 'log-marks.json'
 /** Milliseconds between two looks at the sizes of the logs: as old is what a restored backup may be and not be noticed here. */

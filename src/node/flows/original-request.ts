@@ -1,12 +1,12 @@
 import semver from 'semver'
-import { Compile } from 'typebox/compile'
 import { CapabilityRequest, knownDevice, SpecificRequest } from '../../../protocol/cells.ts'
 import type { CellQuery } from '../../domain/cells/query.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { ProviderError } from '../../kernel/base/errors.ts'
 import { schemaFinding } from '../../kernel/base/schema-findings.ts'
 
-const capabilityRequest = Compile(CapabilityRequest)
-const specificRequest = Compile(SpecificRequest)
+const capabilityRequest = checkerOf(CapabilityRequest)
+const specificRequest = checkerOf(SpecificRequest)
 
 /** What the `original_request` of a forward asks for. Its own id counts for nothing. Throws `PROV_001`. */
 export function queryOf(original: Readonly<Record<string, unknown>>): CellQuery {

@@ -40,7 +40,7 @@ export function peerList(parts: Pick<NodeParts, 'network' | 'directory' | 'clock
       direction,
       connected_ms: connectedMs,
       round_trip_ms: peer.roundTripMs ?? null,
-      message_bytes: peer.messageBytes,
+      traffic_bytes: peer.traffic,
       cells: directory.cellsOf(providerId),
       seed,
     }

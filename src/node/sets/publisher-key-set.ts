@@ -1,9 +1,9 @@
-import { Compile } from 'typebox/compile'
 import { PublisherKeys } from '../../../protocol/publisher-keys.ts'
 import type { Acceptance } from '../../../protocol/rpc.ts'
 import { type KnownKeys, keysText } from '../../domain/cells/publishers.ts'
 import { utf8 } from '../../kernel/base/bytes.ts'
 import { canonicalJson } from '../../kernel/base/canonical-json.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { sha256Hex } from '../../kernel/base/hash.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import { keyRecordDigest, verifyKeyRecords } from '../../kernel/identity/publisher.ts'
@@ -18,7 +18,7 @@ interface Parts extends Pick<NodeParts, 'publishers' | 'trust'> {
   readonly config: Pick<NodeParts['config'], 'network'>
 }
 
-const schema = Compile(PublisherKeys)
+const schema = checkerOf(PublisherKeys)
 
 /** Characters of keys of publishers of whom this node has nothing else: some ten thousand that replaced theirs. */
 const STRANGER_CHARACTERS = 16 * 1024 * 1024

@@ -1,10 +1,10 @@
 import { extract as createExtract } from 'tar-stream'
-import { Compile } from 'typebox/compile'
 import type { RegistrationProof } from '../../../protocol/cells.ts'
 import { BundleHead, type BundleItem, type BundleReport } from '../../../protocol/upkeep.ts'
 import type { CellRecord } from '../../domain/cells/records.ts'
 import type { YankChange } from '../../domain/cells/yanks.ts'
 import { concatBytes } from '../../kernel/base/bytes.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { errorMessage, fullDisk, ProviderError } from '../../kernel/base/errors.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import { verifyManifest } from '../../kernel/identity/manifest-signature.ts'
@@ -30,8 +30,8 @@ export interface ImportNeeds {
   readonly onYanked: (change: YankChange) => void
 }
 
-const headSchema = Compile(BundleHead)
-const cellSchema = Compile(BundledCell)
+const headSchema = checkerOf(BundleHead)
+const cellSchema = checkerOf(BundledCell)
 /** Who told of what a bundle holds: all bundles share what one provider may fill. */
 const SOURCE = 'bundle'
 /** Items that a report lists. */

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import { Compile } from 'typebox/compile'
 import { SnapshotEnd, SnapshotHead } from '../../../protocol/upkeep.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import type { StoredEntry } from '../../kernel/storage/store.ts'
 
 /** Bytes of a line at most: the largest record is far smaller, and what never ends is not kept. */
 const MAX_LINE = 64 * 1024 * 1024
 const LINE_FEED = 10
 
-const headSchema = Compile(SnapshotHead)
-const endSchema = Compile(SnapshotEnd)
+const headSchema = checkerOf(SnapshotHead)
+const endSchema = checkerOf(SnapshotEnd)
 
 /** Hears of the first line as soon as it is read. */
 type OnHead = (head: SnapshotHead) => void

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { Base64Url } from '../../../protocol/fields.ts'
 import { fromBase64Url, toBase64Url, utf8 } from '../../kernel/base/bytes.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { StartError } from '../../kernel/base/errors.ts'
 import { makeDirectory } from '../../kernel/base/make-directory.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
@@ -26,8 +26,8 @@ export const MIN_PASSPHRASE = 12
 const closed = { additionalProperties: false } as const
 const Sealed = Type.Object({ format: Type.Literal(1), salt: Base64Url, sealed: Base64Url }, closed)
 const Keys = Type.Record(Type.String(), Type.String())
-const sealedSchema = Compile(Sealed)
-const keysSchema = Compile(Keys)
+const sealedSchema = checkerOf(Sealed)
+const keysSchema = checkerOf(Keys)
 
 /** Sealed keys, and whose they are. */
 export interface SealedKeys {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { requestJson } from '../../kernel/egress/request-json.ts'
 import type { Embeddings } from '../../kernel/plugins/packages/embeddings.ts'
 import type { ProviderConfig } from '../../kernel/plugins/provider-config.ts'
@@ -14,7 +14,7 @@ const AT_ONCE = 32
 const NUMBER_BYTES = 32
 const REST_BYTES = 64 * 1024
 
-const Answer = Compile(
+const Answer = checkerOf(
   Type.Object({
     data: Type.Array(
       Type.Object({ index: Type.Integer({ minimum: 0 }), embedding: Type.Array(Type.Number(), { minItems: 1 }) }),

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import type { ChatEnd, ChatUsage } from '../../kernel/plugins/packages/llms.ts'
 
@@ -10,7 +10,7 @@ const Count = Type.Integer({ minimum: 0 })
 const Finish = Type.Optional(Type.Union([Type.String(), Type.Null()]))
 const Usage = Type.Optional(Type.Union([Type.Object({ prompt_tokens: Count, completion_tokens: Count }), Type.Null()]))
 
-const event = Compile(
+const event = checkerOf(
   Type.Object({
     choices: Type.Array(Type.Object({ delta: Type.Optional(Type.Object({ content: Text })), finish_reason: Finish })),
     usage: Usage,
@@ -20,7 +20,7 @@ const Whole = Type.Object({
   choices: Type.Array(Type.Object({ message: Type.Object({ content: Text }), finish_reason: Finish }), { minItems: 1 }),
   usage: Usage,
 })
-const whole = Compile(Whole)
+const whole = checkerOf(Whole)
 
 /** What one event, or a whole answer, says. */
 export interface Said {

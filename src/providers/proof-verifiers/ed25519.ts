@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { CONTEXTS } from '../../../protocol/contexts.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { parseStrictJson } from '../../kernel/base/strict-json.ts'
 import { decoded, verifyObject } from '../../kernel/identity/signed.ts'
 import { nativeVerifier } from '../../kernel/identity/verify.ts'
@@ -16,7 +16,7 @@ export interface AttestationConfig {
 
 const NAME = 'ed25519'
 
-const schema = Compile(
+const schema = checkerOf(
   Type.Object(
     {
       public_key: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import type { StartMeasurement } from '../../kernel/plugins/packages/validators.ts'
 import { runInSandbox } from '../../kernel/sandbox/run.ts'
 
@@ -11,7 +11,7 @@ const DEADLINE_MS = 10_000
 const OUTPUT_BYTES = 64 * 1024
 
 const Measured = Type.Union([Type.Number({ minimum: 0 }), Type.Null()])
-const measurementSchema = Compile(
+const measurementSchema = checkerOf(
   Type.Object({
     start_ms: Measured,
     memory_after_start_bytes: Measured,

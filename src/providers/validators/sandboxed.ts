@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { PackageReport, ValidationIssue } from '../../../protocol/annotations.ts'
+import { checkerOf } from '../../kernel/base/checker.ts'
 import { schemaRule } from '../../kernel/base/schema-findings.ts'
 import type { Findings, PackageFacts, Validator } from '../../kernel/plugins/packages/validators.ts'
 import { runInSandbox } from '../../kernel/sandbox/run.ts'
@@ -28,7 +28,7 @@ export interface OpenerProgram {
   readonly memoryBytes: number
 }
 
-const findingsSchema = Compile(
+const findingsSchema = checkerOf(
   Type.Object({
     issues: Type.Array(ValidationIssue),
     passed: Type.Array(Type.String()),
