@@ -5,6 +5,7 @@ import type { SealedKeys } from '../node/upkeep/sealed-keys.ts'
 import type { BackupSource } from '../node/upkeep/write-backup.ts'
 import { bytesText, interruptible, withProgress } from './cell-transfer.ts'
 import { CliError, codeOf, EXIT, exitCodeOf } from './exit-codes.ts'
+import { wholeNumber } from './number-flags.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { readPassphrase } from './passphrase.ts'
 import type { Target } from './target.ts'
@@ -14,6 +15,7 @@ interface BackupFlags extends UpkeepOptions {
   readonly withKeys?: boolean
   readonly passphraseFile?: string
   readonly verify?: boolean
+  readonly keep?: number
 }
 
 /** `cytoplex backup`: everything that a node stores, while it runs. */
@@ -23,6 +25,7 @@ export function registerBackup(program: Command): void {
     .option('--with-keys', 'and its keys, sealed with a passphrase')
     .option('--passphrase-file <file>', 'file whose first line is the passphrase (default: it is asked for)')
     .option('--verify', 'read the packages of earlier backups again')
+    .option('--keep <count>', 'then remove all backups but so many, the newest', wholeNumber('--keep', 1))
     .addHelpText(
       'after',
       `
@@ -32,6 +35,7 @@ up from its data directory. Back with: cytoplex restore.
 
 Examples:
   $ cytoplex backup /mnt/backups/node-a
+  $ cytoplex backup /mnt/backups/node-a --keep 14
   $ cytoplex backup /mnt/backups/node-a --with-keys --passphrase-file ~/.backup-passphrase`,
     )
     .action(backup)
@@ -40,6 +44,7 @@ Examples:
 async function backup(path: string, flags: BackupFlags): Promise<void> {
   const folder = resolve(path)
   const { writeBackup } = await import('../node/upkeep/write-backup.ts')
+  const { pruneBackups } = await import('../node/upkeep/prune-backups.ts')
   const keys = flags.withKeys === true ? await sealedKeys(flags) : undefined
   const write = (source: BackupSource) =>
     interruptible((signal) =>
@@ -58,6 +63,7 @@ async function backup(path: string, flags: BackupFlags): Promise<void> {
     (target) => write(sourceOf(target)),
     (node) => write(node),
   )
+  const pruned = flags.keep === undefined ? undefined : await pruneBackups(folder, flags.keep)
   const { manifest, copied, copiedBytes } = done
   const { id, entries, packages, lost, log } = manifest
   if (flags.json) {
@@ -72,11 +78,16 @@ async function backup(path: string, flags: BackupFlags): Promise<void> {
       lost,
       log_size: log.size,
       with_keys: keys !== undefined,
+      ...(pruned === undefined ? {} : { removed: pruned }),
     })
   } else {
     const copies = `${copied} of them new (${bytesText(copiedBytes)})`
     printLine(`backed up ${safe(manifest.provider_id)} to ${safe(folder)} as ${id}`)
     printLine(`${entries} records, ${packages} packages, ${copies}; the log has ${log.size} leaves`)
+    if (pruned !== undefined) {
+      const space = `${pruned.packages} packages that only they needed (${bytesText(pruned.bytes)})`
+      printLine(`removed ${pruned.backups.length} older backups, and ${space}`)
+    }
     if (keys === undefined)
       printLine('The keys are not in it: keep a copy of the key directory elsewhere, or use --with-keys.')
   }

@@ -126,6 +126,39 @@ test('a backup is refused that was changed, and nothing of it is left behind', a
   assert.equal(ok.code, 0, ok.stderr)
 })
 
+test('only the newest backups stay when that is asked for, with all packages that they need', async (t) => {
+  const folder = await temporaryFolder(t)
+  const dataDir = join(folder, 'data')
+  const backups = join(folder, 'backups')
+  const node = await nodeProcess(t, { dataDir })
+  await register(node, 'one', small)
+  const ids = [(await backup(node, backups)).id, (await backup(node, backups)).id]
+  // What a backup that was interrupted has left.
+  const digest = `ab${'0'.repeat(62)}`
+  const left = join(backups, 'packages', 'ab')
+  await mkdir(left, { recursive: true })
+  await writeFile(join(left, digest), 'left')
+
+  // Another process makes a backup there, and may count on it.
+  const running = join(backups, 'snapshots', `.unfinished-${process.pid}`)
+  await mkdir(running)
+  const third = await backup(node, backups, '--keep', '2')
+  assert.deepEqual(third.removed, { backups: [ids[0]], packages: 0, bytes: 0 })
+  await rm(running, { recursive: true })
+
+  const fourth = await backup(node, backups, '--keep', '1')
+  assert.deepEqual(fourth.removed, { backups: [ids[1], third.id], packages: 1, bytes: 4 })
+  assert.deepEqual(await readdir(join(backups, 'snapshots')), [fourth.id])
+  await node.stop()
+  await rm(dataDir, { recursive: true })
+  const restored = await cytoplex(['restore', backups, '--data-dir', dataDir])
+  assert.equal(restored.code, 0, restored.stderr)
+  assert.match(restored.stdout, /all verified/)
+  const none = await cytoplex(['backup', backups, '--data-dir', dataDir, '--keep', '0'])
+  assert.equal(none.code, 2)
+  assert.match(none.stderr, /--keep/)
+})
+
 test('a node that was stopped is backed up from its data, and goes on where it was with its own keys', async (t) => {
   const folder = await temporaryFolder(t)
   const dataDir = join(folder, 'data')

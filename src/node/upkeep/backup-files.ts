@@ -82,6 +82,17 @@ export async function backupIds(folder: string): Promise<string[]> {
   }
 }
 
+/** Whether a folder beside the backups is one that a process makes which still runs. */
+export function isRunningBackup(name: string): boolean {
+  if (!name.startsWith(UNFINISHED)) return false
+  try {
+    process.kill(Number(name.slice(UNFINISHED.length)), 0)
+    return true
+  } catch (error) {
+    return hasCode(error, 'EPERM')
+  }
+}
+
 /** Writes pieces to a new file, durably; resolves with their digest and size. Nothing is left of a file that failed. */
 export async function writeNewFile(
   path: string,
@@ -155,6 +166,22 @@ export async function* readVerified(
     throw error
   }
   if (hash.digest('hex') !== expected.sha256) throw new StartError(`${path} was changed: its digest is wrong`)
+}
+
+/** Digests of the packages that a backup lists. Throws `StartError` for a list that was changed. */
+export async function* listedPackages(at: string, { files }: BackupManifest): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const piece of readVerified(join(at, PACKAGES_FILE), files[PACKAGES_FILE])) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const digest = line.slice(0, 64)
+      // It becomes a path.
+      if (!/^[0-9a-f]{64}$/.test(digest)) throw new StartError(`${join(at, PACKAGES_FILE)} lists what is no digest`)
+      yield digest
+    }
+  }
 }
 
 /** SHA-256 of a file, in hexadecimal. */

@@ -24,8 +24,8 @@ import {
   copyVerified,
   fileBytes,
   KEYS_FILE,
+  listedPackages,
   MANIFEST_FILE,
-  PACKAGES_FILE,
   packagePath,
   readBackupJson,
   readVerified,
@@ -186,7 +186,7 @@ async function copyPackages(options: RestoreOptions, manifest: BackupManifest, a
   const { folder, dataDir, signal, onProgress } = options
   const lost = new Set(manifest.lost)
   let seen = 0
-  for await (const digest of listed(at, manifest)) {
+  for await (const digest of listedPackages(at, manifest)) {
     signal.throwIfAborted()
     onProgress?.(seen++, manifest.packages)
     if (lost.has(digest)) continue
@@ -198,16 +198,6 @@ async function copyPackages(options: RestoreOptions, manifest: BackupManifest, a
       if (hasCode(error, 'ENOENT')) throw new StartError(`${path} is missing: the backup is not whole`)
       throw error
     }
-  }
-}
-
-async function* listed(at: string, manifest: BackupManifest): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const piece of readVerified(join(at, PACKAGES_FILE), manifest.files[PACKAGES_FILE])) {
-    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) yield line.slice(0, 64)
   }
 }
 

@@ -16,6 +16,7 @@ import {
   backupIds,
   copyVerified,
   digestOfFile,
+  isRunningBackup,
   KEYS_FILE,
   MANIFEST_FILE,
   PACKAGES_FILE,
@@ -146,17 +147,8 @@ async function checkFolder(folder: string): Promise<void> {
 /** What processes that are gone have left. */
 async function removeInterrupted(snapshots: string): Promise<void> {
   for (const name of await readdir(snapshots)) {
-    if (name.startsWith(UNFINISHED) && !isRunning(Number(name.slice(UNFINISHED.length))))
+    if (name.startsWith(UNFINISHED) && !isRunningBackup(name))
       await rm(join(snapshots, name), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return hasCode(error, 'EPERM')
   }
 }
 
