@@ -59,7 +59,7 @@ async function buildProgram(folder: string): Promise<void> {
 }
 
 for (const part of ['src', 'protocol']) rmSync(at(`dist/${part}`), { recursive: true, force: true })
-const compiler = at('node_modules/typescript/bin/tsc')
+const compiler = at('node_modules/@typescript/native/bin/tsc')
 const { status } = spawnSync(process.execPath, [compiler, '-p', 'config/tsconfig.build.json'], {
   cwd: root,
   stdio: ['ignore', 2, 2],
