@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { PackageReport } from '../../../protocol/annotations.ts'
+import { LIMITS } from '../../../protocol/limits.ts'
 import type { NodeInfo } from '../../../protocol/node-info.ts'
 import type { CellDetails, CellListResponse, YankAnswer } from '../../../protocol/repository.ts'
 import { ApiError, askJson } from '../api.ts'
@@ -28,8 +29,9 @@ import { linkToCell } from './cell-list.tsx'
 export function CellPage({ cellType, version }: { cellType: string; version: string | undefined }) {
   const at = `/api/v1/repository/cells/${encodeURIComponent(cellType)}`
   const details = useJson<CellDetails>(version === undefined ? at : `${at}?version=${encodeURIComponent(version)}`)
-  const list = useJson<CellListResponse>(`/api/v1/repository/cells?search=${encodeURIComponent(cellType)}`)
-  const versions = list.data?.cells.find(({ cell_type: type }) => type === cellType)?.versions ?? []
+  const list = useJson<CellListResponse>(
+    `/api/v1/repository/cells?search=${encodeURIComponent(cellType)}&limit=${LIMITS.maxPage}`,
+  )
   return (
     <>
       <p class="crumbs">
@@ -72,7 +74,7 @@ export function CellPage({ cellType, version }: { cellType: string; version: str
             ))}
             <div class="columns">
               <Capabilities cell={cell} />
-              <Versions cellType={cellType} current={cell.version} versions={versions} />
+              <Versions cellType={cellType} current={cell.version} list={list} />
               <Provenance cell={cell} />
               <Security cell={cell} />
             </div>
@@ -126,35 +128,39 @@ const Capabilities = ({ cell }: { cell: CellDetails }) => (
 const Versions = ({
   cellType,
   current,
-  versions,
+  list,
 }: {
   cellType: string
   current: string
-  versions: CellListResponse['cells'][number]['versions']
+  list: Loaded<CellListResponse>
 }) => (
   <Section title="Versions">
-    <Table
-      label="Versions"
-      rows={versions}
-      empty="This one."
-      columns={[
-        {
-          head: 'Version',
-          cell: ({ version }) =>
-            version === current ? (
-              <strong>
-                <Foreign text={version} />
-              </strong>
-            ) : (
-              <a href={linkToCell(cellType, version)}>
-                <Foreign text={version} />
-              </a>
-            ),
-        },
-        { head: 'Status', cell: ({ status }) => <Status word={status} /> },
-        { head: 'Registered', cell: ({ created_at: time }) => <Ago time={time} /> },
-      ]}
-    />
+    <Show loaded={list}>
+      {({ cells }) => (
+        <Table
+          label="Versions"
+          rows={cells.find(({ cell_type: type }) => type === cellType)?.versions ?? []}
+          empty="This one."
+          columns={[
+            {
+              head: 'Version',
+              cell: ({ version }) =>
+                version === current ? (
+                  <strong>
+                    <Foreign text={version} />
+                  </strong>
+                ) : (
+                  <a href={linkToCell(cellType, version)}>
+                    <Foreign text={version} />
+                  </a>
+                ),
+            },
+            { head: 'Status', cell: ({ status }) => <Status word={status} /> },
+            { head: 'Registered', cell: ({ created_at: time }) => <Ago time={time} /> },
+          ]}
+        />
+      )}
+    </Show>
   </Section>
 )
 
@@ -177,11 +183,11 @@ function Provenance({ cell }: { cell: CellDetails }) {
         rows={[
           ['Publisher', <Id id={cell.publisher} ends={12} />],
           ['Signed by', `the ${cell.signed_by}, with ${security.signature_algorithm}`],
-          ['Registered by', <Foreign text={metadata.created_by} />],
+          ['Registered by', <Id id={metadata.created_by} ends={12} />],
           [
             'Package',
             <>
-              <Id id={cell.digest} ends={12} />, {bytes(metadata.size_bytes)}
+              {bytes(metadata.size_bytes)}, <Id id={cell.digest} ends={12} />
             </>,
           ],
           ['Cell id', <Id id={cell.cell_id} ends={12} />],
