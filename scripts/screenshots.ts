@@ -1,8 +1,8 @@
 /**
- * Writes pictures of the dashboard's pages, of a federation of three nodes that it starts: `npm run screenshots -- FOLDER`. Needs a Chromium
- * (`CHROMIUM`, or one on the `PATH`).
+ * Takes pictures of the dashboard's pages, of a federation of three nodes that it starts: `npm run screenshots` writes those of the README anew,
+ * `npm run screenshots -- FOLDER` all of them, light, dark and as on a phone. Needs a Chromium (`CHROMIUM`, or one on the `PATH`).
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Browser } from 'playwright-core'
@@ -25,6 +25,13 @@ const PICTURES = (federation: DashboardFederation): Readonly<Record<string, stri
 
 /** They are loaded when a page wants them. */
 const WITH_CHARTS: ReadonlySet<string> = new Set(['overview', 'goals'])
+
+const GUIDES = new URL('../protocol/guides/', import.meta.url)
+/** Pictures that are in the repository, and their places among the guides. */
+const OF_README: Readonly<Record<string, string>> = {
+  'overview-light.png': 'pictures/overview.png',
+  'ask-dark.png': 'pictures/ask.png',
+}
 
 const SIZE = { width: 1280, height: 860 }
 const PHONE = { width: 390, height: 844 }
@@ -58,8 +65,8 @@ async function takePictures(browser: Browser, federation: DashboardFederation, f
 }
 
 const [target] = process.argv.slice(2)
-const reason = target === undefined ? 'usage: npm run screenshots -- <folder>' : withoutBrowser()
-if (target === undefined || reason !== false) {
+const reason = withoutBrowser()
+if (reason !== false) {
   console.error(reason)
   process.exitCode = 2
 } else {
@@ -68,14 +75,18 @@ if (target === undefined || reason !== false) {
   let browser: Browser | undefined
   try {
     await buildDashboard()
-    await mkdir(resolve(target), { recursive: true })
+    const folder = target === undefined ? join(data, 'pictures') : resolve(target)
+    await mkdir(folder, { recursive: true })
     const federation = await dashboardFederation(data, async (options) => {
       const node = await startNodeProcess(options)
       nodes.push(node)
       return node
     })
     browser = await startBrowser()
-    await takePictures(browser, federation, resolve(target))
+    await takePictures(browser, federation, folder)
+    if (target === undefined) {
+      for (const [from, to] of Object.entries(OF_README)) await copyFile(join(folder, from), new URL(to, GUIDES))
+    }
   } finally {
     await browser?.close()
     await Promise.all(nodes.map((node) => node.stop('SIGKILL')))
