@@ -93,22 +93,16 @@ export class AnswerEngine implements Answerer {
     payload: QueryPayload,
     { signal, cold = false }: { readonly signal: AbortSignal; readonly cold?: boolean },
   ): Promise<Answered> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const first = await this.#pass(operator, payload, { signal, cold })
-        if ((payload.verification_mode ?? 'standard') === 'standard') return first.answered
-        const revision = this.#revision
-        const second = await this.#pass(operator, payload, { signal, cold: true, draft: first.draft })
-        if (canonicalJson(first.answered) === canonicalJson(second.answered)) return first.answered
-        if (revision === this.#revision) throw assuranceFailure(550, 'a second pass gave another answer')
-      } catch (error) {
-        signal.throwIfAborted()
-        if (error instanceof BusyError) throw assuranceFailure(503, 'too many questions wait already', error)
-        if (!(error instanceof ChangedError)) throw error
-      }
-      if (attempt === ATTEMPTS)
-        throw assuranceFailure(503, 'the sources are not all indexed yet, or change all the time')
-    }
+    return await this.#steadily(signal, async () => {
+      const first = await this.#pass(operator, payload, { signal, cold })
+      if ((payload.verification_mode ?? 'standard') === 'standard') return first.answered
+      const revision = this.#revision
+      const second = await this.#pass(operator, payload, { signal, cold: true, draft: first.draft })
+      if (canonicalJson(first.answered) === canonicalJson(second.answered)) return first.answered
+      throw revision === this.#revision
+        ? assuranceFailure(550, 'a second pass gave another answer')
+        : new ChangedError('between two passes')
+    })
   }
 
   /**
@@ -118,10 +112,17 @@ export class AnswerEngine implements Answerer {
   async quotable(question: string, signal: AbortSignal): Promise<QuotableSource[]> {
     const tokens = queryTokens(quoted(question))
     if (tokens.length === 0) return []
+    return await this.#steadily(signal, async () => {
+      const corpus = this.#corpus(undefined, undefined, [], false)
+      return sourcesOf((await this.#retrieve(corpus, tokens, { signal, cold: false }, () => undefined)).ranked)
+    })
+  }
+
+  /** What `pass` resolves with, as soon as no document comes or goes meanwhile. */
+  async #steadily<Result>(signal: AbortSignal, pass: () => Promise<Result>): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const corpus = this.#corpus(undefined, undefined, [], false)
-        return sourcesOf((await this.#retrieve(corpus, tokens, { signal, cold: false }, () => undefined)).ranked)
+        return await pass()
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof BusyError) throw assuranceFailure(503, 'too many questions wait already', error)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
 import { describe, it, type TestContext, test } from 'node:test'
 import OpenAI from 'openai'
 import { RegistryError } from '../../../src/kernel/plugins/errors.ts'
@@ -8,6 +7,7 @@ import { type Embeddings, embeddings } from '../../../src/kernel/plugins/package
 import type { ProviderConfig } from '../../../src/kernel/plugins/provider-config.ts'
 import { embeddingsSuite } from '../../../src/kernel/plugins/suites/embeddings.ts'
 import { isolatedRegistry } from '../../../src/providers/built-in.ts'
+import { type Asked, toldService } from '../../support/told-service.ts'
 
 const registry = isolatedRegistry()
 const create = (name: string, config: ProviderConfig = {}): Promise<Embeddings> =>
@@ -17,35 +17,14 @@ const DIMENSIONS = 4
 
 const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, at) => sum + value * b[at]!, 0)
 
-interface Asked {
-  readonly path: string
-  readonly headers: IncomingHttpHeaders
-  readonly body: { model: string; input: string[]; encoding_format: string }
-}
+type AskedOf = Asked<{ model: string; input: string[]; encoding_format: string }>
 
 /** A service that makes embeddings as it is told. */
 async function service(
   t: Pick<TestContext, 'after'>,
-  answer: (asked: Asked, response: ServerResponse) => void = counting,
-): Promise<{ config: ProviderConfig; asked: Asked[] }> {
-  const asked: Asked[] = []
-  const server = createServer((request, response) => {
-    let text = ''
-    request.setEncoding('utf8').on('data', (part) => {
-      text += part
-    })
-    request.on('end', () => {
-      const one: Asked = { path: request.url ?? '', headers: request.headers, body: JSON.parse(text) }
-      asked.push(one)
-      answer(one, response)
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const base_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+  answer: (asked: AskedOf, response: ServerResponse) => void = counting,
+): Promise<{ config: ProviderConfig; asked: AskedOf[] }> {
+  const { base_url, asked } = await toldService(t, answer)
   return { config: { base_url, model: 'm', dimensions: DIMENSIONS }, asked }
 }
 
@@ -55,7 +34,7 @@ const send = (response: ServerResponse, body: unknown, status = 200): void => {
 }
 
 /** How many vowels there are; in another order than was asked for, and not of length 1, as services may. */
-function counting({ body }: Asked, response: ServerResponse): void {
+function counting({ body }: AskedOf, response: ServerResponse): void {
   const count = (text: string, letter: string): number => 1 + text.split(letter).length
   const data = body.input.map((text, index) => ({
     object: 'embedding',
@@ -159,7 +138,7 @@ describe('the embeddings openai-compatible', () => {
       (_, response) => send(response, { data: [], rest: 'x'.repeat(200_000) }),
       /more than \d+ bytes/,
     ],
-  ] as [string, (asked: Asked, response: ServerResponse) => void, RegExp][]) {
+  ] as [string, (asked: AskedOf, response: ServerResponse) => void, RegExp][]) {
     it(`refuse ${name}, and repeat nothing of it`, async (t) => {
       const { config } = await service(t as TestContext, answer)
       const remote = await create('openai-compatible', config)

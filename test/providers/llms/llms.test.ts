@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
 import { describe, it, type TestContext, test } from 'node:test'
 import OpenAI from 'openai'
 import { EgressError } from '../../../src/kernel/egress/connect.ts'
@@ -9,40 +8,13 @@ import { type Composition, type Llm, llms } from '../../../src/kernel/plugins/pa
 import type { ProviderConfig } from '../../../src/kernel/plugins/provider-config.ts'
 import { llmSuite } from '../../../src/kernel/plugins/suites/llms.ts'
 import { isolatedRegistry } from '../../../src/providers/built-in.ts'
+import { type Asked, toldService } from '../../support/told-service.ts'
 
 const registry = isolatedRegistry()
 const create = (name: string, config: ProviderConfig = {}): Promise<Llm> => registry.createProvider(llms, name, config)
 
-interface Asked {
-  readonly path: string
-  readonly headers: IncomingHttpHeaders
-  readonly body: { model: string; stream: boolean; messages: { role: string; content: string }[] }
-}
-
-/** A service that speaks chat completions as it is told. */
-async function service(
-  t: Pick<TestContext, 'after'>,
-  answer: (asked: Asked, response: ServerResponse) => void,
-): Promise<{ base_url: string; asked: Asked[] }> {
-  const asked: Asked[] = []
-  const server = createServer((request, response) => {
-    let text = ''
-    request.setEncoding('utf8').on('data', (part) => {
-      text += part
-    })
-    request.on('end', () => {
-      const one: Asked = { path: request.url ?? '', headers: request.headers, body: JSON.parse(text) }
-      asked.push(one)
-      answer(one, response)
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked }
-}
+type Body = { model: string; stream: boolean; messages: { role: string; content: string }[] }
+const service = toldService<Body>
 
 const chunk = (content: string): string =>
   `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`
@@ -62,7 +34,7 @@ function stream(response: ServerResponse, text: string): void {
 }
 
 /** Quotes the first sentence of the first source. */
-const quotes = ({ body }: Asked, response: ServerResponse): void => {
+const quotes = ({ body }: Asked<Body>, response: ServerResponse): void => {
   const { content } = body.messages.at(-1)!
   const isChat = !content.startsWith('{')
   stream(
