@@ -96,16 +96,23 @@ _${NAME}() {
   case "$verb" in
 ${cases.join('\n')}
   esac
+  local -i none=1
   if ((\${files[(Ie)$previous]})); then
-    _files
+    _files && none=0
   elif ((\${values[(Ie)$previous]})); then
-    return 0
+    none=0
   else
-    _describe ${NAME} words
-    [[ $arguments == files && "$current" != -* ]] && _files
+    _describe ${NAME} words && none=0
+    [[ $arguments == files && "$current" != -* ]] && _files && none=0
   fi
+  return none
 }
-compdef _${NAME} ${NAME}
+# Found in fpath, this file is the function, and is called for its first completion; else it was sourced.
+if [[ "\${funcstack[1]}" == _${NAME} ]]; then
+  _${NAME} "$@"
+else
+  compdef _${NAME} ${NAME}
+fi
 `
 }
 

@@ -9,6 +9,7 @@ import { metricSums, type TopSample, topFrame } from '../../src/cli/top-frame.ts
 import { nodeProcess, temporaryFolder } from '../support/processes.ts'
 import { cytoplex, nextLine, spawnCytoplex, temporary } from './launch.ts'
 
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 const has = (shell: string): boolean => spawnSync(shell, ['--version']).error === undefined
 
 test('completions hold every verb and flag of the program, in every shell', async () => {
@@ -44,6 +45,52 @@ test('bash completes verbs, sub-verbs, choices and flags', { skip: has('bash') ?
   assert.deepEqual(complete('cytoplex', 'cell', 'pu'), ['push'])
   assert.deepEqual(complete('cytoplex', 'backup', '--data-dir', '/x', '--with'), ['--with-keys'])
   assert.deepEqual(complete('cytoplex', 'completion', 'z'), ['zsh'])
+})
+
+test('fish completes the same, with descriptions', { skip: has('fish') ? false : 'no fish' }, async () => {
+  const { stdout } = await cytoplex(['completion', 'fish'])
+  const file = join(temporary(), 'completion.fish')
+  writeFileSync(file, stdout)
+  const complete = (line: string): string => {
+    const script = `source ${file}; complete -C ${JSON.stringify(line)}`
+    return spawnSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' }).stdout.trim()
+  }
+  assert.match(complete('cytoplex back'), /^backup\tback up everything/)
+  assert.match(complete('cytoplex cell pu'), /^push\t/)
+  assert.match(complete('cytoplex backup --data-dir /x --with'), /^--with-keys\t/)
+  assert.equal(complete('cytoplex completion z'), 'zsh')
+  assert.match(complete('cytoplex cell push /etc/pass'), /^\/etc\/passwd/)
+})
+
+test('zsh completes the same at its prompt', { skip: has('zsh') ? false : 'no zsh' }, async () => {
+  const { stdout } = await cytoplex(['completion', 'zsh'])
+  const folder = temporary()
+  writeFileSync(join(folder, '_cytoplex'), stdout)
+  const start = [
+    `fpath=(${folder} $fpath)`,
+    'autoload -U compinit',
+    `compinit -u -d ${folder}/dump`,
+    'show() { print -r -- "<$BUFFER>" }',
+    'zle -N show',
+    "bindkey '^T' show",
+    'print RE""ADY',
+  ].join('; ')
+  const complete = (line: string): string | undefined => {
+    const script = `
+      zmodload zsh/zpty
+      zpty prompt zsh -f -i
+      zpty -w prompt ${quoted(start)}
+      zpty -r -m prompt seen '*READY*'
+      zpty -n -w prompt ${quoted(line)}$'\\t\\x14'
+      zpty -r -m prompt seen '*<*>*' && print -r -- "$seen"`
+    const { stdout: seen } = spawnSync('zsh', ['-f', '-c', script], { encoding: 'utf8', timeout: 30_000 })
+    return /<(.*)>/.exec(seen)?.[1]
+  }
+  assert.equal(complete('cytoplex back'), 'cytoplex backup ')
+  assert.equal(complete('cytoplex cell pu'), 'cytoplex cell push ')
+  assert.equal(complete('cytoplex backup --data-dir /x --with'), 'cytoplex backup --data-dir /x --with-keys ')
+  assert.equal(complete('cytoplex completion z'), 'cytoplex completion zsh ')
+  assert.equal(complete('cytoplex cell push /etc/passw'), 'cytoplex cell push /etc/passwd')
 })
 
 const SAMPLE: TopSample = {
