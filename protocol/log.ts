@@ -51,6 +51,14 @@ export const InclusionProof = Type.Object(
 )
 export type InclusionProof = Static<typeof InclusionProof>
 
+/** `GET /api/v1/log/registration`. */
+export const RegistrationQuery = Type.Object({
+  cell_id: Sha256Hex,
+  /** Whose log; this node's unless given, or that of the node that a copy here came from. Another node is asked. */
+  provider_id: Type.Optional(ProviderId),
+})
+export type RegistrationQuery = Static<typeof RegistrationQuery>
+
 /** `GET /api/v1/log/consistency`. Without `to`, the size of the newest checkpoint. */
 export const ConsistencyQuery = Type.Object({
   from: LeafCount,

@@ -5,6 +5,7 @@ import { closureOf, inTurns } from './closure.ts'
 import type { DownloadPart, Progress } from './download.ts'
 import { ClientError, IntegrityError } from './errors.ts'
 import type { Packages } from './packages.ts'
+import type { ProofOf } from './registrations.ts'
 import type { Cell } from './verify.ts'
 
 /** How to assemble. */
@@ -24,7 +25,8 @@ export interface FoundCell {
   /** What its publisher signed; the signature is `cell.signature`. */
   readonly manifest: Manifest
   /**
-   * That its provider has registered it in a log that everybody can watch, verified. Undefined below security level `maximum`: there nodes send none.
+   * That a provider has registered it in a log that everybody can watch, verified. Undefined where its provider proves nothing, which security level
+   * `maximum` does not take.
    */
   readonly proof: RegistrationProof | undefined
 }
@@ -51,6 +53,7 @@ export interface Assembler {
   request(ask: CapabilityAsk): Promise<Cell>
   requestSpecific(ask: SpecificAsk): Promise<Cell>
   readonly packages: Packages
+  readonly proofOf: ProofOf
 }
 
 /** Bytes. */
@@ -72,10 +75,13 @@ export async function assembleWhole(
     const total = cells.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
     if (total > maxBytes) throw tooLarge(cells.length, total, maxBytes)
     const watch = sumOf(total, onProgress)
-    const [first, ...others] = await inTurns(cells, async (cell) => ({
-      ...found(cell),
-      bytes: await assembler.packages.read(cell, { signal, onProgress: watch() }),
-    }))
+    const [first, ...others] = await inTurns(cells, async (cell) => {
+      const [bytes, proof] = await Promise.all([
+        assembler.packages.read(cell, { signal, onProgress: watch() }),
+        assembler.proofOf(cell, signal),
+      ])
+      return { cell, manifest: cell.manifest, proof, bytes }
+    })
     return { ...first!, dependencies: others }
   } finally {
     // Where one fails, the others are of no use.
@@ -95,10 +101,10 @@ export async function assembleStreamed(
   { onProgress, ...ask }: Omit<AssembleOptions, 'dependencies' | 'maxBytes'>,
 ): Promise<StreamedCell> {
   const cell = await assembler.request({ ...ask, capability })
-  return { ...found(cell), stream: streamOf(assembler.packages, cell, { onProgress, signal: ask.signal }) }
+  const proof = await assembler.proofOf(cell, ask.signal)
+  const stream = streamOf(assembler.packages, cell, { onProgress, signal: ask.signal })
+  return { cell, manifest: cell.manifest, proof, stream }
 }
-
-const found = (cell: Cell): FoundCell => ({ cell, manifest: cell.manifest, proof: cell.log })
 
 /** The cell that an entry of a lock names: the publisher may be one of several who use its type and version. */
 async function lookUp(

@@ -32,6 +32,7 @@ import { type GoalsClient, goalsClient } from './goals.ts'
 import { operatorCalls } from './operator-calls.ts'
 import type { PackageCache } from './package-cache.ts'
 import { packagesOf } from './packages.ts'
+import { registrationsOf } from './registrations.ts'
 import { type CheckpointStore, RememberedLogs, type WitnessPolicy } from './remembered-logs.ts'
 import {
   annotate,
@@ -74,7 +75,7 @@ export interface ClientOptions {
   /** The operator who asks questions, unless a question names another: `operatorKey(…)`. */
   readonly operator?: OperatorKey | undefined
   /**
-   * Whose cosignatures the log of a provider needs before its proof counts, at security level `maximum`: any unless given. Find witnesses' keys at
+   * Whose cosignatures the log of a provider needs before its proof counts, in `assemble` and at security level `maximum`: any unless given. Find witnesses' keys at
    * `GET /api/v1/log/witnesses` of the nodes that you trust.
    */
   readonly witnesses?: WitnessPolicy | undefined
@@ -102,7 +103,8 @@ export interface ClientOptions {
 export interface Client extends Administration, AssuranceClient {
   /**
    * From a capability to verified bytes: {@link Client.request}, and {@link Client.download}, for the cell and, with `dependencies`, for everything that it
-   * depends on. Rejects as these two do, and with `TOO_LARGE` before anything is downloaded.
+   * depends on, each with the proof that its provider registered it. Rejects as these two do, with `IntegrityError` for a proof that does not hold, and
+   * with `TOO_LARGE` before anything is downloaded.
    */
   assemble(capability: string, options?: AssembleOptions): Promise<Assembly>
   /** Like {@link Client.assemble}, for a package that is not to be in memory at once. */
@@ -195,6 +197,7 @@ export function createClient(options: ClientOptions): Client {
     request: async (ask) => askForCapability(transport, trust, signing, ask),
     requestSpecific: async (ask) => askForCellType(transport, trust, signing, ask),
     packages,
+    proofOf: registrationsOf(transport, trust),
   }
   return {
     assemble: (capability, how = {}) => assembleWhole(assembler, capability, how),

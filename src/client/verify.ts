@@ -90,8 +90,11 @@ export function verifyAnswer(answer: CellAnswer, node: string, expected: Expecta
   if (expected.range !== undefined && !satisfies(version, expected.range)) {
     throw broken(node, `version ${version} of ${found} is outside ${expected.range}`)
   }
+  // What was not verified is not handed on.
+  const { log, ...verified } = answer
   return {
-    ...answer,
+    ...verified,
+    ...(expected.maximum && log !== undefined ? { log } : {}),
     manifest,
     metadata: {
       ...answer.metadata,

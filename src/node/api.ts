@@ -17,6 +17,7 @@ import type {
 } from '../../protocol/analytics.ts'
 import type { ValidationResults } from '../../protocol/annotations.ts'
 import type { AuditList, AuditQuery } from '../../protocol/audit.ts'
+import type { RegistrationProof } from '../../protocol/cells.ts'
 import type {
   CapabilitySearch,
   CapabilitySearchResponse,
@@ -280,6 +281,8 @@ export interface ProviderNode {
     evidence(query: EvidenceQuery): Promise<EvidenceList>
     /** Of this node, unless another is named. */
     epochs(query: EpochQuery): EpochList
+    /** That a cell is registered here, or by another node, which is asked; verified then. */
+    registration(cellId: string, provider?: string): Promise<RegistrationProof>
     /** Of another node's log, which is asked. Nothing is verified. */
     consistencyOf(provider: string, from: number, to: number, epoch?: number): Promise<ConsistencyProof>
   }

@@ -10,6 +10,7 @@ import {
   memoryCache,
   NotFoundError,
   type Progress,
+  type SeenCheckpoint,
   UnreachableError,
 } from '../../src/client/index.ts'
 import { loggingProvider, registered } from '../support/registration-proofs.ts'
@@ -67,6 +68,44 @@ test('at security level maximum the proof from the provider’s log comes along'
   )
   const { proof } = await assemble('parse', { nodes: node.url, preferences: { security_level: 'maximum' } })
   assert.deepEqual(proof, log)
+})
+
+test('at other levels the node that answered is asked for the proof, and what does not hold is refused', async (t) => {
+  const cell = signCell(small, { keys })
+  const provider = loggingProvider('main')
+  const proof = provider.prove(registered(cell.answer.cell_id))
+  const of = (given: typeof proof | undefined, answer: object = cell.answer) =>
+    fakeNode(
+      t,
+      (request, response) =>
+        request.method === 'POST'
+          ? sendCell(request, response, answer as typeof cell.answer)
+          : sendPackage(request, response, small),
+      given,
+    )
+  const good = await of(proof)
+  assert.deepEqual((await assemble('parse', { nodes: good.url })).proof, proof)
+  const { stream, proof: streamed } = await assembleStream('parse', { nodes: good.url })
+  assert.deepEqual(streamed, proof)
+  await stream.cancel()
+  const another = await of(provider.prove(registered('f'.repeat(64))))
+  await assert.rejects(assemble('parse', { nodes: another.url }), {
+    code: 'INTEGRITY',
+    message: /a proof of registration that does not hold/,
+  })
+  // What comes unasked is not believed, and not handed on.
+  const unasked = await of(undefined, { ...cell.answer, log: provider.prove(registered('f'.repeat(64))) })
+  const whole = await assemble('parse', { nodes: unasked.url })
+  assert.deepEqual([whole.proof, whole.cell.log], [undefined, undefined])
+  // A log that says two things is not believed at any level.
+  const seen = new Map<string, SeenCheckpoint>()
+  const checkpoints = {
+    get: (id: string) => seen.get(id),
+    set: (id: string, one: SeenCheckpoint) => void seen.set(id, one),
+  }
+  await assemble('parse', { nodes: good.url, checkpoints })
+  const forked = await of(provider.prove(registered(cell.answer.cell_id), 5, 4))
+  await assert.rejects(assemble('parse', { nodes: forked.url, checkpoints }), { code: 'INCONSISTENT_LOG' })
 })
 
 test('dependencies come with the cell, each after what it needs itself, whatever circles there are', async (t) => {

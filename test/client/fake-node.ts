@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import type { CellAnswer } from '../../protocol/cells.ts'
+import type { CellAnswer, RegistrationProof } from '../../protocol/cells.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { Manifest } from '../../protocol/manifest.ts'
 import { toHex } from '../../src/kernel/base/bytes.ts'
@@ -27,8 +27,11 @@ export interface FakeNode {
   close(): Promise<void>
 }
 
-/** An HTTP server on a free port that answers as `handler` says, and closes with the test. */
-export async function fakeNode(t: TestContext, handler: Handler): Promise<FakeNode> {
+/**
+ * An HTTP server on a free port that answers as `handler` says, and closes with the test. Nobody proves that a cell was registered, unless `proof`
+ * is given; who asks for that is not among those that were `seen`.
+ */
+export async function fakeNode(t: TestContext, handler: Handler, proof?: RegistrationProof): Promise<FakeNode> {
   const seen: Seen[] = []
   const server = createServer(async (message, response) => {
     const parts: Buffer[] = []
@@ -43,6 +46,11 @@ export async function fakeNode(t: TestContext, handler: Handler): Promise<FakeNo
       path: message.url ?? '',
       headers: message.headers,
       body: Buffer.concat(parts),
+    }
+    if (request.path.startsWith('/api/v1/log/registration?')) {
+      if (proof === undefined) sendJson(response, 404, { code: 'PROV_001', message: 'it is in no log' })
+      else sendJson(response, 200, proof)
+      return
     }
     seen.push(request)
     await handler(request, response)

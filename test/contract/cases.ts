@@ -346,6 +346,14 @@ const log: Record<string, Record<number, Produce>> = {
     400: get('/api/v1/log/inclusion'),
     404: get('/api/v1/log/inclusion?log_index=99999'),
   },
+  'GET /api/v1/log/registration': {
+    200: async (at) => {
+      const { id } = await registered(at)
+      return at.send({ path: `/api/v1/log/registration?cell_id=${id}` })
+    },
+    400: get('/api/v1/log/registration?cell_id=none'),
+    404: get(`/api/v1/log/registration?cell_id=${'0'.repeat(64)}`),
+  },
   'GET /api/v1/log/consistency': {
     200: get('/api/v1/log/consistency?from=1'),
     400: get('/api/v1/log/consistency?from=first'),

@@ -91,15 +91,22 @@ test('the SDK assembles a cell with what it depends on, from whichever node is t
     ['maps'],
   )
   assert.deepEqual(first.dependencies[0]?.bytes, small)
+  assert.deepEqual(
+    [first, ...first.dependencies].map(({ proof }) => proof?.provider_id),
+    [seed.provider_id, seed.provider_id],
+  )
 
   // The other one finds them at its peer. What is in the cache comes from there when nobody has it any more.
   await untilAnswered(other, 'image.resize', '^2')
-  const { stream } = await createClient({ nodes: other.http_url }).assembleStream('image.resize', { waitSeconds: 20 })
+  const client = createClient({ nodes: other.http_url })
+  const { stream, proof } = await client.assembleStream('image.resize', { waitSeconds: 20 })
+  assert.equal(proof?.provider_id, seed.provider_id, 'the proof is of the log of who registered it')
   assert.deepEqual(new Uint8Array(await new Response(stream).arrayBuffer()), middle)
   await seed.stop('SIGKILL')
   const again = await assemble('image.resize', { ...how, dependencies: false })
   assert.equal(again.cell.node, other.http_url)
   assert.deepEqual(again.bytes, middle)
+  assert.equal(again.proof, undefined, 'who could prove it is gone')
   await other.stop('SIGKILL')
   assert.deepEqual(await createClient(how).download(first.cell), middle)
 })

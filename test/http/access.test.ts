@@ -67,6 +67,7 @@ function callOf({ method, path, body, multipart, streamed }: (typeof ROUTES)[num
     .replace(':batch_id', '00000000-0000-4000-8000-000000000000')
     .replace('/discovery/capabilities', '/discovery/capabilities?capability=add')
     .replace('/inclusion', '/inclusion?log_index=0')
+    .replace('/registration', `/registration?cell_id=${'0'.repeat(64)}`)
     .replace('/consistency', '/consistency?from=0')
     .replace(':goal_id/proof', ':goal_id/proof?log_index=0')
     .replace(':goal_id', 'goal')

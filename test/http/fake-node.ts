@@ -302,6 +302,9 @@ export class FakeNode implements ProviderNode {
     evidence: async () => ({ equivocations: [], next: null, suspended: [] }),
     epochs: ({ provider_id = this.providerId }) => ({ provider_id, epoch: 1, epochs: [] }),
     consistencyOf: async (_provider, from, to) => ({ from, to, hashes: ['another'] }),
+    registration: async (cellId) => {
+      throw new ProviderError('PROV_001', `nobody proves ${cellId}`, { status: 404 })
+    },
     checkpoint: () => 'origin\n1\nroot\n',
     inclusion: (index, size = 1) => ({ log_index: index, tree_size: size, leaf_hash: HEX, hashes: [] }),
     consistency: (from, to = 1) => ({ from, to, hashes: [] }),

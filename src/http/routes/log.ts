@@ -1,5 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery } from '../../../protocol/log.ts'
+import { RegistrationProof } from '../../../protocol/cells.ts'
+import {
+  ConsistencyProof,
+  ConsistencyQuery,
+  InclusionProof,
+  InclusionQuery,
+  RegistrationQuery,
+} from '../../../protocol/log.ts'
 import { DeleteResponse } from '../../../protocol/repository.ts'
 import { EpochList, EpochQuery, EvidenceList, EvidenceQuery, WitnessList } from '../../../protocol/transparency.ts'
 import type { ProviderNode } from '../../node/api.ts'
@@ -65,6 +72,20 @@ export const logRoutes: readonly Route[] = [
             ? node.log.consistency(from, to)
             : await node.log.consistencyOf(provider, from, to ?? from, epoch)
         return sendJson(request, reply, 200, proof)
+      },
+  }),
+  route({
+    ...shared,
+    path: '/api/v1/log/registration',
+    summary:
+      "Proof that a provider registered a cell: the leaf in its log, and the log's key, certified by its identity",
+    query: RegistrationQuery,
+    answers: { 200: { description: 'The proof', schema: RegistrationProof }, 404: absent },
+    handler:
+      ({ node }) =>
+      async (request, reply) => {
+        const { cell_id: cell, provider_id: provider } = request.query
+        return sendJson(request, reply, 200, await node.log.registration(cell, provider))
       },
   }),
   route({
