@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { after, before, describe, it, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { startNodeProcess } from '../scripts/nodes.ts'
+import { type NodeProcess, startNodeProcess } from '../scripts/nodes.ts'
 import { freePort, paste, withFreePorts } from './support/pages.ts'
 import { temporaryFolder } from './support/processes.ts'
 import { PYTHON_CLIENT, withoutNewPython } from './support/python.ts'
@@ -30,12 +31,13 @@ async function script(guide: string, home: string): Promise<string> {
   return parts.join('\n')
 }
 
-/** What a guide prints for somebody who has done `npm start`. */
-async function follow(t: TestContext, guide: string): Promise<string> {
-  const home = await temporaryFolder(t)
-  const port = await freePort()
-  const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex'), args: ['--http-port', port] })
-  t.after(() => node.stop())
+interface Reader {
+  readonly home: string
+  readonly port: string
+}
+
+/** What a guide prints for somebody who has done `npm start`, and has followed others before. */
+async function follow(t: TestContext, guide: string, { home, port }: Reader): Promise<string> {
   const lines = (await script(guide, home)).replaceAll(':8000', `:${port}`)
   for (const file of ['example.mjs', 'example.py']) {
     const path = join(home, file)
@@ -56,27 +58,49 @@ test('the guide for operators works as printed', async (t) => {
   assert.equal(output.match(/sql\.\*/g)!.length >= 2, true, output)
 })
 
-test('the guide for assemblers works as printed', { skip: withoutNewPython }, async (t) => {
-  const output = await follow(t, 'assembler')
-  assert.match(output, /^exit code 3: nobody in the federation offers that$/m)
-  assert.match(output, /^sqlite 3\.49\.0 sha256:[0-9a-f]{64}$/m)
-  assert.match(output, /^all there$/m)
-  assert.equal(output.match(/^sqlite 3\.49\.0 \d+ [0-9a-f]{64}$/gm)?.length, 2)
-  assert.match(output, /^exit code 3: this node's operator has pinned nobody$/m)
-})
+describe('one after the other, on one node:', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'cytoplex-guides-'))
+  const reader = { home, port: await freePort() }
+  let node: NodeProcess
+  before(async () => {
+    const args = ['--http-port', reader.port]
+    node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex'), args })
+  })
+  after(async () => {
+    await node.stop()
+    await rm(home, { recursive: true, force: true })
+  })
 
-test('the guide for publishers works as printed', async (t) => {
-  const output = await follow(t, 'publisher')
-  assert.match(output, /created the publisher key/)
-  assert.match(output, /^exit code 3: nobody is given it any more$/m)
-})
+  it('the guide for assemblers works as printed', { skip: withoutNewPython }, async (t) => {
+    const output = await follow(t, 'assembler', reader)
+    assert.match(output, /^exit code 3: nobody in the federation offers that$/m)
+    assert.match(output, /^sqlite 3\.49\.0 sha256:[0-9a-f]{64}$/m)
+    assert.match(output, /^all there$/m)
+    assert.equal(output.match(/^sqlite 3\.49\.0 \d+ [0-9a-f]{64}$/gm)?.length, 2)
+    assert.match(output, /^exit code 3: this node's operator has pinned nobody$/m)
+  })
 
-test('the guide for auditors works as printed', { skip: withoutNewPython }, async (t) => {
-  const output = await follow(t, 'auditor')
-  assert.match(output, /^verified: answer /m)
-  assert.match(output, /^verified$/m)
-  assert.match(output, /^exit code 1: somebody changed it$/m)
-  assert.match(output, /"tree_size":/)
-  assert.match(output, /key_created/)
-  assert.match(output, /^sha256:[0-9a-f]{64} signed by publisher, active$/m)
+  it('the guide for publishers works as printed', async (t) => {
+    const output = await follow(t, 'publisher', reader)
+    assert.match(output, /created the publisher key/)
+    assert.match(output, /^exit code 3: nobody is given it any more$/m)
+  })
+
+  it('the guide for auditors works as printed', { skip: withoutNewPython }, async (t) => {
+    const output = await follow(t, 'auditor', reader)
+    assert.match(output, /^verified: answer /m)
+    assert.match(output, /^verified$/m)
+    assert.match(output, /^exit code 1: somebody changed it$/m)
+    assert.match(output, /"tree_size":/)
+    assert.match(output, /key_created/)
+    assert.match(output, /^sha256:[0-9a-f]{64} signed by publisher, active$/m)
+  })
+
+  it('the examples of questions work as printed', async (t) => {
+    const page = await readFile(join(ROOT, 'protocol/guides/examples.md'), 'utf8')
+    const lines = /<!-- question -->\n```sh\n([\s\S]*?)```/.exec(page)![1]!.replaceAll(':8000', `:${reader.port}`)
+    const output = await paste(t, lines, home)
+    assert.match(output, /^Payment is due within fourteen days\.$/m)
+    assert.match(output, /^verified: answer /m)
+  })
 })

@@ -71,16 +71,6 @@ test('README: three lines lead to a verified cell as printed', async (t) => {
   assert.equal(output, `source-map 0.8.0: ${bytes.length} bytes, signed by ${publisher}\n`)
 })
 
-test('the examples: the question is answered and verified as printed', async (t) => {
-  const home = await temporaryFolder(t)
-  const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })
-  t.after(() => node.stop())
-  const output = await paste(t, blockOf(examples, 'question'), home)
-  assert.match(output, /^Payment is due within fourteen days\.$/m)
-  assert.match(output, /^verified: answer /m)
-  assert.match(output, /^ {2}compared {2}sha256:/m)
-})
-
 test('the examples: the goal is created, contributed to and proven as printed', async (t) => {
   const home = await temporaryFolder(t)
   const node = await startNodeProcess({ dataDir: join(home, '.local/share/cytoplex') })

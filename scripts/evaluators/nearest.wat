@@ -1,8 +1,8 @@
 ;; An example of an evaluator: protocol/README.md, "Evaluators", has the interface.
 ;;
 ;; Parameters are numbers of 64 bits, little-endian. The nearer they are to a point that the seed chooses, the higher the reward:
-;; 1 / (1 + the squared distance). Risk is the largest magnitude among them, complexity how many there are. Parameters that are not a whole
-;; number of numbers trap, which is an error.
+;; 1 / (1 + the squared distance). Risk is the largest magnitude among them, complexity how many there are. No parameters at all, or not a whole
+;; number of numbers, trap, which is an error.
 (module
   (memory (export "memory") 1)
 
@@ -17,6 +17,8 @@
     (local.set $at
       (i32.add (local.get $at) (i32.add (i32.const 4) (call $big_endian (i32.load (local.get $at))))))
     (if (i32.rem_u (i32.sub (local.get $end) (local.get $at)) (i32.const 8)) (then (unreachable)))
+    ;; Nothing at all is not near anything.
+    (if (i32.eq (local.get $at) (local.get $end)) (then (unreachable)))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $at) (local.get $end)))

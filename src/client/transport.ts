@@ -251,6 +251,8 @@ export function failureReason(error: unknown): string {
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause
   if (deepest instanceof Error && deepest.name === 'TimeoutError') return 'no answer in time'
   if (deepest instanceof Error && 'code' in deepest && typeof deepest.code === 'string') {
+    if (deepest.code === 'ERR_SSL_WRONG_VERSION_NUMBER')
+      return 'it does not speak TLS there: http:// instead of https://'
     return deepest.message.includes(deepest.code) ? deepest.message : `${deepest.code} ${deepest.message}`.trim()
   }
   return errorMessage(deepest)

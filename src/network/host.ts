@@ -206,10 +206,15 @@ export async function startHost(host: Host, config: Config['p2p']): Promise<void
     const inUse = message.includes('EADDRINUSE')
     if (!inUse && !/EACCES|EADDRNOTAVAIL/.test(message)) throw error
     // libp2p lists the addresses that failed, one a line, each with its reason.
-    const failed = [...message.matchAll(/^\s*(\/\S+): (.+)$/gm)].map(([, address, why]) => `${address} (${why})`)
+    const failed = [...message.matchAll(/^\s*(\/\S+): (.+)$/gm)].map(([, address, why]) =>
+      inUse ? address : `${address} (${why})`,
+    )
     const where = failed.length > 0 ? failed.join(', ') : `${config.host} port ${config.port}`
     const reason = inUse ? 'another program uses that port' : 'this machine has no such address, or it is not allowed'
-    const key = config.listen.length > 0 ? 'other addresses in p2p.listen' : 'another p2p.host or p2p.port'
+    const key =
+      config.listen.length > 0
+        ? 'other addresses in p2p.listen'
+        : 'another p2p.port (--p2p-port) or p2p.host (--p2p-host)'
     throw new StartError(`P2P cannot listen on ${where}: ${reason}. Choose ${key}.`, { cause: error })
   }
 }

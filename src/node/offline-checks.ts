@@ -114,6 +114,6 @@ async function listening({ http, p2p }: Config, startCommand: string): Promise<D
   return failed(
     'listen',
     `the node does not run, and could not listen at ${taken.join('; ')}`,
-    'End that program, or choose other ports: http.port, p2p.port or p2p.listen',
+    'If that is your node, name its --data-dir or --node; else end that program, or choose other ports: http.port, p2p.port or p2p.listen',
   )
 }

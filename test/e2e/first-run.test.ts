@@ -45,7 +45,7 @@ test('a port that is taken: one line names it, and what to do', async (t) => {
   assert.equal(p2p.code, 1)
   assert.match(
     lastLine(p2p.stderr),
-    /P2P cannot listen on .*another program uses that port.* Choose another p2p\.host or p2p\.port/,
+    /P2P cannot listen on .*another program uses that port.* Choose another p2p\.port \(--p2p-port\) or p2p\.host/,
   )
 })
 

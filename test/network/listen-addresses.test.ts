@@ -59,7 +59,7 @@ describe('addresses to listen on', () => {
     const node = makeNode(t, { config: { listen: [`/ip4/127.0.0.1/tcp/${port}`, '/ip4/127.0.0.2/tcp/0'] } })
     await assert.rejects(node.network.start(), (error: Error) => {
       assert.ok(error instanceof StartError)
-      assert.match(error.message, new RegExp(`cannot listen on /ip4/127\\.0\\.0\\.1/tcp/${port} .*uses that port`))
+      assert.match(error.message, new RegExp(`cannot listen on /ip4/127\\.0\\.0\\.1/tcp/${port}: .*uses that port`))
       assert.match(error.message, /Choose other addresses in p2p\.listen\.$/)
       return true
     })

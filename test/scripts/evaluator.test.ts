@@ -45,7 +45,7 @@ test('the example of an evaluator is assembled, and judges as its comment says',
     complexity: 2,
   })
   assert.notDeepEqual(evaluate(point, 8), evaluate(point))
-  assert.deepEqual(evaluate([]), { kind: 'metrics', reward: 1, risk: 0, complexity: 0 })
+  assert.deepEqual(evaluate([]), { kind: 'error', reason: 'it trapped: unreachable' })
 })
 
 test('what no node takes is not written, and the reason is told', async (t) => {

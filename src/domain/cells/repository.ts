@@ -332,7 +332,7 @@ function objections(type: TypeRecord | undefined, name: VersionName, credential:
   const { owner } = type
   const found: ProviderError[] = []
   if (owner.publisher !== publisher) {
-    const message = `the cell type ${cellType} belongs to the publisher ${owner.publisher}, not to ${publisher}`
+    const message = `the cell type ${cellType} belongs to the publisher ${owner.publisher}, not to ${publisher}: choose another cell_type, or sign with the key of that publisher`
     found.push(new ProviderError('PROV_015', message))
   } else if (owner.credential !== null && owner.credential !== credential) {
     found.push(new ProviderError('PROV_015', `the cell type ${cellType} belongs to another credential of this node`))

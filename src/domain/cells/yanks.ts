@@ -263,10 +263,14 @@ export class Yanks {
     order: { readonly reason: YankReason; readonly message?: string } | 'undo',
   ): Promise<OperatorYank> {
     const { store, clock } = this.#parts
+    const { publisher } = cell.manifest
+    const nothing = this.publisherYank({ id: cell.id, publisher })?.yanked
+      ? 'its publisher yanked it, and undoes it with the key of the publisher; the operator of this node has said nothing'
+      : undefined
     const said = await store.transact((tx) => {
       const before = tx.get(operatorYanks, keyOf(cell.id, OPERATOR))
       const counter = (before?.counter ?? 0) + 1
-      const said: OperatorYank = { ...nextYank(before, order), at: clock.now(), counter }
+      const said: OperatorYank = { ...nextYank(before, order, nothing), at: clock.now(), counter }
       tx.put(operatorYanks, keyOf(cell.id, OPERATOR), said)
       this.#log(tx, cell, { yanked: said.yanked, reason: said.reason, by: 'operator' })
       return said
@@ -336,15 +340,16 @@ export class Yanks {
 }
 
 /**
- * What follows on what an authority said before. Throws `PROV_001` with status 409 when there is nothing to undo, or it cannot be undone.
+ * What follows on what an authority said before; `nothing` says that it said nothing that could be undone. Throws `PROV_001` with status 409 when there is nothing to undo, or it cannot be undone.
  */
 export function nextYank(
   before: Pick<Yank, 'yanked' | 'reason'> | undefined,
   order: { readonly reason: YankReason; readonly message?: string } | 'undo',
+  nothing = 'there is no yank to undo',
 ): Pick<Yank, 'yanked' | 'reason' | 'message'> {
   if (before !== undefined && isFinal(before)) throw conflict('it is yanked as compromised, which is final')
   if (order !== 'undo') return { yanked: true, ...order }
-  if (!before?.yanked) throw conflict('there is no yank to undo')
+  if (!before?.yanked) throw conflict(nothing)
   return { yanked: false, reason: before.reason }
 }
 

@@ -37,9 +37,10 @@ export function readPrivateJson<T>(path: string, schema: Schema<T>): T {
     json = parseStrictJson(text)
   } catch {
     // What the parser says would quote the file.
-    throw new StartError(`${path} is corrupt: it is not valid JSON`)
+    throw new StartError(`${path} is no key file, or is corrupt: it is not valid JSON`)
   }
-  if (!schema.Check(json)) throw new StartError(`${path} is corrupt: ${schemaRule('it', schema.Errors(json))}`)
+  if (!schema.Check(json))
+    throw new StartError(`${path} is no key file, or is corrupt: ${schemaRule('it', schema.Errors(json))}`)
   return json
 }
 
@@ -54,7 +55,9 @@ function readPrivateFile(path: string): string {
     throw error
   }
   try {
-    refuseOpenMode(path, fstatSync(descriptor).mode, '600')
+    const found = fstatSync(descriptor)
+    if (!found.isFile()) throw new StartError(`${path} is no file`)
+    refuseOpenMode(path, found.mode, '600')
     return readFileSync(descriptor, 'utf8')
   } finally {
     closeSync(descriptor)

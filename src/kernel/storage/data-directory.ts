@@ -112,6 +112,7 @@ async function readMarker(directory: string): Promise<Marker | undefined> {
     bytes = await readFile(path)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
+    if (hasCode(error, 'ENOTDIR')) throw new StartError(`${directory} is a file, not a directory`)
     throw new StartError(`${path} cannot be read: ${errorMessage(error)}`)
   }
   let marker: unknown

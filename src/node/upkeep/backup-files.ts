@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Static, type TSchema, Type } from 'typebox'
 import { Check } from 'typebox/value'
 import { ProviderId, Sha256Hex, Timestamp } from '../../../protocol/fields.ts'
@@ -59,6 +59,7 @@ export async function readBackupJson<Schema extends TSchema>(path: string, schem
     bytes = await readFile(path)
   } catch (error) {
     if (hasCode(error, 'ENOENT')) throw new StartError(`${path} is missing: this is no whole backup`)
+    if (hasCode(error, 'ENOTDIR')) throw new StartError(`${dirname(path)} is a file, not a folder of backups`)
     throw error
   }
   let value: unknown

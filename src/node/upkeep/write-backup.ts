@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import type { SnapshotHead } from '../../../protocol/upkeep.ts'
 import { utf8 } from '../../kernel/base/bytes.ts'
-import { hasCode, StartError } from '../../kernel/base/errors.ts'
+import { errorMessage, hasCode, StartError } from '../../kernel/base/errors.ts'
+import { makeDirectory } from '../../kernel/base/make-directory.ts'
 import { syncDirectory, writeFileDurably } from '../../kernel/storage/durable-files.ts'
 import { KEYSPACES, keyspaceOf } from '../../kernel/storage/keyspaces.ts'
 import {
@@ -134,8 +135,13 @@ async function checkFolder(folder: string): Promise<void> {
   try {
     entries = await readdir(folder)
   } catch (error) {
+    if (hasCode(error, 'ENOTDIR')) throw new StartError(`${folder} is a file, not a folder: name another one`)
     if (!hasCode(error, 'ENOENT')) throw error
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    try {
+      makeDirectory(folder)
+    } catch (cause) {
+      throw new StartError(`${folder} cannot be made: ${errorMessage(cause)}`, { cause })
+    }
   }
   // One that was interrupted at the very beginning has no such file yet.
   const isOurs = entries.includes(BACKUP_FILE) || entries.every((name) => name === 'snapshots' || name === 'packages')

@@ -131,7 +131,7 @@ describe('damage', () => {
   it('a path that cannot be a folder', async (t) => {
     const file = join(await temporaryFolder(t), 'file')
     await writeFile(file, '')
-    await refused(checkDataDirectory(file, 'main', NO_KEYS), /cytoplex.json cannot be read/)
+    await refused(checkDataDirectory(file, 'main', NO_KEYS), /is a file, not a directory/)
   })
 
   it('a directory that a node is using', async (t) => {
