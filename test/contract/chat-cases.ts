@@ -42,6 +42,12 @@ async function inSession(
   return at.send(asked(V2, more, { Authorization: `Bearer ${token}` }))
 }
 
+/** Reads with the token of a session of its own. */
+async function inSessionOf(at: ContractServer, path: string): Promise<Reply> {
+  const { token } = await at.node.memory.createSession({})
+  return at.send({ path, headers: { Authorization: `Bearer ${token}` } })
+}
+
 async function afterTheEnd(at: ContractServer): Promise<Reply> {
   const { memory } = at.node
   const { token, session_id } = await memory.createSession({})
@@ -90,5 +96,15 @@ export const chatCases: Record<string, Record<number, Produce>> = {
     200: (at) => at.send({ path: '/v1/models/extractive' }),
     400: (at) => at.send({ path: `/v1/models/${'x'.repeat(300)}` }),
     404: (at) => at.send({ path: '/v1/models/gpt-4' }),
+  },
+  'GET /v2/models': {
+    200: (at) => inSessionOf(at, '/v2/models'),
+    401: (at) => at.send({ path: '/v2/models' }),
+  },
+  'GET /v2/models/{model}': {
+    200: (at) => inSessionOf(at, '/v2/models/extractive'),
+    400: (at) => inSessionOf(at, `/v2/models/${'x'.repeat(300)}`),
+    401: (at) => at.send({ path: '/v2/models/extractive' }),
+    404: (at) => inSessionOf(at, '/v2/models/gpt-4'),
   },
 }

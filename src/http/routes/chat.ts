@@ -45,6 +45,46 @@ const EVENT_HEADERS = [
   'no',
 ] as const
 
+/** What OpenAI's clients choose models from. */
+function modelRoutes(version: 'v1' | 'v2', door: Pick<Route, 'access' | 'memory'>): readonly Route[] {
+  return [
+    route({
+      ...shared,
+      ...door,
+      method: 'GET',
+      path: `/${version}/models`,
+      operationId: `get_${version}_models`,
+      bodyLimit: 0,
+      summary: 'List the models that chats may ask for',
+      answers: { 200: { description: 'Models', schema: ModelList } },
+      handler:
+        ({ node }) =>
+        (request, reply) =>
+          sendJson(request, reply, 200, node.chat.models()),
+    }),
+    route({
+      ...shared,
+      ...door,
+      method: 'GET',
+      path: `/${version}/models/:model`,
+      operationId: `get_${version}_models_by_model`,
+      bodyLimit: 0,
+      summary: 'One of these models',
+      params: Type.Object({ model: Type.String({ minLength: 1, maxLength: 256 }) }),
+      answers: { 200: { description: 'The model', schema: Model }, 404: failure('There is no such model') },
+      handler:
+        ({ node }) =>
+        (request, reply) => {
+          const { model } = request.params
+          const found = node.chat.models().data.find(({ id }) => id === model)
+          if (found === undefined)
+            throw chatError('model_not_found', `there is no model ${JSON.stringify(model)}`, 'model')
+          return sendJson(request, reply, 200, found)
+        },
+    }),
+  ]
+}
+
 /** Chat completions in the shape of OpenAI's: "Enhanced Chat Completions", and "Stage 1 Endpoints". */
 export const chatRoutes: readonly Route[] = [
   route({
@@ -96,40 +136,9 @@ export const chatRoutes: readonly Route[] = [
           else sendJson(request, reply, 200, await node.chat.complete(body, signal))
         }),
   }),
-  route({
-    ...shared,
-    method: 'GET',
-    path: '/v1/models',
-    operationId: 'get_v1_models',
-    access: 'spending',
-    bodyLimit: 0,
-    summary: 'List the models that chats may ask for',
-    answers: { 200: { description: 'Models', schema: ModelList } },
-    handler:
-      ({ node }) =>
-      (request, reply) =>
-        sendJson(request, reply, 200, node.chat.models()),
-  }),
-  route({
-    ...shared,
-    method: 'GET',
-    path: '/v1/models/:model',
-    operationId: 'get_v1_models_by_model',
-    access: 'spending',
-    bodyLimit: 0,
-    summary: 'One of these models',
-    params: Type.Object({ model: Type.String({ minLength: 1, maxLength: 256 }) }),
-    answers: { 200: { description: 'The model', schema: Model }, 404: failure('There is no such model') },
-    handler:
-      ({ node }) =>
-      (request, reply) => {
-        const { model } = request.params
-        const found = node.chat.models().data.find(({ id }) => id === model)
-        if (found === undefined)
-          throw chatError('model_not_found', `there is no model ${JSON.stringify(model)}`, 'model')
-        return sendJson(request, reply, 200, found)
-      },
-  }),
+  ...modelRoutes('v1', { access: 'spending' }),
+  // Clients that have a session's token for a key ask where they chat.
+  ...modelRoutes('v2', { access: 'session:any', memory: { class: 'context', operation: 'list_models' } }),
 ]
 
 async function stream(
