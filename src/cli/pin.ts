@@ -6,7 +6,7 @@ import { explainNotFound } from './cell-not-found.ts'
 import { bytesText, clientFor, type NodeFlags } from './cell-transfer.ts'
 import { CliError, EXIT, exitCodeOf } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
-import { targetOptions } from './target.ts'
+import { targetFlags, targetOptions } from './target.ts'
 
 interface UnpinFlags extends NodeFlags {
   readonly drop?: true
@@ -38,7 +38,8 @@ async function pin(what: string, flags: NodeFlags): Promise<void> {
   const { answer } = await askNode(flags, `${PATH}/pins/${digest}`, Pin, { method: 'POST' })
   if (flags.json) return printJson(answer)
   if (answer.state === 'waiting') {
-    printLine(`${digest} is pinned, and will be fetched.\nnext: cytoplex follow list shows when it is here`)
+    printLine(`${digest} is pinned, and will be fetched.`)
+    printLine(`next: cytoplex follow list${targetFlags(flags)} shows when it is here`)
   } else printLine(`${safe(nameOf(answer))} is pinned, and here.`)
 }
 

@@ -115,6 +115,8 @@ test('pack describes a package, sign completes the description, push sends both'
   const node = await fakeNode(t, async (request, response) => sendJson(response, 201, await acceptUpload(request)))
   const pushed = await ok(folder, 'push', 'sql.json', '--package', SQL, '--node', node.url, '--api-key', 'the key')
   assert.match(pushed.stdout, /^registered sql-wasm 1\.2\.0\n/)
+  const next = `\nnext: cytoplex cell request query-sql --node ${node.url} --api-key KEY\n`
+  assert.ok(pushed.stdout.endsWith(next), pushed.stdout)
   assert.equal(node.seen[0]?.headers['x-api-key'], 'the key')
   const form = await formOf(node.seen[0]!)
   assert.deepEqual(JSON.parse(String(form.get('manifest'))), manifest)

@@ -12,6 +12,8 @@ test('a policy is added, shown and removed; a package pinned and unpinned', asyn
 
   const added = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '2MiB')
   const [, id = ''] = /^([0-9a-f]{12}) follows capability sql\.\* \^1\.0\.0\.\n/.exec(added.stdout) ?? []
+  const next = `\nnext: cytoplex follow list --node ${server.url} --api-key KEY shows how far it is\n`
+  assert.ok(added.stdout.endsWith(next), added.stdout)
   assert.equal(added.code, 0, added.stderr)
   const again = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '1')
   assert.equal(again.code, 1)
