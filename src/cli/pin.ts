@@ -14,6 +14,11 @@ interface UnpinFlags extends NodeFlags {
 
 const PATH = '/api/v1/replication'
 const DIGEST = /^sha256:[0-9a-f]{64}$/
+const WHY_NO_COPY: Readonly<Record<Pin['state'], string>> = {
+  kept: 'its copy is gone already',
+  registered: 'it is registered here, so there was no copy to drop',
+  waiting: 'it was not here yet',
+}
 const WHAT = 'digest of a package (sha256:…), or a cell type, with @VERSION if wanted'
 
 /** `cytoplex pin`, `cytoplex unpin`: whether one package is kept. */
@@ -35,7 +40,9 @@ export function registerPinCommands(program: Command): void {
 
 async function pin(what: string, flags: NodeFlags): Promise<void> {
   const digest = await digestOf(what, flags)
-  const { answer } = await askNode(flags, `${PATH}/pins/${digest}`, Pin, { method: 'POST' })
+  const { answer } = await askNode(flags, `${PATH}/pins/${digest}`, Pin, {
+    method: 'POST',
+  })
   if (flags.json) return printJson(answer)
   if (answer.state === 'waiting') {
     printLine(`${digest} is pinned, and will be fetched.`)
@@ -45,20 +52,26 @@ async function pin(what: string, flags: NodeFlags): Promise<void> {
 
 async function unpin(what: string, flags: UnpinFlags): Promise<void> {
   const digest = await digestOf(what, flags)
-  const unpinned = await askNode(flags, `${PATH}/pins/${digest}`, Pin, { method: 'DELETE' }).catch((error: unknown) => {
-    // What is not pinned may be dropped all the same.
-    if (flags.drop === true && exitCodeOf(error) === EXIT.notFound) return undefined
-    throw error
-  })
-  if (flags.drop !== true) {
-    if (flags.json) printJson(unpinned!.answer)
-    else printLine(`${safe(nameOf(unpinned!.answer))} is not pinned any more.`)
-    return
-  }
-  const { answer } = await askNode(flags, `${PATH}/copies/${digest}`, CopyDropped, { method: 'DELETE' })
-  if (flags.json) printJson(answer)
-  else printLine(`The copy of ${digest} is gone: ${bytesText(answer.bytes)}.`)
+  const remove = { method: 'DELETE' }
+  // What is not pinned may be dropped all the same.
+  const unpinned = await askNode(flags, `${PATH}/pins/${digest}`, Pin, remove).catch(absent(flags.drop === true))
+  const pin = unpinned?.answer
+  const dropped =
+    flags.drop === true
+      ? await askNode(flags, `${PATH}/copies/${digest}`, CopyDropped, remove).catch(absent(pin !== undefined))
+      : undefined
+  if (flags.json) return printJson(dropped?.answer ?? pin)
+  if (dropped !== undefined) return printLine(`The copy of ${digest} is gone: ${bytesText(dropped.answer.bytes)}.`)
+  const why = flags.drop === true ? `; ${WHY_NO_COPY[pin!.state]}` : ''
+  printLine(`${safe(nameOf(pin!))} is not pinned any more${why}.`)
 }
+
+/** Throws what failed, but for what is not there, where that is no failure. */
+const absent =
+  (isFine: boolean) =>
+  (error: unknown): undefined => {
+    if (!isFine || exitCodeOf(error) !== EXIT.notFound) throw error
+  }
 
 /** The digest itself, or that of the cell which the node finds. */
 async function digestOf(what: string, flags: NodeFlags): Promise<string> {

@@ -36,6 +36,12 @@ test('a policy is added, shown and removed; a package pinned and unpinned', asyn
   const absent = await run('unpin', String(digest), '--drop')
   assert.deepEqual([absent.code, absent.stdout], [3, ''])
   assert.match(absent.stderr, /there is no copy of/)
+  await run('pin', String(digest))
+  const unpinned = await run('unpin', String(digest), '--drop')
+  assert.deepEqual(
+    [unpinned.code, unpinned.stdout],
+    [0, 'pinned@1.0.0 is not pinned any more; it is registered here, so there was no copy to drop.\n'],
+  )
   assert.equal((await run('follow', 'remove', id)).code, 0)
   assert.equal((await run('follow', 'remove', id)).code, 3)
   assert.match((await run('follow', 'list')).stdout, /^Nothing is followed\.\n$/)
