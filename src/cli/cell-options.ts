@@ -58,6 +58,15 @@ export function publisherFlag(value: string, before?: readonly string[]): string
   throw new CliError(`--publisher: found ${JSON.stringify(value)}, allowed are 64 hex digits`, EXIT.usage)
 }
 
+/** Takes `TYPE` or `TYPE@RANGE` apart; `allowed` says what it may be. Throws `CliError`, exit code 2. */
+export function cellNamed(text: string, allowed: string): { readonly cellType: string; readonly version?: string } {
+  const [cellType = '', version, ...rest] = text.split('@')
+  if (cellType === '' || version === '' || rest.length > 0) {
+    throw new CliError(`found ${JSON.stringify(text)}, allowed is the ${allowed}`, EXIT.usage)
+  }
+  return version === undefined ? { cellType } : { cellType, version }
+}
+
 /** Adds the flags that describe a cell. */
 export function cellFlags(command: Command): Command {
   return command

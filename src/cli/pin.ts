@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
-import { CopyDropped, Pin } from '../../protocol/replication.ts'
+import { maxSatisfying } from 'semver'
+import { CopyDropped, Pin, ReplicationStatus } from '../../protocol/replication.ts'
 import { askNode } from './ask-node.ts'
 import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
+import { cellNamed } from './cell-options.ts'
 import { bytesText, clientFor, type NodeFlags } from './cell-transfer.ts'
-import { CliError, EXIT, exitCodeOf } from './exit-codes.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
 import { targetFlags, targetOptions } from './target.ts'
 
@@ -51,7 +53,7 @@ async function pin(what: string, flags: NodeFlags): Promise<void> {
 }
 
 async function unpin(what: string, flags: UnpinFlags): Promise<void> {
-  const digest = await digestOf(what, flags)
+  const digest = (await pinnedAs(what, flags)) ?? (await digestOf(what, flags))
   const remove = { method: 'DELETE' }
   // What is not pinned may be dropped all the same.
   const unpinned = await askNode(flags, `${PATH}/pins/${digest}`, Pin, remove).catch(absent(flags.drop === true))
@@ -73,13 +75,21 @@ const absent =
     if (!isFine || exitCodeOf(error) !== EXIT.notFound) throw error
   }
 
+/** What is yanked or deleted, nobody offers any more, but it is still pinned. */
+async function pinnedAs(what: string, flags: NodeFlags): Promise<string | undefined> {
+  if (DIGEST.test(what)) return undefined
+  const { cellType, version } = cellNamed(what, WHAT)
+  const { answer } = await askNode(flags, PATH, ReplicationStatus)
+  const pins = answer.pins.filter((pin) => pin.cell_type === cellType)
+  const versions = pins.flatMap((pin) => pin.version ?? [])
+  const highest = maxSatisfying(versions, version ?? '*', { includePrerelease: version === undefined })
+  return pins.find((pin) => pin.version === highest)?.digest
+}
+
 /** The digest itself, or that of the cell which the node finds. */
 async function digestOf(what: string, flags: NodeFlags): Promise<string> {
   if (DIGEST.test(what)) return what
-  const [cellType = '', version, ...rest] = what.split('@')
-  if (cellType === '' || version === '' || rest.length > 0) {
-    throw new CliError(`found ${JSON.stringify(what)}, allowed is the ${WHAT}`, EXIT.usage)
-  }
+  const { cellType, version } = cellNamed(what, WHAT)
   const found = await clientFor(flags)
     .requestSpecific({ cellType, version })
     .catch(explainNotFound(cellType, 'cell type'))
