@@ -93,6 +93,11 @@ test('zsh completes the same at its prompt', { skip: has('zsh') ? false : 'no zs
   assert.equal(complete('cytoplex cell push /etc/passw'), 'cytoplex cell push /etc/passwd')
 })
 
+test('a folder is no bundle: no node is asked', async () => {
+  const { code, stderr } = await cytoplex(['import', '.', '--node', 'http://127.0.0.1:1'])
+  assert.deepEqual([code, stderr], [1, 'cytoplex: . is no file\n'])
+})
+
 const SAMPLE: TopSample = {
   url: 'http://127.0.0.1:8000',
   at: 10_000,
