@@ -4,7 +4,7 @@ import { CopyDropped, Pin, ReplicationStatus } from '../../protocol/replication.
 import { askNode } from './ask-node.ts'
 import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
-import { cellNamed } from './cell-options.ts'
+import { cellNamed, PACKAGE_OR_CELL } from './cell-options.ts'
 import { bytesText, clientFor, type NodeFlags } from './cell-transfer.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
@@ -21,19 +21,18 @@ const WHY_NO_COPY: Readonly<Record<Pin['state'], string>> = {
   registered: 'it is registered here, so there was no copy to drop',
   waiting: 'it was not here yet',
 }
-const WHAT = 'digest of a package (sha256:…), or a cell type, with @VERSION if wanted'
 
 /** `cytoplex pin`, `cytoplex unpin`: whether one package is kept. */
 export function registerPinCommands(program: Command): void {
   const pinning = program
     .command('pin')
     .description('fetch a package, and keep it whatever becomes of it elsewhere')
-    .argument('<what>', WHAT)
+    .argument('<what>', PACKAGE_OR_CELL)
   targetOptions(networkFlag(pinning)).addHelpText('after', '\nExample:\n  $ cytoplex pin sql-wasm@1.0.0').action(pin)
   const unpinning = program
     .command('unpin')
     .description('let go of a package: the copy may go when room is needed')
-    .argument('<what>', WHAT)
+    .argument('<what>', PACKAGE_OR_CELL)
     .option('--drop', 'drop the copy at once, pinned or not')
   targetOptions(networkFlag(unpinning))
     .addHelpText('after', '\nExample:\n  $ cytoplex unpin sql-wasm@1.0.0 --drop')
@@ -78,7 +77,7 @@ const absent =
 /** What is yanked or deleted, nobody offers any more, but it is still pinned. */
 async function pinnedAs(what: string, flags: NodeFlags): Promise<string | undefined> {
   if (DIGEST.test(what)) return undefined
-  const { cellType, version } = cellNamed(what, WHAT)
+  const { cellType, version } = cellNamed(what)
   const { answer } = await askNode(flags, PATH, ReplicationStatus)
   const pins = answer.pins.filter((pin) => pin.cell_type === cellType)
   const versions = pins.flatMap((pin) => pin.version ?? [])
@@ -89,7 +88,7 @@ async function pinnedAs(what: string, flags: NodeFlags): Promise<string | undefi
 /** The digest itself, or that of the cell which the node finds. */
 async function digestOf(what: string, flags: NodeFlags): Promise<string> {
   if (DIGEST.test(what)) return what
-  const { cellType, version } = cellNamed(what, WHAT)
+  const { cellType, version } = cellNamed(what)
   const found = await clientFor(flags)
     .requestSpecific({ cellType, version })
     .catch(explainNotFound(cellType, 'cell type'))
