@@ -46,6 +46,7 @@ test('mistakes in the command line: exit 2, one line, a suggestion', async () =>
     [['start', '--htp-port', '1'], /unknown option '--htp-port'; \(Did you mean --http-port\?\)/],
     [['start', '--http-port'], /argument missing/],
     [['start', '--http-port', 'x'], /http\.port \(flag --http-port\): found "x", allowed is a whole number/],
+    [['key', 'revoke', 'nope'], /found "nope", allowed is an id as cytoplex key list shows it/],
     [['status', 'extra'], /too many arguments/],
   ]
   const outcomes = await Promise.all(cases.map(([args]) => cytoplex(args)))
