@@ -84,8 +84,8 @@ test('config show: values, origins, warnings; the admin key masked', async () =>
     cytoplex(['config', 'show'], env),
     cytoplex(['config', 'show', '--json'], env),
   ])
-  assert.match(asText.stdout, /^http\.port +8080 +environment CYTOPLEX_HTTP_PORT$/m)
-  assert.match(asText.stdout, /^admin key +•••• +environment CYTOPLEX_ADMIN_KEY$/m)
+  assert.match(asText.stdout, /^http\.port +environment CYTOPLEX_HTTP_PORT +8080$/m)
+  assert.match(asText.stdout, /^admin key +environment CYTOPLEX_ADMIN_KEY +••••$/m)
   assert.match(asText.stderr, /^cytoplex: warning: goals\.serve_evaluations has no effect/)
   assert.deepEqual([asText.code, asJson.code, asJson.stderr], [0, 0, ''])
   const { settings, warnings } = JSON.parse(asJson.stdout)
