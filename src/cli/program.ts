@@ -17,6 +17,7 @@ import { registerFollowCommands } from './follow.ts'
 import { registerFsck } from './fsck.ts'
 import { registerGc } from './gc.ts'
 import { registerGoalCommands } from './goal.ts'
+import { registerHelp } from './help.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { registerKeysCommands } from './keys.ts'
@@ -94,6 +95,7 @@ export function createProgram(): Command {
   registerGc(program)
   registerBundleCommands(program)
   registerCompletion(program)
+  registerHelp(program)
   withoutExit(program)
   return program
 }

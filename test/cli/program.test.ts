@@ -21,8 +21,8 @@ test('every verb has help with an example, and --json', () => {
     verb.configureOutput({ writeOut: (text) => (help += text) })
     verb.outputHelp()
     assert.match(help, /Examples?:\n {2}(\$ )?(\S+=\S+ )*cytoplex /, name)
-    // What completes verbs is a script of the shell.
-    if (verb.commands.length === 0 && name !== 'completion') assert.match(help, /--json/, name)
+    // What completes verbs is a script of the shell, and help is for people.
+    if (verb.commands.length === 0 && name !== 'completion' && name !== 'help') assert.match(help, /--json/, name)
     assert.ok(verb.description().length > 0, name)
   }
 })
@@ -35,6 +35,14 @@ test('--help lists verbs and exit codes', async () => {
   }
 })
 
+test('help walks the verbs', async () => {
+  for (const verbs of [[], ['cell'], ['cell', 'push'], ['follow', 'rm']]) {
+    const [asked, flagged] = await Promise.all([cytoplex(['help', ...verbs]), cytoplex([...verbs, '--help'])])
+    assert.deepEqual(asked, flagged)
+    assert.equal(asked.code, 0)
+  }
+})
+
 test('--version prints the version of package.json', async () => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   assert.deepEqual(await cytoplex(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
@@ -43,6 +51,9 @@ test('--version prints the version of package.json', async () => {
 test('mistakes in the command line: exit 2, one line, a suggestion', async () => {
   const cases: [args: string[], line: RegExp][] = [
     [['statsu'], /unknown command 'statsu'; \(Did you mean status\?\)/],
+    [['help', 'cel'], /unknown command 'cel'; \(Did you mean cell\?\)/],
+    [['help', 'cell', 'psh', 'x'], /unknown command 'psh'; \(Did you mean push\?\)/],
+    [['help', 'cell', 'push', 'x'], /unknown command 'x'/],
     [['start', '--htp-port', '1'], /unknown option '--htp-port'; \(Did you mean --http-port\?\)/],
     [['start', '--http-port'], /argument missing/],
     [['start', '--http-port', 'x'], /http\.port \(flag --http-port\): found "x", allowed is a whole number/],

@@ -43,6 +43,9 @@ test('bash completes verbs, sub-verbs, choices and flags', { skip: has('bash') ?
   }
   assert.deepEqual(complete('cytoplex', 'back'), ['backup'])
   assert.deepEqual(complete('cytoplex', 'cell', 'pu'), ['push'])
+  assert.deepEqual(complete('cytoplex', 'hel'), ['help'])
+  assert.deepEqual(complete('cytoplex', 'help', 'cell', 'pu'), ['push'])
+  assert.deepEqual(complete('cytoplex', 'help', 'back'), ['backup'])
   assert.deepEqual(complete('cytoplex', 'backup', '--data-dir', '/x', '--with'), ['--with-keys'])
   assert.deepEqual(complete('cytoplex', 'completion', 'z'), ['zsh'])
 })
