@@ -107,8 +107,12 @@ function withoutExit(command: Command): void {
   for (const verb of command.commands) withoutExit(verb)
 }
 
-/** A wrong key says where the right one is. */
+/** A wrong key says where the right one is; and where nothing runs, how to start it. */
 function advised(error: unknown): unknown {
+  if (exitCodeOf(error) === EXIT.unreachable && errorMessage(error).includes('ECONNREFUSED')) {
+    const start = 'start one with cytoplex start, or find out more with cytoplex doctor'
+    return new CliError(`${errorMessage(error)}; ${start}`, EXIT.unreachable, codeOf(error))
+  }
   if (exitCodeOf(error) !== EXIT.unauthorised || codeOf(error) !== 'PROV_016') return error
   const advice =
     "the administrator's key is in admin.key of the node's data directory: name that with --data-dir, or the key with --api-key"
