@@ -48,14 +48,18 @@ async function backup(path: string, flags: BackupFlags): Promise<void> {
   const keys = flags.withKeys === true ? await sealedKeys(flags) : undefined
   const write = (source: BackupSource) =>
     interruptible((signal) =>
-      withProgress(folder, { json: flags.json ? true : undefined } as object, (onProgress) =>
-        writeBackup(source, {
-          folder,
-          signal,
-          keys,
-          verify: flags.verify === true,
-          onProgress: (transferred, total) => onProgress({ transferred, total }),
-        }),
+      withProgress(
+        folder,
+        { json: flags.json ? true : undefined } as object,
+        (onProgress) =>
+          writeBackup(source, {
+            folder,
+            signal,
+            keys,
+            verify: flags.verify === true,
+            onProgress: (transferred, total) => onProgress({ transferred, total }),
+          }),
+        (total) => `${total} packages`,
       ),
     )
   const done = await onNodeOrData(

@@ -100,9 +100,11 @@ async function checkpointOf(text: string): Promise<NonNullable<BundleOrder['sinc
 }
 
 async function importBundle(file: string, flags: ImportFlags): Promise<void> {
-  await stat(file).catch((error: unknown) => {
+  const found = await stat(file).catch((error: unknown) => {
     throw new CliError(`${file} cannot be read: ${errorMessage(error)}`, EXIT.failure)
   })
+  // What comes through a pipe is fine.
+  if (found.isDirectory()) throw new CliError(`${file} is no file`, EXIT.failure)
   const { url, apiKey } = resolveTarget(flags)
   const report = await interruptible(async (signal) => {
     const { openStream } = await import('../client/open-stream.ts')

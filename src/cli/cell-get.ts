@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Cell } from '../client/index.ts'
 import { networkFlag } from './cell-keys.ts'
 import { explainNotFound } from './cell-not-found.ts'
-import { publisherFlag, range } from './cell-options.ts'
+import { cellNamed, PACKAGE_OR_CELL, publisherFlag, range } from './cell-options.ts'
 import { bytesText, clientFor, downloadToFile, extensionOf, type NodeFlags } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { anyNumber } from './number-flags.ts'
@@ -27,7 +27,7 @@ export function registerGet(cell: Command): void {
       cell
         .command('get')
         .description('download a cell, from anywhere in the federation, and verify it')
-        .argument('<cell>', 'cell type, or sha256:… of a package')
+        .argument('<cell>', PACKAGE_OR_CELL)
         .option('--version <range>', 'version or npm semver range (default: the highest)', range('--version'))
         .option('--publisher <id>', 'accept only cells of this publisher; repeat for more', publisherFlag)
         .option('--wait <seconds>', 'how long to search', anyNumber('--wait', 0))
@@ -52,9 +52,11 @@ async function get(name: string, flags: GetFlags): Promise<void> {
     if (flags.json) return printJson({ file, digest: name, size_bytes: size })
     return printLine(`wrote ${safe(file)} (${bytesText(size)}), ${name}`)
   }
+  const { cellType, version: wanted } =
+    flags.version === undefined ? cellNamed(name) : { cellType: name, version: flags.version }
   const cell = await client
-    .requestSpecific({ cellType: name, version: flags.version, waitSeconds: flags.wait })
-    .catch(explainNotFound(name, 'cell type'))
+    .requestSpecific({ cellType, version: wanted, waitSeconds: flags.wait })
+    .catch(explainNotFound(cellType, 'cell type'))
   const file = flags.output ?? fileNameOf(cell)
   const size = await downloadToFile(client, cell, file, flags)
   const { cell_type, version, digest, publisher } = cell

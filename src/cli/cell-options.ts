@@ -58,6 +58,18 @@ export function publisherFlag(value: string, before?: readonly string[]): string
   throw new CliError(`--publisher: found ${JSON.stringify(value)}, allowed are 64 hex digits`, EXIT.usage)
 }
 
+/** What an argument may be that is a digest, or else what {@link cellNamed} takes apart. */
+export const PACKAGE_OR_CELL = 'digest of a package (sha256:…), or a cell type, with @VERSION if wanted'
+
+/** Takes `TYPE` or `TYPE@VERSION` apart. Throws `CliError`, exit code 2. */
+export function cellNamed(text: string): { readonly cellType: string; readonly version?: string } {
+  const [cellType = '', version, ...rest] = text.split('@')
+  if (cellType === '' || version === '' || rest.length > 0) {
+    throw new CliError(`found ${JSON.stringify(text)}, allowed is the ${PACKAGE_OR_CELL}`, EXIT.usage)
+  }
+  return version === undefined ? { cellType } : { cellType, version }
+}
+
 /** Adds the flags that describe a cell. */
 export function cellFlags(command: Command): Command {
   return command

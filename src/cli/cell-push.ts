@@ -12,7 +12,7 @@ import { signDescription } from './cell-sign.ts'
 import { clientFor, interruptible, type NodeFlags, withProgress } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, safe } from './output.ts'
-import { targetOptions } from './target.ts'
+import { targetFlags, targetOptions } from './target.ts'
 
 interface PushFlags extends CellFlags, KeyFlags, Omit<NodeFlags, 'network'> {
   readonly package?: string
@@ -67,7 +67,7 @@ async function push(file: string, flags: PushFlags): Promise<void> {
   printLine(`  cell       ${safe(answer.cell_id ?? '-')}`)
   printLine(`  digest     ${safe(answer.digest ?? manifest.package.digest)}`)
   printLine(`  publisher  ${safe(answer.publisher ?? '-')} (signed by the ${safe(answer.signed_by ?? 'provider')})`)
-  printLine(`next: cytoplex cell request ${manifest.capabilities[0]?.name}`)
+  printLine(`next: cytoplex cell request ${manifest.capabilities[0]?.name}${targetFlags(flags)}`)
 }
 
 /** Reads a cell description, and checks that it is about the package beside it. */

@@ -43,15 +43,16 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   }
 }
 
-/** Shows progress on stderr while `work` runs, when somebody can see it. */
+/** Shows progress on stderr while `work` runs, when somebody can see it; `totalText` writes what it comes to. */
 export async function withProgress<T>(
   label: string,
   flags: NodeFlags,
   work: (onProgress: (progress: Progress) => void) => Promise<T>,
+  totalText: (total: number) => string = bytesText,
 ): Promise<T> {
   if (!process.stderr.isTTY || flags.json) return work(() => undefined)
   const bar = new SingleBar({
-    format: `${safe(label)} [{bar}] {percentage}% of {size}`,
+    format: `${safe(label)} [{bar}] {percentage}% of {total_text}`,
     stream: process.stderr,
     clearOnComplete: true,
     hideCursor: true,
@@ -59,7 +60,7 @@ export async function withProgress<T>(
   let started = false
   try {
     return await work(({ transferred, total }) => {
-      if (!started) bar.start(total, 0, { size: bytesText(total) })
+      if (!started) bar.start(total, 0, { total_text: totalText(total) })
       started = true
       bar.update(transferred)
     })

@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander'
 import { bashScript, type CompletedVerb, fishScript, zshScript } from './completion-scripts.ts'
+import { HELP } from './help.ts'
 import { printLine } from './output.ts'
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript }
@@ -42,7 +43,9 @@ export function verbsOf(program: Command, path: readonly string[] = []): Complet
     choices: args.flatMap(({ argChoices }) => argChoices ?? []),
     takesFiles: args.some((argument) => /file|folder/.test(argument.name())),
   }
-  return [own, ...program.commands.flatMap((verb) => verbsOf(verb, [...path, verb.name()]))]
+  // The scripts pass over words that are no verbs: behind help the verbs are completed as they are without it.
+  const others = program.commands.filter((verb) => verb.name() !== HELP)
+  return [own, ...others.flatMap((verb) => verbsOf(verb, [...path, verb.name()]))]
 }
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

@@ -43,8 +43,8 @@ function show(options: ShowOptions): void {
     return
   }
   printTable(
-    ['KEY', 'VALUE', 'FROM'],
-    settings.map(({ key, value, origin }) => [key, shown(value), origin]),
+    ['KEY', 'FROM', 'VALUE'],
+    settings.map(({ key, value, origin }) => [key, origin, shown(value)]),
   )
   for (const warning of loaded.warnings) printError(`warning: ${warning}`, false)
 }

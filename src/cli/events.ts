@@ -1,6 +1,8 @@
 import { Argument, type Command } from 'commander'
-import { EVENT_CHANNELS, type EventChannel } from '../../protocol/events.ts'
+import { Check } from 'typebox/value'
+import { EVENT_CHANNELS, type EventChannel, EventCursor } from '../../protocol/events.ts'
 import type { EventItem } from '../client/index.ts'
+import { CliError, EXIT } from './exit-codes.ts'
 import { wholeNumber } from './number-flags.ts'
 import { paint, printLine, safe } from './output.ts'
 import { resolveTarget, type TargetOptions, targetOptions } from './target.ts'
@@ -40,6 +42,10 @@ Examples:
 
 async function events(channels: EventChannel[], options: EventsOptions): Promise<void> {
   const { goal: goalId, since, limit = Number.POSITIVE_INFINITY } = options
+  if (since !== undefined && !Check(EventCursor, since)) {
+    const allowed = 'a cursor as cytoplex events --json shows it'
+    throw new CliError(`--since: found ${JSON.stringify(since)}, allowed is ${allowed}`, EXIT.usage)
+  }
   const { url, apiKey } = resolveTarget(options)
   const { createClient } = await import('../client/index.ts')
   let count = 0

@@ -3,7 +3,7 @@ import { PartnerAdded } from '../../protocol/federation.ts'
 import { askNode } from './ask-node.ts'
 import { FEDERATION_PATH, type TermsOptions, termsOf, termsOptions } from './federation-terms.ts'
 import { printJson, printLine, safe } from './output.ts'
-import { targetOptions } from './target.ts'
+import { targetFlags, targetOptions } from './target.ts'
 
 interface AddOptions extends TermsOptions {
   secret: string
@@ -46,7 +46,7 @@ async function run(url: string, options: AddOptions): Promise<void> {
   else {
     printLine(`${safe(answer.partner_id)} is a partner: ${safe(answer.message)}.`)
     printLine(
-      `next: cytoplex federation set ${safe(answer.partner_id)} --auto-forward asks it for cells that nobody announces`,
+      `next: cytoplex federation set ${safe(answer.partner_id)} --auto-forward${targetFlags(options)} asks it for cells that nobody announces`,
     )
     // Between nodes with an invitation the tokens went over by themselves.
     if (!secret.startsWith('ci1.')) printLine(`\nfederation_token: ${safe(answer.federation_token ?? '')}`)

@@ -4,7 +4,7 @@ import { askNode } from './ask-node.ts'
 import { bytesText } from './cell-transfer.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, printTable, safe } from './output.ts'
-import { type TargetOptions, targetOptions } from './target.ts'
+import { type TargetOptions, targetFlags, targetOptions } from './target.ts'
 
 interface FollowOptions extends TargetOptions {
   json?: boolean
@@ -62,7 +62,7 @@ async function add(options: AddOptions): Promise<void> {
   const { answer } = await askNode(options, `${PATH}/policies`, PolicyStatus, { method: 'POST', body })
   if (options.json) return printJson(answer)
   printLine(`${answer.id} follows ${safe(followed(answer))}.`)
-  printLine('next: cytoplex follow list shows how far it is')
+  printLine(`next: cytoplex follow list${targetFlags(options)} shows how far it is`)
 }
 
 async function list(options: FollowOptions): Promise<void> {

@@ -11,6 +11,7 @@ import { CliError, EXIT } from './exit-codes.ts'
 import { openContributorKey } from './goal-key.ts'
 import { type GoalFlags, goalVerb, pairOf } from './goal-options.ts'
 import { printJson, printLine, safe } from './output.ts'
+import { targetFlags } from './target.ts'
 
 interface ContributeFlags extends GoalFlags {
   readonly version: string
@@ -76,7 +77,7 @@ async function contribute(goalId: string, path: string, flags: ContributeFlags):
   }
   printLine(`  contribution  ${contribution_id}`)
   printLine(`  contributor   ${nodeIdOf(key.publicKey)}`)
-  printLine(`next: cytoplex goal leaderboard ${safe(goalId)}`)
+  printLine(`next: cytoplex goal leaderboard ${safe(goalId)}${targetFlags(flags)}`)
 }
 
 const refusal = ({ rejection_type, reason }: ContributionVerdict): string =>

@@ -11,6 +11,7 @@ import { CliError, EXIT } from './exit-codes.ts'
 import { type GoalFlags, withExample } from './goal-options.ts'
 import { anyNumber, wholeNumber } from './number-flags.ts'
 import { printJson, printLine, safe } from './output.ts'
+import { targetFlags } from './target.ts'
 
 interface CreateFlags extends GoalFlags {
   readonly evaluator: string
@@ -84,7 +85,7 @@ async function create(id: string, flags: CreateFlags): Promise<void> {
   printLine(`${safe(id)} is created, and joined.`)
   printLine(`  digest     ${known.digest}`)
   printLine(`  evaluator  ${known.goal.evaluator.digest}`)
-  printLine(`next: cytoplex goal contribute ${safe(id)} <file> --version 1.0`)
+  printLine(`next: cytoplex goal contribute ${safe(id)} <file> --version 1.0${targetFlags(flags)}`)
 }
 
 async function creationOf(goal_id: string, flags: CreateFlags): Promise<Readonly<Record<string, unknown>>> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { Check } from 'typebox/value'
-import { AccessRole, ApiKeyCreated, ApiKeyInfo, ApiKeyList } from '../../protocol/access.ts'
+import { AccessRole, ApiKeyCreated, ApiKeyId, ApiKeyInfo, ApiKeyList } from '../../protocol/access.ts'
 import { askNode } from './ask-node.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, printTable } from './output.ts'
@@ -86,6 +86,9 @@ async function list(options: KeyOptions): Promise<void> {
 }
 
 async function revoke(id: string, options: KeyOptions): Promise<void> {
+  if (!Check(ApiKeyId, id)) {
+    throw new CliError(`found ${JSON.stringify(id)}, allowed is an id as cytoplex key list shows it`, EXIT.usage)
+  }
   const { answer } = await askNode(options, `${PATH}/${encodeURIComponent(id)}`, ApiKeyInfo, { method: 'DELETE' })
   if (options.json) printJson(answer)
   else printLine(`The ${answer.role} key ${answer.key_id} (${answer.name}) is revoked.`)

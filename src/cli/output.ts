@@ -9,6 +9,10 @@ type Output = NodeJS.WriteStream
 /** Foreign text made fit for a terminal: control and bidirectional characters become `\uXXXX`. Every string that a node sent goes through it. */
 export const safe = escapeControls
 
+/** A word for a POSIX shell. */
+export const quote = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+
 /** Colours `text` when `stream` is a terminal and `NO_COLOR` is not set. */
 export function paint(style: Style, text: string, stream: Output = process.stdout): string {
   return stream.isTTY && !process.env.NO_COLOR ? styleText(style, text, { validateStream: false }) : text

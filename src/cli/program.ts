@@ -17,6 +17,7 @@ import { registerFollowCommands } from './follow.ts'
 import { registerFsck } from './fsck.ts'
 import { registerGc } from './gc.ts'
 import { registerGoalCommands } from './goal.ts'
+import { registerHelp } from './help.ts'
 import { registerId } from './id.ts'
 import { registerKeyCommands } from './key.ts'
 import { registerKeysCommands } from './keys.ts'
@@ -94,6 +95,7 @@ export function createProgram(): Command {
   registerGc(program)
   registerBundleCommands(program)
   registerCompletion(program)
+  registerHelp(program)
   withoutExit(program)
   return program
 }
@@ -105,8 +107,12 @@ function withoutExit(command: Command): void {
   for (const verb of command.commands) withoutExit(verb)
 }
 
-/** A wrong key says where the right one is. */
+/** A wrong key says where the right one is; and where nothing runs, how to start it. */
 function advised(error: unknown): unknown {
+  if (exitCodeOf(error) === EXIT.unreachable && errorMessage(error).includes('ECONNREFUSED')) {
+    const start = 'start one with cytoplex start, or find out more with cytoplex doctor'
+    return new CliError(`${errorMessage(error)}; ${start}`, EXIT.unreachable, codeOf(error))
+  }
   if (exitCodeOf(error) !== EXIT.unauthorised || codeOf(error) !== 'PROV_016') return error
   const advice =
     "the administrator's key is in admin.key of the node's data directory: name that with --data-dir, or the key with --api-key"

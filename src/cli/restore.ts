@@ -40,16 +40,20 @@ async function restore(path: string, flags: RestoreFlags): Promise<void> {
   const { data_dir: dataDir, key_dir: keyDir } = configOf(flags)
   const { restoreBackup } = await import('../node/upkeep/restore-backup.ts')
   const { manifest, keys, findings } = await interruptible((signal) =>
-    withProgress(dataDir, { json: flags.json ? true : undefined } as object, (onProgress) =>
-      restoreBackup({
-        folder,
-        id: flags.backup,
-        dataDir,
-        keyDir,
-        signal,
-        passphrase: () => readPassphrase(flags.passphraseFile, 'Passphrase of the keys in the backup'),
-        onProgress: (transferred, total) => onProgress({ transferred, total }),
-      }),
+    withProgress(
+      dataDir,
+      { json: flags.json ? true : undefined } as object,
+      (onProgress) =>
+        restoreBackup({
+          folder,
+          id: flags.backup,
+          dataDir,
+          keyDir,
+          signal,
+          passphrase: () => readPassphrase(flags.passphraseFile, 'Passphrase of the keys in the backup'),
+          onProgress: (transferred, total) => onProgress({ transferred, total }),
+        }),
+      (total) => `${total} packages`,
     ),
   )
   const { id, provider_id, at, entries, packages, log } = manifest

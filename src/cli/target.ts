@@ -8,6 +8,7 @@ import { hasCode } from '../kernel/base/errors.ts'
 import { readAdminKeyFile } from '../kernel/config/admin-key.ts'
 import { absolutePath, defaultDataDir } from '../kernel/config/paths.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { quote, safe } from './output.ts'
 import { ownCertificateFile } from './own-certificate.ts'
 
 /** Flags that say which node a verb talks to, and with which key. */
@@ -35,6 +36,14 @@ export function targetOptions(command: Command): Command {
     .option('--api-key <key>', "key to send (CYTOPLEX_ADMIN_KEY; default: the data directory's admin.key)")
     .option('--data-dir <dir>', 'data directory of a node on this machine')
     .option('--json', 'print JSON')
+}
+
+/** The flags that name the same node again, each with a space before it, for a shell. Keys are secrets: of one that was given only its place is shown. */
+export function targetFlags({ node, apiKey, dataDir }: TargetOptions): string {
+  const given = { '--node': node, '--api-key': apiKey && 'KEY', '--data-dir': dataDir }
+  return Object.entries(given)
+    .map(([flag, value]) => (value === undefined ? '' : safe(` ${flag} ${quote(value)}`)))
+    .join('')
 }
 
 /**

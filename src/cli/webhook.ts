@@ -14,7 +14,7 @@ import {
 import { askNode } from './ask-node.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printJson, printLine, printTable, safe } from './output.ts'
-import { type TargetOptions, targetOptions } from './target.ts'
+import { type TargetOptions, targetFlags, targetOptions } from './target.ts'
 
 interface WebhookOptions extends TargetOptions {
   json?: boolean
@@ -71,7 +71,7 @@ async function add(url: string, options: AddOptions): Promise<void> {
   printLine(
     `Nothing is sent before the receiver answers its challenge (${safe(answer.last_error ?? 'not asked yet')}).`,
   )
-  printLine(`next: cytoplex webhook test ${answer.webhook_id}`)
+  printLine(`next: cytoplex webhook test ${answer.webhook_id}${targetFlags(options)}`)
 }
 
 async function list(options: WebhookOptions): Promise<void> {

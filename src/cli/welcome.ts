@@ -3,12 +3,13 @@ import { join, relative } from 'node:path'
 import type { NodeFile } from '../../protocol/node-file.ts'
 import { adminKeyOrigin } from '../kernel/config/admin-key.ts'
 import { defaultDataDir } from '../kernel/config/paths.ts'
-import { paint, safe } from './output.ts'
+import { paint, quote, safe } from './output.ts'
 import { ownCertificateFile } from './own-certificate.ts'
+import { targetFlags } from './target.ts'
 
 /** What a person sees when the node is ready: where it listens, who it is, what to try next. */
 export function welcome({ file, dataDir, env }: { file: NodeFile; dataDir: string; env: NodeJS.ProcessEnv }): string {
-  const target = dataDir === defaultDataDir(env) ? '' : ` --data-dir ${quote(dataDir)}`
+  const target = dataDir === defaultDataDir(env) ? '' : targetFlags({ dataDir })
   const command = commandName()
   const certificate = ownCertificateFile(dataDir)
   const isOwn = file.http_url.startsWith('https:') && existsSync(certificate)
@@ -27,8 +28,8 @@ export function welcome({ file, dataDir, env }: { file: NodeFile; dataDir: strin
     '',
     'Try next, in another terminal:',
     `  ${safe(request)}`,
-    `  ${command} cell push FILE.wasm --version 1.0.0${safe(target)}`,
-    `  ${command} status${safe(target)}`,
+    `  ${command} cell push FILE.wasm --version 1.0.0${target}`,
+    `  ${command} status${target}`,
     'Ctrl-C stops the node.',
   ].join('\n')
 }
@@ -39,9 +40,4 @@ function commandName(): string {
   const launcher = join(import.meta.dirname, '..', '..', 'scripts', 'cytoplex')
   const path = relative('.', launcher)
   return quote(path.startsWith('..') ? launcher : path)
-}
-
-/** A word for a POSIX shell. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -115,6 +115,8 @@ test('pack describes a package, sign completes the description, push sends both'
   const node = await fakeNode(t, async (request, response) => sendJson(response, 201, await acceptUpload(request)))
   const pushed = await ok(folder, 'push', 'sql.json', '--package', SQL, '--node', node.url, '--api-key', 'the key')
   assert.match(pushed.stdout, /^registered sql-wasm 1\.2\.0\n/)
+  const next = `\nnext: cytoplex cell request query-sql --node ${node.url} --api-key KEY\n`
+  assert.ok(pushed.stdout.endsWith(next), pushed.stdout)
   assert.equal(node.seen[0]?.headers['x-api-key'], 'the key')
   const form = await formOf(node.seen[0]!)
   assert.deepEqual(JSON.parse(String(form.get('manifest'))), manifest)
@@ -191,6 +193,7 @@ const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a request’s range that is none', ['request', 'parse', '--range', 'new'], /--range: found "new"/],
   ['a publisher that is none', ['request', 'parse', '--publisher', 'me'], /--publisher: found "me"/],
   ['a digest that is none', ['get', 'sha256:beef'], /allowed is sha256:<64 hex digits>/],
+  ['a version that is not there', ['get', 'parser@'], /found "parser@", allowed is the digest .* or a cell type/],
   ['a file that is a stream', ['get', 'parser', '-o', '-'], /--output: found "-", allowed is the name of a file/],
   ['a description to a stream', ['pack', SMALL, '--version', '1.0.0', '-o', '-'], /--output: found "-"/],
   ['a node that is no URL of a node', ['get', 'parser', '--node', 'http://u:p@h'], /a node URL has no credentials/],
@@ -387,6 +390,15 @@ test('get downloads by type or digest, and never leaves a part or replaces a fil
   assert.deepEqual(await readdir(folder), [])
 
   await ok(folder, 'get', 'parser', '--version', '^1.0.0', '--node', node.url)
+  await ok(folder, 'get', 'parser@^1.1.0', '--node', node.url, '--force')
+  const bodies = node.seen.flatMap(({ body }) => (body.length === 0 ? [] : [JSON.parse(String(body))]))
+  assert.deepEqual(
+    bodies.map(({ cell_type, version }) => [cell_type, version]),
+    [
+      ['parser', '^1.0.0'],
+      ['parser', '^1.1.0'],
+    ],
+  )
   await ok(folder, 'get', digest, '--node', node.url)
   const short = `${digest.slice(7, 23)}.bin`
   assert.deepEqual((await readdir(folder)).sort(), [short, 'parser-1.2.0.wasm'].sort())

@@ -43,5 +43,10 @@ test('what cannot be followed: exit codes and reasons', async (t) => {
   assert.match(refused.stderr, /peers is for the operator/)
   assert.equal((await warmCytoplex(['events', 'everything', ...target])).code, 2)
   assert.equal((await warmCytoplex(['events', '--limit', '0', ...target])).code, 2)
+  const since = await warmCytoplex(['events', '--since', 'zz', ...target])
+  assert.deepEqual(
+    [since.code, since.stderr],
+    [2, 'cytoplex: --since: found "zz", allowed is a cursor as cytoplex events --json shows it\n'],
+  )
   assert.equal((await warmCytoplex(['events', '--node', 'http://127.0.0.1:1'])).code, 5)
 })

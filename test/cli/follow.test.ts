@@ -12,6 +12,8 @@ test('a policy is added, shown and removed; a package pinned and unpinned', asyn
 
   const added = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '2MiB')
   const [, id = ''] = /^([0-9a-f]{12}) follows capability sql\.\* \^1\.0\.0\.\n/.exec(added.stdout) ?? []
+  const next = `\nnext: cytoplex follow list --node ${server.url} --api-key KEY shows how far it is\n`
+  assert.ok(added.stdout.endsWith(next), added.stdout)
   assert.equal(added.code, 0, added.stderr)
   const again = await run('follow', 'add', '--capability', 'sql.*', '--versions', '^1.0.0', '--max-bytes', '1')
   assert.equal(again.code, 1)
@@ -34,9 +36,39 @@ test('a policy is added, shown and removed; a package pinned and unpinned', asyn
   const absent = await run('unpin', String(digest), '--drop')
   assert.deepEqual([absent.code, absent.stdout], [3, ''])
   assert.match(absent.stderr, /there is no copy of/)
+  await run('pin', String(digest))
+  const unpinned = await run('unpin', String(digest), '--drop')
+  assert.deepEqual(
+    [unpinned.code, unpinned.stdout],
+    [0, 'pinned@1.0.0 is not pinned any more; it is registered here, so there was no copy to drop.\n'],
+  )
   assert.equal((await run('follow', 'remove', id)).code, 0)
   assert.equal((await run('follow', 'remove', id)).code, 3)
   assert.match((await run('follow', 'list')).stdout, /^Nothing is followed\.\n$/)
+})
+
+test('what was yanked is unpinned by its name', async (t) => {
+  const server = await contractServer(t)
+  const run = (...args: string[]) => warmCytoplex([...args, '--node', server.url, '--api-key', ADMIN_KEY])
+  for (const [i, version] of ['1.0.0', '1.1.0', '2.0.0-rc.1'].entries()) {
+    // A section without meaning makes each module another one.
+    const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, 2, 1, 0x61 + i)
+    const metadata = { cell_type: 'pinned', version, capabilities: [{ name: 'use-pinned', version }] }
+    const call = { method: 'POST', path: '/api/v1/repository/cells', ...server.upload(metadata, module) }
+    const { digest } = (await server.admin(call)).json()
+    assert.equal((await run('pin', String(digest))).code, 0)
+    const yanked = await run('cell', 'yank', 'pinned', version, '--reason', 'broken')
+    assert.equal(yanked.code, 0, yanked.stderr)
+  }
+  for (const [name, unpinned] of [
+    ['pinned@^1.0.0', 'pinned@1.1.0'],
+    ['pinned', 'pinned@2.0.0-rc.1'],
+    ['pinned@1.0.0', 'pinned@1.0.0'],
+  ] as const) {
+    const { stdout, stderr } = await run('unpin', name)
+    assert.equal(stdout, `${unpinned} is not pinned any more.\n`, stderr)
+  }
+  assert.equal((await run('unpin', 'pinned')).code, 3)
 })
 
 test('mistakes are told before a node is asked: exit 2', async () => {

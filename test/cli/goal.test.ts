@@ -31,6 +31,7 @@ test('a goal is created with what the flags say, shown, listed, left and joined'
   )
   assert.equal(created.code, 0, created.stderr)
   const { goal, digest } = goals.get(GOAL)
+  assert.match(created.stdout, /\nnext: cytoplex goal contribute my-goal .* --node http:\S+ --api-key KEY\n$/)
   assert.match(created.stdout, new RegExp(`^my-goal is created, and joined\\.\n {2}digest +${digest}\n`))
   assert.deepEqual(
     [goal.name, goal.evaluator, goal.seeds, goal.admission, goal.weights, goal.min_score, goal.mode, goal.capacity],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { withProgress } from '../../src/cli/cell-transfer.ts'
 import { CliError, codeOf, EXIT, exitCodeOf } from '../../src/cli/exit-codes.ts'
 import { paint, printError, printJson, printTable, safe } from '../../src/cli/output.ts'
 import { ProviderError, StartError } from '../../src/kernel/base/errors.ts'
@@ -24,6 +25,24 @@ function written(name: 'stdout' | 'stderr', action: () => void): string {
 
 const EVIL = 'a\u001b[2J\u202eb'
 const ESCAPED = 'a\\u001b[2J\\u202eb'
+
+test('progress says what it counts', async () => {
+  const { stderr } = process
+  const { isTTY, write } = stderr
+  let text = ''
+  stderr.isTTY = true
+  stderr.write = (chunk: string | Uint8Array) => {
+    text += String(chunk)
+    return true
+  }
+  try {
+    for (const more of [[], [(total: number) => `${total} packages`]] as const)
+      await withProgress('x', {}, async (onProgress) => onProgress({ transferred: 1500, total: 3000 }), ...more)
+  } finally {
+    Object.assign(stderr, { isTTY, write })
+  }
+  assert.match(text, /% of 3\.0 kB.*% of 3000 packages/s)
+})
 
 test('tables align their columns and make every field safe', () => {
   const text = written('stdout', () =>

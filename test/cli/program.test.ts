@@ -21,8 +21,8 @@ test('every verb has help with an example, and --json', () => {
     verb.configureOutput({ writeOut: (text) => (help += text) })
     verb.outputHelp()
     assert.match(help, /Examples?:\n {2}(\$ )?(\S+=\S+ )*cytoplex /, name)
-    // What completes verbs is a script of the shell.
-    if (verb.commands.length === 0 && name !== 'completion') assert.match(help, /--json/, name)
+    // What completes verbs is a script of the shell, and help is for people.
+    if (verb.commands.length === 0 && name !== 'completion' && name !== 'help') assert.match(help, /--json/, name)
     assert.ok(verb.description().length > 0, name)
   }
 })
@@ -35,6 +35,14 @@ test('--help lists verbs and exit codes', async () => {
   }
 })
 
+test('help walks the verbs', async () => {
+  for (const verbs of [[], ['cell'], ['cell', 'push'], ['follow', 'rm']]) {
+    const [asked, flagged] = await Promise.all([cytoplex(['help', ...verbs]), cytoplex([...verbs, '--help'])])
+    assert.deepEqual(asked, flagged)
+    assert.equal(asked.code, 0)
+  }
+})
+
 test('--version prints the version of package.json', async () => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   assert.deepEqual(await cytoplex(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
@@ -43,9 +51,13 @@ test('--version prints the version of package.json', async () => {
 test('mistakes in the command line: exit 2, one line, a suggestion', async () => {
   const cases: [args: string[], line: RegExp][] = [
     [['statsu'], /unknown command 'statsu'; \(Did you mean status\?\)/],
+    [['help', 'cel'], /unknown command 'cel'; \(Did you mean cell\?\)/],
+    [['help', 'cell', 'psh', 'x'], /unknown command 'psh'; \(Did you mean push\?\)/],
+    [['help', 'cell', 'push', 'x'], /unknown command 'x'/],
     [['start', '--htp-port', '1'], /unknown option '--htp-port'; \(Did you mean --http-port\?\)/],
     [['start', '--http-port'], /argument missing/],
     [['start', '--http-port', 'x'], /http\.port \(flag --http-port\): found "x", allowed is a whole number/],
+    [['key', 'revoke', 'nope'], /found "nope", allowed is an id as cytoplex key list shows it/],
     [['status', 'extra'], /too many arguments/],
   ]
   const outcomes = await Promise.all(cases.map(([args]) => cytoplex(args)))
@@ -83,8 +95,8 @@ test('config show: values, origins, warnings; the admin key masked', async () =>
     cytoplex(['config', 'show'], env),
     cytoplex(['config', 'show', '--json'], env),
   ])
-  assert.match(asText.stdout, /^http\.port +8080 +environment CYTOPLEX_HTTP_PORT$/m)
-  assert.match(asText.stdout, /^admin key +•••• +environment CYTOPLEX_ADMIN_KEY$/m)
+  assert.match(asText.stdout, /^http\.port +environment CYTOPLEX_HTTP_PORT +8080$/m)
+  assert.match(asText.stdout, /^admin key +environment CYTOPLEX_ADMIN_KEY +••••$/m)
   assert.match(asText.stderr, /^cytoplex: warning: goals\.serve_evaluations has no effect/)
   assert.deepEqual([asText.code, asJson.code, asJson.stderr], [0, 0, ''])
   const { settings, warnings } = JSON.parse(asJson.stdout)

@@ -170,5 +170,8 @@ test('nobody there: exit 5, and the reason', async (context) => {
   await new Promise((resolve) => server.close(resolve))
   const { code, stderr } = await warmCytoplex(['status', '--node', `http://127.0.0.1:${port}`])
   assert.equal(code, 5)
-  assert.match(stderr, /^cytoplex: no node answered: .*ECONNREFUSED.*\n$/)
+  assert.match(
+    stderr,
+    /^cytoplex: no node answered: .*ECONNREFUSED.*\); start one with cytoplex start, or .* cytoplex doctor\n$/,
+  )
 })

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CliError } from '../../src/cli/exit-codes.ts'
-import { resolveTarget } from '../../src/cli/target.ts'
+import { resolveTarget, targetFlags } from '../../src/cli/target.ts'
 import { loadAdminKey } from '../../src/kernel/config/admin-key.ts'
 import { temporary } from './launch.ts'
 
@@ -65,6 +65,14 @@ test('--data-dir and CYTOPLEX_DATA_DIR name a node on this machine', () => {
     url: 'http://n.example',
     apiKey: other.key,
   })
+})
+
+test('the flags are given again as a shell takes them, a key not', () => {
+  assert.equal(targetFlags({}), '')
+  assert.equal(
+    targetFlags({ node: 'http://a.example:1/', apiKey: 'secret', dataDir: "it's mine\u001b" }),
+    ` --node http://a.example:1/ --api-key KEY --data-dir 'it'\\''s mine\\u001b'`,
+  )
 })
 
 test('a data directory on which no node runs is unreachable', () => {

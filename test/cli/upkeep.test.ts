@@ -43,6 +43,9 @@ test('bash completes verbs, sub-verbs, choices and flags', { skip: has('bash') ?
   }
   assert.deepEqual(complete('cytoplex', 'back'), ['backup'])
   assert.deepEqual(complete('cytoplex', 'cell', 'pu'), ['push'])
+  assert.deepEqual(complete('cytoplex', 'hel'), ['help'])
+  assert.deepEqual(complete('cytoplex', 'help', 'cell', 'pu'), ['push'])
+  assert.deepEqual(complete('cytoplex', 'help', 'back'), ['backup'])
   assert.deepEqual(complete('cytoplex', 'backup', '--data-dir', '/x', '--with'), ['--with-keys'])
   assert.deepEqual(complete('cytoplex', 'completion', 'z'), ['zsh'])
 })
@@ -91,6 +94,11 @@ test('zsh completes the same at its prompt', { skip: has('zsh') ? false : 'no zs
   assert.equal(complete('cytoplex backup --data-dir /x --with'), 'cytoplex backup --data-dir /x --with-keys ')
   assert.equal(complete('cytoplex completion z'), 'cytoplex completion zsh ')
   assert.equal(complete('cytoplex cell push /etc/passw'), 'cytoplex cell push /etc/passwd')
+})
+
+test('a folder is no bundle: no node is asked', async () => {
+  const { code, stderr } = await cytoplex(['import', '.', '--node', 'http://127.0.0.1:1'])
+  assert.deepEqual([code, stderr], [1, 'cytoplex: . is no file\n'])
 })
 
 const SAMPLE: TopSample = {

@@ -18,6 +18,7 @@ test('a webhook is added, told of what happens, tried out and removed', async (t
   const [secret = ''] = added.stdout.split('\n')
   const [id = ''] = /wh_[0-9a-f]{24}/.exec(added.stdout) ?? []
   assert.match(added.stdout, /before the receiver answers its challenge \(challenge\)/)
+  assert.ok(added.stdout.endsWith(`\nnext: cytoplex webhook test ${id} --node ${server.url} --api-key KEY\n`))
   const early = await run('test', id)
   assert.equal(early.code, 1)
   assert.match(early.stderr, /webhook\.challenge did not arrive: challenge/)
