@@ -64,11 +64,15 @@ export function sendBytes(at: ContractServer, call: RawCall): Promise<RawReply> 
     socket.on('error', () => undefined)
     socket.on('close', () => {
       clearTimeout(late)
-      const text = Buffer.concat(chunks).toString()
-      const [head = '', ...rest] = text.split('\r\n\r\n')
+      const bytes = Buffer.concat(chunks)
+      const end = bytes.indexOf('\r\n\r\n')
+      const head = bytes.subarray(0, end === -1 ? undefined : end).toString()
       const status = Number(/^HTTP\/1\.1 ([0-9]{3})/.exec(head)?.[1] ?? 0)
       const type = /^content-type: *(.*)$/im.exec(head)?.[1] ?? ''
-      resolve({ status, type, body: rest.join('\r\n\r\n') })
+      const length = Number(/^content-length: *([0-9]+)$/im.exec(head)?.[1] ?? bytes.length)
+      // Bytes behind a body that is too short for them are a request of their own, and may be answered before the connection ends.
+      const body = end === -1 ? '' : bytes.subarray(end + 4, end + 4 + length).toString()
+      resolve({ status, type, body })
     })
   })
 }
