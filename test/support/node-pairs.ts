@@ -107,15 +107,24 @@ export async function nodeInProcess(
   return { node, config, dataDir, stop }
 }
 
+/** Milliseconds after which an event that did not come is told to whoever waits for it. */
+const EVENT_MS = 120_000
+
 /** The next event for which `wanted` holds. */
 export function nextEvent<Name extends EventName>(
   { events }: Pick<RunningNode, 'events'>,
   name: Name,
   wanted: (event: EventMap[Name]) => boolean = () => true,
 ): Promise<EventMap[Name]> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      off()
+      reject(new Error(`no such ${name} within ${EVENT_MS} ms`))
+    }, EVENT_MS)
+    late.unref()
     const off = events.on(name, (event) => {
       if (!wanted(event)) return
+      clearTimeout(late)
       off()
       resolve(event)
     })

@@ -132,9 +132,10 @@ export class Liveness implements Part {
       this.#unreached.delete(provider)
       return this.#sign(provider, finding)
     }
+    // Who reaches nobody at all is itself what cannot be reached: nothing is held against the provider, and it is tried again.
+    if (!network.connectedPeers().some(({ providerId }) => providerId !== provider)) return
     this.#failed(provider)
-    // Who reaches nobody at all is itself what cannot be reached.
-    if (network.connectedPeers().some(({ providerId }) => providerId !== provider)) this.#sign(provider, finding)
+    this.#sign(provider, finding)
   }
 
   /** A suspect, else one of a few drawn at random of which this node knows least. */
