@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { after } from 'node:test'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
 export const LAUNCHER = join(ROOT, 'scripts', 'cytoplex')
@@ -16,7 +15,8 @@ export interface Outcome {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), 'cytoplex-cli-'))
-after(() => rmSync(scratch, { recursive: true, force: true }))
+// A hook of the test runner may run before tests that a file makes after an `await` of its own have ended.
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
 /** A fresh temporary folder, which is gone when the tests of the file have ended. */
 export const temporary = (): string => mkdtempSync(join(scratch, 'case-'))
